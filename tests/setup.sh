@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Installs what tests and checks need, where it is missing. Sourced by tests/run and .ci/run, from the project's root.
 
 # need_debian PACKAGE FILE: installs the Debian package unless its file is there.

@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { launchBrowser, visiting } from "./support/browser.mjs";
+import { bounds, canvasPixels, colourAt, difference } from "./support/pixels.mjs";
+import { startServer } from "./support/server.mjs";
+import { until } from "./support/until.mjs";
+
+describe("a view's connection", () => {
+  /** @type {import("playwright-core").Browser} */
+  let browser;
+  before(async () => {
+    browser = await launchBrowser();
+  });
+  after(() => browser?.close());
+
+  test("finds a killed server again within five seconds of its restart", async () => {
+    let server = await startServer();
+    try {
+      await visiting(
+        browser,
+        async (visit) => {
+          await visit.show(server.page("widgets/square"));
+          await visit.settled();
+          const shown = await canvasPixels(visit.canvas);
+          const { port } = server;
+
+          await server.kill();
+          await until(async () => /reconnect|connection|lost|offline/i.test(await visit.view.innerText()), "the view says so");
+          assert.equal(difference(await canvasPixels(visit.canvas), shown), "", "the last frame stays");
+
+          const confirmed = visit.confirmed;
+          server = await startServer([], { port });
+          const began = performance.now();
+          await until(() => visit.confirmed > confirmed, "the view is live again");
+          const seconds = (performance.now() - began) / 1000;
+          assert.ok(seconds < 5, `it took ${seconds.toFixed(1)} s`);
+          assert.equal(difference(await canvasPixels(visit.canvas), shown), "", "the restarted widget is shown");
+        },
+        // The browser's own words for a socket that finds no server.
+        { tolerate: /ERR_CONNECTION_REFUSED|WebSocket connection to/ },
+      );
+    } finally {
+      await server.stop();
+    }
+  });
+
+  test("is given up when the widget is closed, and the view says that it is closed", async () => {
+    const server = await startServer();
+    try {
+      await visiting(browser, async (visit) => {
+        const { id } = await server.create("square");
+        await visit.show(server.page(`widgets/${id}`));
+        const sockets = () => visit.requests.filter((url) => url.startsWith("ws")).length;
+        assert.equal(sockets(), 1);
+        await server.request(`api/widgets/${id}`, { method: "DELETE" });
+        await until(async () => /closed/i.test(await visit.view.innerText()), "the view says that the widget is closed");
+        assert.equal(sockets(), 1, "no further connection is tried");
+      });
+    } finally {
+      await server.stop();
+    }
+  });
+
+  test("shows in one window what is dragged in the other", async () => {
+    const server = await startServer();
+    try {
+      await visiting(browser, (one) =>
+        visiting(browser, async (two) => {
+          await server.patch("square", { quality: 100 });
+          await one.show(server.page("widgets/square"));
+          await two.show(server.page("widgets/square"));
+          assert.equal((await server.stats("square")).views.length, 2);
+
+          const before = await canvasPixels(two.canvas);
+          const background = String(colourAt(before, 0, 0));
+          const from = bounds(before, (colour) => String(colour) !== background);
+          const box = await one.canvas.boundingBox();
+          assert.ok(from && box);
+          const x = box.x + (from.left + from.right) / 2;
+          const y = box.y + (from.top + from.bottom) / 2;
+          await one.page.mouse.move(x, y);
+          await one.page.mouse.down();
+          await one.page.mouse.move(x + 48, y - 20, { steps: 6 });
+          await until(async () => {
+            const now = bounds(await canvasPixels(two.canvas), (colour) => String(colour) !== background);
+            return now?.left === from.left + 48 && now.top === from.top - 20;
+          }, "the other window shows the drag while the button is still down");
+          await one.page.mouse.up();
+        }),
+      );
+    } finally {
+      await server.stop();
+    }
+  });
+});
