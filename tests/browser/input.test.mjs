@@ -2,24 +2,11 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
 import { launchBrowser, visiting } from "./support/browser.mjs";
-import { bounds, canvasPixels, colourAt } from "./support/pixels.mjs";
+import { squareOn } from "./support/demos.mjs";
 import { startServer } from "./support/server.mjs";
 import { until } from "./support/until.mjs";
 
 /** @typedef {import("./support/browser.mjs").Visit} Visit */
-
-/**
- * Where the square is in what the page shows, in physical pixels: all that has not the background's colour.
- * @param {Visit} visit
- */
-async function squareIn(visit) {
-  const picture = await canvasPixels(visit.canvas);
-  const background = colourAt(picture, 0, 0);
-  // Lossy frames blur the edge; what is far from the background is the square.
-  const square = bounds(picture, (colour) => colour.some((c, i) => Math.abs(c - Number(background[i])) > 64));
-  assert.ok(square, "the square is in the picture");
-  return square;
-}
 
 /**
  * The canvas's box on the page, in CSS pixels.
@@ -49,18 +36,17 @@ describe("a user's input", () => {
     visiting(browser, async (visit) => {
       const { id } = await server.create("square", { traits: { quality: 100 } });
       await visit.show(server.page(`widgets/${id}`));
-      const from = await squareIn(visit);
+      const from = await squareOn(visit.canvas);
       const box = await boxOf(visit);
-      const x = box.x + (from.left + from.right) / 2;
-      const y = box.y + (from.top + from.bottom) / 2;
+      const [x, y] = [box.x + from.middle.x, box.y + from.middle.y];
 
       await visit.page.mouse.move(x, y);
       await visit.page.mouse.down();
       await visit.page.mouse.move(x + 60, y + 35, { steps: 12 });
       await visit.page.mouse.up();
-      await until(async () => (await squareIn(visit)).left === from.left + 60, "the square is 60 pixels to the right");
+      await until(async () => (await squareOn(visit.canvas)).left === from.left + 60, "the square is 60 pixels to the right");
 
-      const to = await squareIn(visit);
+      const to = await squareOn(visit.canvas);
       assert.deepEqual([to.left - from.left, to.top - from.top], [60, 35]);
       assert.deepEqual([to.width, to.height], [from.width, from.height], "its size is the same");
     }));

@@ -2,12 +2,9 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
 import { launchBrowser, visiting } from "./support/browser.mjs";
-import { canvasPixels, decodePng, difference, paint, screenPixels } from "./support/pixels.mjs";
+import { gridOf } from "./support/demos.mjs";
+import { canvasPixels, decodePng, difference, screenPixels } from "./support/pixels.mjs";
 import { startServer } from "./support/server.mjs";
-
-/** The `grid` widget's picture: no pixel is like its neighbours, so that any scaling or loss shows. */
-const grid = (/** @type {number} */ x, /** @type {number} */ y) =>
-  /** @type {[number, number, number]} */ ((x + y) % 2 === 0 ? [255, 255, 255] : [0, 0, 0]);
 
 for (const ratio of [1, 1.25, 2, 3]) {
   describe(`at ${ratio} physical pixels per CSS pixel`, () => {
@@ -36,7 +33,7 @@ for (const ratio of [1, 1.25, 2, 3]) {
         assert.ok(size, "the widget has a size");
         assert.equal(size.ratio, ratio);
         assert.deepEqual([size.pwidth, size.pheight], [500 * ratio, 300 * ratio]);
-        const expected = paint(size.pwidth, size.pheight, grid);
+        const expected = gridOf(size);
 
         assert.equal(difference(await canvasPixels(visit.canvas), expected), "");
         assert.equal(difference(await screenPixels(visit.page, visit.canvas, size), expected), "");

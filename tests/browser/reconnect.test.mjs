@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 
 import { launchBrowser, visiting } from "./support/browser.mjs";
-import { bounds, canvasPixels, colourAt, difference } from "./support/pixels.mjs";
+import { squareOn } from "./support/demos.mjs";
+import { canvasPixels, difference } from "./support/pixels.mjs";
 import { startServer } from "./support/server.mjs";
 import { until } from "./support/until.mjs";
 
@@ -35,6 +36,7 @@ describe("a view's connection", () => {
           await until(() => visit.confirmed > confirmed, "the view is live again");
           const seconds = (performance.now() - began) / 1000;
           assert.ok(seconds < 5, `it took ${seconds.toFixed(1)} s`);
+          await visit.settled();
           assert.equal(difference(await canvasPixels(visit.canvas), shown), "", "the restarted widget is shown");
         },
         // The browser's own words for a socket that finds no server.
@@ -72,19 +74,16 @@ describe("a view's connection", () => {
           await two.show(server.page("widgets/square"));
           assert.equal((await server.stats("square")).views.length, 2);
 
-          const before = await canvasPixels(two.canvas);
-          const background = String(colourAt(before, 0, 0));
-          const from = bounds(before, (colour) => String(colour) !== background);
+          const from = await squareOn(two.canvas);
           const box = await one.canvas.boundingBox();
-          assert.ok(from && box);
-          const x = box.x + (from.left + from.right) / 2;
-          const y = box.y + (from.top + from.bottom) / 2;
+          assert.ok(box);
+          const [x, y] = [box.x + from.middle.x, box.y + from.middle.y];
           await one.page.mouse.move(x, y);
           await one.page.mouse.down();
           await one.page.mouse.move(x + 48, y - 20, { steps: 6 });
           await until(async () => {
-            const now = bounds(await canvasPixels(two.canvas), (colour) => String(colour) !== background);
-            return now?.left === from.left + 48 && now.top === from.top - 20;
+            const now = await squareOn(two.canvas);
+            return now.left === from.left + 48 && now.top === from.top - 20;
           }, "the other window shows the drag while the button is still down");
           await one.page.mouse.up();
         }),

@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { launchBrowser, visiting } from "./support/browser.mjs";
+import { canvasPixels, colourAt } from "./support/pixels.mjs";
+import { KEY, startServer } from "./support/server.mjs";
+import { until } from "./support/until.mjs";
+
+/** @typedef {import("./support/browser.mjs").Visit} Visit */
+
+/** What the browser says of a page that asks for the key. */
+const UNAUTHORIZED = { tolerate: /status of 401/ };
+
+/**
+ * The gallery's link to a widget.
+ * @param {Visit} visit
+ * @param {string} id
+ */
+function linkTo(visit, id) {
+  return visit.page.locator(`a[href$="widgets/${id}"]`).first();
+}
+
+/**
+ * The ids of the server's widgets.
+ * @param {import("./support/server.mjs").Server} server
+ * @returns {Promise<string[]>}
+ */
+async function idsOf(server) {
+  const { widgets } = await server.json("api/widgets");
+  return widgets.map((/** @type {{id: string}} */ { id }) => id);
+}
+
+for (const prefix of ["/", "/services/framehub/"]) {
+  describe(`the pages below ${prefix}`, () => {
+    /** @type {import("./support/server.mjs").Server} */
+    let server;
+    /** @type {import("playwright-core").Browser} */
+    let browser;
+    before(async () => {
+      server = await startServer(["--base-url", prefix]);
+      browser = await launchBrowser();
+    });
+    after(async () => {
+      await browser?.close();
+      await server?.stop();
+    });
+
+    test("the gallery shows every widget with its title and a live picture", () =>
+      visiting(browser, async (visit) => {
+        await visit.show(server.page());
+        const { kinds } = await server.json("api/kinds");
+        const ids = await idsOf(server);
+        assert.deepEqual([...ids].sort(), kinds.map((/** @type {{kind: string}} */ { kind }) => kind).sort());
+        for (const id of ids) {
+          const { title } = await server.json(`api/widgets/${id}`);
+          await linkTo(visit, id).scrollIntoViewIfNeeded();
+          assert.match(await visit.page.locator("body").innerText(), new RegExp(title.replace(/[^\w ]/g, "."), "i"));
+          await until(
+            async () => (await server.stats(id)).views.some(({ visible }) => visible),
+            `${id} has a visible view in the gallery`,
+          );
+          const canvas = visit.page.locator("li, article, .card").filter({ has: linkTo(visit, id) }).locator("canvas").first();
+          await until(async () => {
+            const picture = await canvasPixels(canvas);
+            const corner = String(colourAt(picture, 0, 0));
+            for (let at = 0; at < picture.width * picture.height; at += 7) {
+              if (String(colourAt(picture, at % picture.width, Math.floor(at / picture.width))) !== corner) return true;
+            }
+            return false;
+          }, `${id} has a picture in the gallery`);
+        }
+      }));
+
+    test("a widget that was just made appears in the gallery, and one that was closed goes", () =>
+      visiting(browser, async (visit) => {
+        await visit.show(server.page());
+        const { id } = await server.create("square");
+        await linkTo(visit, id).waitFor({ timeout: 15_000 });
+        await server.request(`api/widgets/${id}`, { method: "DELETE" });
+        await linkTo(visit, id).waitFor({ state: "detached", timeout: 15_000 });
+      }));
+
+    test("a click in the gallery opens the widget, where it can be used", () =>
+      visiting(browser, async (visit) => {
+        await visit.show(server.page());
+        const before = visit.confirmed;
+        await linkTo(visit, "square").click();
+        await visit.page.waitForURL(server.url("widgets/square"));
+        await until(() => visit.confirmed > before, "the widget's page shows a frame");
+        await visit.canvas.click({ position: { x: 30, y: 30 } });
+        await until(() => visit.sentOf("pointer_up").length > 0, "the click is told");
+      }));
+
+    test("every page, module, request and socket is below the base URL", () =>
+      visiting(browser, async (visit) => {
+        await visit.show(server.page());
+        await linkTo(visit, "fractal").click();
+        await until(() => visit.requests.some((url) => url.includes("api/widgets/fractal/view")), "the socket opens");
+        await visit.settled();
+        const own = visit.requests.filter((url) => !/^(blob|data):/.test(url));
+        assert.ok(own.some((url) => url.startsWith("ws:")), "sockets are among them");
+        const base = new URL(server.base);
+        for (const url of own) {
+          assert.equal(new URL(url).host, base.host, url);
+          assert.ok(new URL(url).pathname.startsWith(prefix), url);
+        }
+        const icon = await server.request("static/icon.svg").catch((error) => error);
+        assert.ok(icon, "icons are there");
+      }));
+
+    test("a page without the key asks for it, refuses a wrong one, and opens with the right one", () =>
+      visiting(
+        browser,
+        async (visit) => {
+          const refused = await visit.page.goto(server.url("widgets/square"));
+          assert.equal(refused?.status(), 401);
+          const field = visit.page.locator('input[name="key"]');
+          await field.fill("wrong");
+          await field.press("Enter");
+          await until(() => visit.requests.filter((url) => url.includes("key=wrong")).length > 0, "the key is sent");
+          await field.waitFor();
+          assert.equal(visit.confirmed, 0);
+
+          await field.fill(KEY);
+          await field.press("Enter");
+          await until(() => visit.confirmed > 0, "the widget's page shows a frame");
+          assert.equal(visit.page.url(), server.url("widgets/square"), "the key is not left in the address");
+          const cookies = await visit.page.context().cookies();
+          assert.equal(cookies.length, 1);
+          assert.equal(cookies[0]?.httpOnly, true);
+          assert.equal(cookies[0]?.sameSite, "Strict");
+          assert.equal(cookies[0]?.path, prefix);
+        },
+        UNAUTHORIZED,
+      ));
+
+    test("a page of an unknown widget says that there is none", () =>
+      visiting(
+        browser,
+        async (visit) => {
+          await visit.page.goto(server.page("widgets/nobody"));
+          await until(
+            async () => /no widget|not found|unknown|does not exist|closed/i.test(await visit.page.locator("body").innerText()),
+            "the page says so",
+          );
+        },
+        { tolerate: /404|WebSocket connection to/ },
+      ));
+  });
+}
