@@ -1,0 +1,6 @@
+//! The actors: what holds state over time and decides. They never block; work goes to pools and comes back as a message.
+
+pub mod metrics;
+pub mod registry;
+pub mod view;
+pub mod widget;

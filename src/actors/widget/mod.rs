@@ -1,0 +1,769 @@
+//! The actor of a widget.
+//!
+//! Owns the renderer, the queue of events, the latest frame and the seats of its views. Decides when to draw, at what size,
+//! and which view gets which image. Never renders or encodes itself: the renderer is moved to a blocking thread for each
+//! turn and comes back with a message, images come back from the encoder pool. Never knows a socket.
+
+mod report;
+mod turn;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use actix::prelude::*;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+pub use report::{GetReport, WidgetReport};
+pub use turn::panic_message;
+use turn::{SnapshotTurn, Turn, TurnDone};
+
+use crate::{
+    Frame, RemoteFrameBuffer,
+    actors::{
+        metrics::WidgetMetrics,
+        registry::Registry,
+        view::{self, End, Outbox, View, ViewLimits},
+    },
+    delivery::{Action, Delivery, Outcome},
+    encode::{self, Pool, Variant},
+    event::{Event, EventKind, EventQueue, Size, ViewId},
+    handle::{Shared, SnapshotError},
+    protocol::{
+        Refusal, close_code,
+        view::{Role, ServerMessage, State},
+    },
+    sizing::{Mapping, widget_size},
+};
+
+/// A view that shows a lossy frame gets it lossless when nothing followed for this long, as in the seed system.
+const SETTLE_AFTER: Duration = Duration::from_millis(300);
+/// A renderer that works longer than this is said to be busy: shorter than that, nobody needs to be told.
+const BUSY_AFTER: Duration = Duration::from_millis(500);
+/// Views that come and go within this time are announced to the others at once, so that a crowd that joins costs no crowd of
+/// messages.
+const ANNOUNCE_WITHIN: Duration = Duration::from_millis(100);
+/// Most events that wait for a busy renderer. A user cannot act as much within a turn; what cannot be merged beyond it comes
+/// from a program.
+const MAX_QUEUE: usize = 10_000;
+
+/// Bounds on a widget, and what its views are held to.
+#[derive(Debug, Clone, Copy)]
+pub struct WidgetLimits {
+    /// Most views of one widget.
+    pub max_views: usize,
+    /// Most pixels that a renderer is asked for.
+    pub max_pixels: u64,
+    /// Most pixels of a frame that a renderer returns or a program pushes.
+    pub max_frame_pixels: u64,
+    /// Most pixels of a snapshot.
+    pub max_snapshot_pixels: u64,
+    /// Bounds on each view.
+    pub view: ViewLimits,
+}
+
+/// What a widget needs of the server around it.
+#[derive(Clone)]
+pub struct Surroundings {
+    pub pool: Arc<Pool>,
+    pub registry: Registry,
+    pub metrics: Arc<WidgetMetrics>,
+    pub limits: WidgetLimits,
+}
+
+/// Hands the renderer over, once it is made. The widget does nothing with events and draws before.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Install(pub Box<dyn RemoteFrameBuffer>);
+
+/// The shared `draw_requested` was set.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct DrawRequested;
+
+/// The shared `pushed` holds a frame.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct FramePushed;
+
+/// The shared traits have changed.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct TraitsChanged;
+
+/// Begin all statistics anew.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ResetStats;
+
+/// Show text in every view.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Print(pub String);
+
+/// End the widget.
+#[derive(Message, Clone, Copy, PartialEq, Eq)]
+#[rtype(result = "()")]
+pub enum Close {
+    /// It is closed for good.
+    Closed,
+    /// The server stops; views may find the widget again when it is back.
+    Shutdown,
+}
+
+/// Take a picture.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct TakeSnapshot {
+    pub pixel_ratio: Option<f64>,
+    pub answer: oneshot::Sender<Result<Frame, SnapshotError>>,
+}
+
+/// A connection wants a view.
+#[derive(Message)]
+#[rtype(result = "Result<Addr<View>, Refusal>")]
+pub struct Attach {
+    pub role: Role,
+    pub base64: bool,
+    pub outbox: Outbox,
+}
+
+/// A view's size is known or changed, or whether the user can see it.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ViewChanged {
+    pub view: ViewId,
+    pub size: Option<Size>,
+    pub visible: bool,
+    /// Whether the user resized it, which makes it the driver.
+    pub acted: bool,
+}
+
+/// A view may be sent so many more frames, or fewer (negative).
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Grant {
+    pub view: ViewId,
+    pub credits: i64,
+}
+
+/// The user acted in a view that may interact; positions are in the view's logical pixels.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Input {
+    pub view: ViewId,
+    pub kind: EventKind,
+    pub timestamp: f64,
+}
+
+/// A view is gone.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Leave(pub ViewId);
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct EncodeDone {
+    number: u64,
+    variant: Variant,
+    outcome: encode::Outcome,
+}
+
+impl Message for TurnDone {
+    type Result = ();
+}
+
+struct Member {
+    addr: Addr<View>,
+    role: Role,
+}
+
+/// The actor. See the module's documentation.
+pub struct Widget {
+    shared: Arc<Shared>,
+    around: Surroundings,
+    /// Counts against the server's limit of widgets for as long as this actor lives.
+    _place: OwnedSemaphorePermit,
+    /// The renderer, when it is not away on a turn.
+    renderer: Option<Box<dyn RemoteFrameBuffer>>,
+    /// When the turn that is running began.
+    turn_began: Option<Instant>,
+    /// Events that wait for the renderer.
+    queue: EventQueue,
+    /// The latest frame, the seats of the views and the images between them.
+    delivery: Delivery,
+    views: BTreeMap<ViewId, Member>,
+    /// The view whose size is the widget's.
+    driver: Option<ViewId>,
+    /// The size that the renderer has, or will have once it took the events that wait.
+    size: Option<Size>,
+    state: State,
+    /// The renderer's message while the state is `Error`.
+    error: Option<String>,
+    snapshots: VecDeque<(Size, oneshot::Sender<Result<Frame, SnapshotError>>)>,
+    /// Who gets the picture that the running turn takes, and its size.
+    snapshot_under_way: Option<(Size, oneshot::Sender<Result<Frame, SnapshotError>>)>,
+    /// When the latest frame settles; meaningful while the settle timer runs.
+    settle_at: Instant,
+    settle_timer: bool,
+    busy_timer: bool,
+    announce_timer: bool,
+    frames_drawn: u64,
+    draw_seconds: f64,
+    next_view: u64,
+    closing: bool,
+}
+
+impl Widget {
+    pub(crate) fn new(shared: Arc<Shared>, around: Surroundings, place: OwnedSemaphorePermit) -> Self {
+        Self {
+            shared,
+            around,
+            _place: place,
+            renderer: None,
+            turn_began: None,
+            queue: EventQueue::default(),
+            delivery: Delivery::default(),
+            views: BTreeMap::new(),
+            driver: None,
+            size: None,
+            state: State::Live,
+            error: None,
+            snapshots: VecDeque::new(),
+            snapshot_under_way: None,
+            settle_at: Instant::now(),
+            settle_timer: false,
+            busy_timer: false,
+            announce_timer: false,
+            frames_drawn: 0,
+            draw_seconds: 0.0,
+            next_view: 1,
+            closing: false,
+        }
+    }
+
+    /// Sends the renderer on a turn if it is here and has something to do.
+    fn pump(&mut self, ctx: &mut Context<Self>) {
+        let may_draw = !self.closing && self.size.is_some() && self.delivery.wants_frame();
+        let draw = may_draw && self.shared.draw_requested.load(Ordering::Acquire);
+        let idle = self.queue.is_empty() && self.snapshots.is_empty() && !draw;
+        if idle && !self.closing {
+            return;
+        }
+        let Some(renderer) = self.renderer.take() else { return };
+        self.snapshot_under_way = self.snapshots.pop_front();
+        let turn = Turn {
+            renderer,
+            shared: Arc::clone(&self.shared),
+            events: self.queue.take(),
+            may_draw,
+            snapshot: self
+                .snapshot_under_way
+                .as_ref()
+                .map(|&(size, _)| SnapshotTurn { size, current: self.size }),
+        };
+        self.turn_began = Some(Instant::now());
+        if self.closing {
+            // The last turn: the renderer takes its `close` event and goes.
+            actix_web::rt::task::spawn_blocking(move || drop(turn.run()));
+            ctx.stop();
+            return;
+        }
+        self.watch_turn(ctx, BUSY_AFTER);
+        let widget = ctx.address();
+        actix_web::rt::task::spawn_blocking(move || widget.do_send(turn.run()));
+    }
+
+    /// Tells the views when a turn takes long.
+    fn watch_turn(&mut self, ctx: &mut Context<Self>, after: Duration) {
+        if std::mem::replace(&mut self.busy_timer, true) {
+            return;
+        }
+        ctx.run_later(after, |widget, ctx| {
+            widget.busy_timer = false;
+            let Some(began) = widget.turn_began else { return };
+            match BUSY_AFTER.checked_sub(began.elapsed()) {
+                Some(left) if !left.is_zero() => widget.watch_turn(ctx, left),
+                _ => widget.set_state(State::Busy, None),
+            }
+        });
+    }
+
+    fn set_state(&mut self, state: State, error: Option<String>) {
+        if (self.state, &self.error) != (state, &error) {
+            (self.state, self.error) = (state, error);
+            self.announce();
+        }
+    }
+
+    /// Takes the latest frame, from the renderer or pushed.
+    fn publish(&mut self, frame: Frame, ctx: &mut Context<Self>) {
+        if frame.is_empty() {
+            return;
+        }
+        if frame.area() > self.around.limits.max_frame_pixels {
+            let message = format!(
+                "a frame of {} × {} pixels is larger than the limit of {} pixels: draw a smaller one, or raise --max-frame-pixels",
+                frame.width(),
+                frame.height(),
+                self.around.limits.max_frame_pixels
+            );
+            self.set_state(State::Error, Some(message));
+            return;
+        }
+        for _ in self.delivery.publish(frame) {
+            self.around.metrics.skipped.inc();
+        }
+        self.settle_at = Instant::now() + SETTLE_AFTER;
+        self.watch_settling(ctx, SETTLE_AFTER);
+        self.serve(ctx);
+    }
+
+    fn watch_settling(&mut self, ctx: &mut Context<Self>, after: Duration) {
+        if std::mem::replace(&mut self.settle_timer, true) {
+            return;
+        }
+        ctx.run_later(after, |widget, ctx| {
+            widget.settle_timer = false;
+            let left = widget.settle_at.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                widget.delivery.settle();
+                widget.serve(ctx);
+            } else {
+                widget.watch_settling(ctx, left);
+            }
+        });
+    }
+
+    /// Gives every view what it lacks and may have.
+    fn serve(&mut self, ctx: &mut Context<Self>) {
+        let quality = self.shared.traits.lock().quality;
+        let actions = self.delivery.serve(quality);
+        self.carry_out(actions, ctx);
+    }
+
+    fn carry_out(&mut self, actions: Vec<Action>, ctx: &mut Context<Self>) {
+        for action in actions {
+            match action {
+                Action::Send(send) => {
+                    if let Some(member) = self.views.get(&send.view) {
+                        member.addr.do_send(view::Deliver(send));
+                    }
+                }
+                Action::Encode(job) => {
+                    let (widget, number, variant) = (ctx.address(), job.number, job.variant);
+                    let done = move |outcome| widget.do_send(EncodeDone { number, variant, outcome });
+                    self.around.pool.encode(job.frame, variant, self.delivery.still_latest(number), done);
+                }
+            }
+        }
+    }
+
+    /// Works out the widget's size anew; when it changed, the renderer is told and drawn.
+    fn resize(&mut self) {
+        let driver = self.driver.and_then(|driver| self.delivery.size(driver)).copied();
+        let logical = match (&driver, &self.size) {
+            (Some(driver), _) => (driver.width, driver.height),
+            // Only watchers are left: the widget keeps the size that its last driver gave it.
+            (None, Some(size)) => (size.width, size.height),
+            (None, None) => self.shared.traits.lock().logical_size(),
+        };
+        let mut visible = self.delivery.visible_sizes().peekable();
+        if visible.peek().is_none() {
+            return;
+        }
+        let size = widget_size(logical, driver.as_ref(), visible, self.around.limits.max_pixels);
+        if self.size != Some(size) {
+            self.size = Some(size);
+            self.push(Event { kind: EventKind::Resize(size), timestamp: 0.0, view: self.driver });
+            self.shared.draw_requested.store(true, Ordering::Release);
+        }
+    }
+
+    fn push(&mut self, event: Event) {
+        self.queue.push(event);
+    }
+
+    /// Makes a view the driver, if it may be.
+    fn drive(&mut self, view: ViewId) {
+        let may = self.views.get(&view).is_some_and(|member| member.role == Role::Interact);
+        if may && self.driver != Some(view) {
+            self.driver = Some(view);
+            self.resize();
+            self.announce();
+        }
+    }
+
+    fn tell_all(&self, message: &ServerMessage) {
+        let text = message.to_text();
+        for member in self.views.values() {
+            member.addr.do_send(view::Tell(text.clone()));
+        }
+    }
+
+    /// Tells every view how things are.
+    fn announce(&self) {
+        for (&view, member) in &self.views {
+            member.addr.do_send(view::Tell(self.status(view, member.role).to_text()));
+        }
+    }
+
+    fn announce_soon(&mut self, ctx: &mut Context<Self>) {
+        if !std::mem::replace(&mut self.announce_timer, true) {
+            ctx.run_later(ANNOUNCE_WITHIN, |widget, _| {
+                widget.announce_timer = false;
+                widget.announce();
+            });
+        }
+    }
+
+    fn status(&self, view: ViewId, role: Role) -> ServerMessage<'_> {
+        ServerMessage::Status {
+            view,
+            widget: &self.shared.identity.id,
+            kind: self.shared.identity.kind,
+            role,
+            driver: self.driver == Some(view),
+            state: self.state,
+            message: self.error.as_deref(),
+            views: self.views.len(),
+        }
+    }
+
+    /// The size of a snapshot, checked.
+    fn snapshot_size(&self, pixel_ratio: Option<f64>) -> Result<Size, SnapshotError> {
+        let base = self.size.unwrap_or_else(|| {
+            let logical = self.shared.traits.lock().logical_size();
+            widget_size(logical, None, std::iter::empty(), self.around.limits.max_pixels)
+        });
+        let ratio = pixel_ratio.unwrap_or(base.ratio);
+        if !(0.1..=20.0).contains(&ratio) {
+            return Err(SnapshotError::Ratio(ratio));
+        }
+        let max = self.around.limits.max_snapshot_pixels;
+        let size = base.at_ratio(ratio);
+        let pixels = u64::from(size.pwidth) * u64::from(size.pheight);
+        if pixels > max {
+            return Err(SnapshotError::TooLarge { pixels, max });
+        }
+        Ok(size)
+    }
+
+    /// Whether the latest frame is what the renderer would draw now, as far as it has said.
+    fn is_at_rest(&self) -> bool {
+        self.renderer.is_some()
+            && self.queue.is_empty()
+            && !self.shared.draw_requested.load(Ordering::Acquire)
+    }
+
+    fn answer_snapshot(&mut self, picture: Result<Option<Frame>, String>, ctx: &mut Context<Self>) {
+        let Some((size, answer)) = self.snapshot_under_way.take() else { return };
+        let picture = match picture {
+            Ok(Some(frame)) if !frame.is_empty() => {
+                if self.size == Some(size) {
+                    self.publish(frame.clone(), ctx);
+                }
+                Ok(frame)
+            }
+            Ok(_) => self.delivery.latest().cloned().ok_or(SnapshotError::NoFrame),
+            Err(message) => Err(SnapshotError::Failed(message)),
+        };
+        // Who asked may have gone away.
+        let _ = answer.send(picture);
+    }
+}
+
+impl Actor for Widget {
+    type Context = Context<Self>;
+}
+
+impl Handler<Install> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, Install(renderer): Install, ctx: &mut Self::Context) {
+        self.renderer = Some(renderer);
+        self.pump(ctx);
+    }
+}
+
+impl Handler<DrawRequested> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, _: DrawRequested, ctx: &mut Self::Context) {
+        self.pump(ctx);
+    }
+}
+
+impl Handler<FramePushed> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, _: FramePushed, ctx: &mut Self::Context) {
+        let pushed = self.shared.pushed.lock().take();
+        if let Some(frame) = pushed.filter(|_| !self.closing) {
+            self.publish(frame, ctx);
+        }
+    }
+}
+
+impl Handler<TraitsChanged> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, _: TraitsChanged, ctx: &mut Self::Context) {
+        let traits = self.shared.traits.lock().clone();
+        self.tell_all(&ServerMessage::Traits { traits: &traits });
+        for member in self.views.values() {
+            member.addr.do_send(view::SetCapacity(traits.max_buffered_frames));
+        }
+        self.serve(ctx);
+    }
+}
+
+impl Handler<ResetStats> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, _: ResetStats, _: &mut Self::Context) {
+        for member in self.views.values() {
+            member.addr.do_send(view::ResetStats);
+        }
+    }
+}
+
+impl Handler<Print> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, Print(text): Print, _: &mut Self::Context) {
+        self.tell_all(&ServerMessage::Print { text: &text });
+    }
+}
+
+impl Handler<Close> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, close: Close, ctx: &mut Self::Context) {
+        if std::mem::replace(&mut self.closing, true) {
+            return;
+        }
+        self.around.registry.remove(&self.shared.identity.id);
+        let end = match close {
+            Close::Closed => {
+                End { reason: "closed", message: "the widget was closed", code: close_code::WIDGET_CLOSED }
+            }
+            Close::Shutdown => {
+                End { reason: "shutdown", message: "the server stops", code: close_code::GOING_AWAY }
+            }
+        };
+        for (view, member) in std::mem::take(&mut self.views) {
+            self.delivery.leave(view);
+            self.around.metrics.views.dec();
+            member.addr.do_send(end);
+        }
+        for (_, answer) in self.snapshots.drain(..) {
+            let _ = answer.send(Err(SnapshotError::Closed));
+        }
+        self.push(Event::of_widget(EventKind::Close));
+        self.pump(ctx);
+    }
+}
+
+impl Handler<TakeSnapshot> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, request: TakeSnapshot, ctx: &mut Self::Context) {
+        if self.closing {
+            let _ = request.answer.send(Err(SnapshotError::Closed));
+            return;
+        }
+        match self.snapshot_size(request.pixel_ratio) {
+            Ok(size) if self.is_at_rest() && self.size == Some(size) && self.delivery.latest().is_some() => {
+                let _ = request.answer.send(self.delivery.latest().cloned().ok_or(SnapshotError::NoFrame));
+            }
+            Ok(size) => {
+                self.snapshots.push_back((size, request.answer));
+                self.pump(ctx);
+            }
+            Err(error) => {
+                let _ = request.answer.send(Err(error));
+            }
+        }
+    }
+}
+
+impl Handler<Attach> for Widget {
+    type Result = Result<Addr<View>, Refusal>;
+
+    fn handle(&mut self, attach: Attach, ctx: &mut Self::Context) -> Self::Result {
+        if self.closing {
+            return Err(Refusal::of_connection("closed", "the widget was closed", close_code::WIDGET_CLOSED));
+        }
+        let max = self.around.limits.max_views;
+        if self.views.len() >= max {
+            let message =
+                format!("the widget has {max} views, which is the limit (--max-views): close one of them");
+            return Err(Refusal::of_connection("max_views", message, close_code::TRY_LATER));
+        }
+        let id = ViewId(self.next_view);
+        self.next_view += 1;
+        let traits = self.shared.traits.lock().clone();
+        let view = View::new(
+            id,
+            attach.role,
+            ctx.address(),
+            attach.outbox,
+            Arc::clone(&self.shared),
+            Arc::clone(&self.around.metrics),
+            self.around.limits.view,
+            traits.max_buffered_frames,
+        );
+        let addr = view.start();
+        self.delivery.join(id, attach.base64);
+        self.delivery.grant(id, i64::from(traits.max_buffered_frames));
+        self.views.insert(id, Member { addr: addr.clone(), role: attach.role });
+        self.around.metrics.views.inc();
+        addr.do_send(view::Tell(ServerMessage::Traits { traits: &traits }.to_text()));
+        addr.do_send(view::Tell(self.status(id, attach.role).to_text()));
+        self.announce_soon(ctx);
+        Ok(addr)
+    }
+}
+
+impl Handler<ViewChanged> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, change: ViewChanged, ctx: &mut Self::Context) {
+        if !self.views.contains_key(&change.view) {
+            return;
+        }
+        self.delivery.changed(change.view, change.size, change.visible);
+        if change.acted || (self.driver.is_none() && change.size.is_some()) {
+            self.drive(change.view);
+        }
+        self.resize();
+        self.serve(ctx);
+        self.pump(ctx);
+    }
+}
+
+impl Handler<Grant> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, grant: Grant, ctx: &mut Self::Context) {
+        self.delivery.grant(grant.view, grant.credits);
+        self.serve(ctx);
+        self.pump(ctx);
+    }
+}
+
+impl Handler<Input> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, input: Input, ctx: &mut Self::Context) {
+        if self.closing {
+            return;
+        }
+        if matches!(input.kind, EventKind::PointerDown(_) | EventKind::KeyDown(_) | EventKind::Wheel(_)) {
+            self.drive(input.view);
+        }
+        let mut event = Event { kind: input.kind, timestamp: input.timestamp, view: Some(input.view) };
+        if let (Some(view), Some(widget)) = (self.delivery.size(input.view), &self.size) {
+            Mapping::new((view.width, view.height), (widget.width, widget.height)).event(&mut event);
+        }
+        if self.queue.len() >= MAX_QUEUE {
+            let refusal = Refusal::of_connection(
+                "queue",
+                format!(
+                    "{MAX_QUEUE} events wait for the renderer: send fewer, or connect again when it is done"
+                ),
+                close_code::POLICY,
+            );
+            if let Some(member) = self.views.get(&input.view) {
+                member.addr.do_send(view::FromClient(Err(refusal)));
+            }
+            return;
+        }
+        self.push(event);
+        self.pump(ctx);
+    }
+}
+
+impl Handler<Leave> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, Leave(view): Leave, ctx: &mut Self::Context) {
+        if self.views.remove(&view).is_none() {
+            return;
+        }
+        self.delivery.leave(view);
+        self.around.metrics.views.dec();
+        if self.driver == Some(view) {
+            self.driver =
+                self.views.iter().find(|(_, member)| member.role == Role::Interact).map(|(&view, _)| view);
+            self.resize();
+        }
+        self.announce_soon(ctx);
+        self.pump(ctx);
+    }
+}
+
+impl Handler<TurnDone> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, done: TurnDone, ctx: &mut Self::Context) {
+        self.renderer = Some(done.renderer);
+        self.turn_began = None;
+        if let Some(picture) = done.snapshot {
+            self.answer_snapshot(picture, ctx);
+        }
+        if let Some(drawn) = &done.drawn {
+            let seconds = done.draw_time.as_secs_f64();
+            self.frames_drawn += 1;
+            self.draw_seconds += seconds;
+            self.around.metrics.drawn.inc();
+            self.around.metrics.draw_seconds.inc_by(seconds);
+            if drawn.is_err() {
+                self.around.metrics.errors.inc();
+            }
+        }
+        let (frame, draw_error) = match done.drawn {
+            Some(Ok(frame)) => (frame, None),
+            Some(Err(error)) => (None, Some(error)),
+            None => (None, None),
+        };
+        match done.event_error.or(draw_error) {
+            Some(error) => {
+                tracing::warn!(widget = %self.shared.identity.id, error, "renderer failed");
+                self.set_state(State::Error, Some(error));
+            }
+            // An error stays in sight until a frame shows that the renderer is well again.
+            None if self.state == State::Error && frame.is_none() => {}
+            None => self.set_state(State::Live, None),
+        }
+        if let Some(frame) = frame.filter(|_| !self.closing) {
+            self.publish(frame, ctx);
+        }
+        self.pump(ctx);
+    }
+}
+
+impl Handler<EncodeDone> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, done: EncodeDone, ctx: &mut Self::Context) {
+        let outcome = match done.outcome {
+            encode::Outcome::Encoded(encoded) => {
+                self.around.metrics.encode_seconds.inc_by(encoded.encode_time.as_secs_f64());
+                Outcome::Encoded(encoded)
+            }
+            encode::Outcome::Stale => Outcome::Stale,
+            encode::Outcome::Failed(error) => {
+                self.set_state(State::Error, Some(format!("the frame cannot be encoded: {error}")));
+                Outcome::Failed
+            }
+        };
+        let actions = self.delivery.encoded(done.number, done.variant, outcome);
+        self.carry_out(actions, ctx);
+        self.serve(ctx);
+        self.pump(ctx);
+    }
+}

@@ -1,0 +1,308 @@
+//! What a server is told: flags and `FRAMEHUB_*` variables, checked.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Parser, ValueEnum};
+
+use crate::{
+    actors::{view::ViewLimits, widget::WidgetLimits},
+    protocol::InboundLimits,
+};
+
+/// A server for remote frame buffer widgets: rendered where the data is, shown where the user is.
+///
+/// Every flag can be given as an environment variable instead.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "framehub", version, max_term_width = 100)]
+pub struct Config {
+    /// Address and port to listen on; port 0 picks a free one
+    #[arg(
+        long,
+        env = "FRAMEHUB_LISTEN",
+        value_name = "ADDR:PORT",
+        default_value = "127.0.0.1:8420",
+        help_heading = "Network"
+    )]
+    pub listen: SocketAddr,
+
+    /// Path below which everything is served, as a proxy in front sees it
+    #[arg(long, env = "FRAMEHUB_BASE_URL", value_name = "PATH", default_value = "/", value_parser = base_url, help_heading = "Network")]
+    pub base_url: String,
+
+    /// Origin besides the server's own from which pages may connect, such as `https://hub.example.org`; repeatable
+    #[arg(long = "allow-origin", env = "FRAMEHUB_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = origin, help_heading = "Network")]
+    pub allow_origins: Vec<String>,
+
+    /// Who may connect: whoever has the key, or (on a loopback address only) everyone
+    #[arg(long, env = "FRAMEHUB_AUTH", value_enum, default_value_t = Auth::Key, help_heading = "Access")]
+    pub auth: Auth,
+
+    /// The access key, at least 8 letters, digits, `-`, `_`, `.` or `~`. Without it the one in the key file is used, which is
+    /// made at random at the first start
+    #[arg(long, env = "FRAMEHUB_KEY", hide_env_values = true, value_name = "KEY", value_parser = key, help_heading = "Access")]
+    pub key: Option<String>,
+
+    /// Where the random key is kept, so that pages find their way back after a restart [default:
+    /// `$XDG_STATE_HOME/framehub/key` or `~/.local/state/framehub/key`]
+    #[arg(long, env = "FRAMEHUB_KEY_FILE", value_name = "FILE", help_heading = "Access")]
+    pub key_file: Option<PathBuf>,
+
+    /// Folder whose pictures the picture viewer opens
+    #[arg(long, env = "FRAMEHUB_IMAGES", value_name = "DIR", value_parser = folder, help_heading = "Widgets")]
+    pub images: Option<PathBuf>,
+
+    /// Start without the demo widgets (their kinds stay available)
+    #[arg(long, env = "FRAMEHUB_NO_DEMOS", help_heading = "Widgets")]
+    pub no_demos: bool,
+
+    /// Most widgets at a time
+    #[arg(long, env = "FRAMEHUB_MAX_WIDGETS", value_name = "N", default_value_t = 1000, value_parser = at_least_one, help_heading = "Limits")]
+    pub max_widgets: usize,
+
+    /// Most views of one widget at a time
+    #[arg(long, env = "FRAMEHUB_MAX_VIEWS", value_name = "N", default_value_t = 1000, value_parser = at_least_one, help_heading = "Limits")]
+    pub max_views: usize,
+
+    /// Most pixels that a renderer is asked for; larger views get them scaled up by the browser
+    #[arg(long, env = "FRAMEHUB_MAX_PIXELS", value_name = "WxH", default_value = "3840x2160", value_parser = pixels, help_heading = "Limits")]
+    pub max_pixels: u64,
+
+    /// Most pixels of a frame that a renderer returns or a program pushes
+    #[arg(long, env = "FRAMEHUB_MAX_FRAME_PIXELS", value_name = "WxH", default_value = "16384x8192", value_parser = pixels, help_heading = "Limits")]
+    pub max_frame_pixels: u64,
+
+    /// Most pixels of a snapshot
+    #[arg(long, env = "FRAMEHUB_MAX_SNAPSHOT_PIXELS", value_name = "WxH", default_value = "7680x4320", value_parser = pixels, help_heading = "Limits")]
+    pub max_snapshot_pixels: u64,
+
+    /// Longest message or request body that is accepted, in bytes
+    #[arg(long, env = "FRAMEHUB_MAX_MESSAGE_BYTES", value_name = "N", default_value_t = 262_144, value_parser = message_bytes, help_heading = "Limits")]
+    pub max_message_bytes: usize,
+
+    /// Most events a second from one view
+    #[arg(long, env = "FRAMEHUB_MAX_EVENTS_PER_SECOND", value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..), help_heading = "Limits")]
+    pub max_events_per_second: u32,
+
+    /// Seconds after which an unconfirmed frame is given up; a view that lets it come to that twice is dropped
+    #[arg(long, env = "FRAMEHUB_DEADLINE", value_name = "SECONDS", default_value = "10", value_parser = seconds, help_heading = "Limits")]
+    pub deadline: Duration,
+
+    /// How log lines look; what is logged is set by RUST_LOG, such as `RUST_LOG=framehub=debug`
+    #[arg(long, env = "FRAMEHUB_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, help_heading = "Logging")]
+    pub log_format: LogFormat,
+}
+
+/// Who may connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Auth {
+    /// Whoever has the access key.
+    Key,
+    /// Everyone who reaches the server; only on a loopback address.
+    None,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, for programs.
+    Json,
+}
+
+/// A configuration that contradicts itself.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// No authentication on an address that others reach.
+    #[error(
+        "--auth none lets everyone in and is for loopback addresses only: listen on 127.0.0.1 instead of {0}, or use --auth key"
+    )]
+    OpenToAll(SocketAddr),
+    /// A key that would not be asked for.
+    #[error("--key has no meaning with --auth none: leave one of them out")]
+    KeyWithoutAuth,
+}
+
+impl Default for Config {
+    /// What the command line without any flag gives; the environment is not read.
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8420)),
+            base_url: "/".to_owned(),
+            allow_origins: Vec::new(),
+            auth: Auth::Key,
+            key: None,
+            key_file: None,
+            images: None,
+            no_demos: false,
+            max_widgets: 1000,
+            max_views: 1000,
+            max_pixels: 3840 * 2160,
+            max_frame_pixels: 16_384 * 8192,
+            max_snapshot_pixels: 7680 * 4320,
+            max_message_bytes: 262_144,
+            max_events_per_second: 1000,
+            deadline: Duration::from_secs(10),
+            log_format: LogFormat::Text,
+        }
+    }
+}
+
+impl Config {
+    /// Checks what no single flag can check.
+    ///
+    /// # Errors
+    /// When flags contradict each other.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if self.auth == Auth::None {
+            if !self.listen.ip().is_loopback() {
+                return Err(ConfigError::OpenToAll(self.listen));
+            }
+            if self.key.is_some() {
+                return Err(ConfigError::KeyWithoutAuth);
+            }
+        }
+        Ok(())
+    }
+
+    /// The bounds on widgets and their views.
+    pub(crate) fn widget_limits(&self) -> WidgetLimits {
+        WidgetLimits {
+            max_views: self.max_views,
+            max_pixels: self.max_pixels,
+            max_frame_pixels: self.max_frame_pixels,
+            max_snapshot_pixels: self.max_snapshot_pixels,
+            view: ViewLimits { deadline: self.deadline },
+        }
+    }
+
+    /// The bounds on what a view's connection sends.
+    pub(crate) fn inbound_limits(&self) -> InboundLimits {
+        InboundLimits {
+            max_message_bytes: self.max_message_bytes,
+            max_events_per_second: self.max_events_per_second,
+        }
+    }
+}
+
+fn base_url(text: &str) -> Result<String, String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "/-_.~@".contains(c);
+    if !text.starts_with('/')
+        || !text.chars().all(allowed)
+        || text.contains("//")
+        || text.split('/').any(|part| part == ".." || part == ".")
+    {
+        return Err("write a path such as / or /services/framehub/".to_owned());
+    }
+    Ok(if text.ends_with('/') { text.to_owned() } else { format!("{text}/") })
+}
+
+fn origin(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+    if host.is_empty() || host.contains(['/', '?', '#', '@', '*', ' ']) {
+        return Err("write scheme, host and, if it is not the usual one, port: https://hub.example.org:8443"
+            .to_owned());
+    }
+    Ok(text.to_ascii_lowercase())
+}
+
+fn key(text: &str) -> Result<String, String> {
+    if text.len() < 8 || !text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.~".contains(c)) {
+        return Err("write at least 8 characters out of A-Z a-z 0-9 - _ . ~".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn folder(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_dir() {
+        Ok(path)
+    } else {
+        Err("there is no such folder: write the path of one that holds pictures".to_owned())
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|number| *number >= 1)
+        .ok_or_else(|| "write a whole number, at least 1".to_owned())
+}
+
+fn message_bytes(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|bytes| (4096..=1 << 30).contains(bytes))
+        .ok_or_else(|| "write a number of bytes from 4096 to 1073741824".to_owned())
+}
+
+fn pixels(text: &str) -> Result<u64, String> {
+    let side = |side: &str| side.parse::<u64>().ok().filter(|side| (1..=65_535).contains(side));
+    text.split_once('x')
+        .and_then(|(width, height)| Some(side(width)? * side(height)?))
+        .ok_or_else(|| "write width x height in pixels, such as 3840x2160, each from 1 to 65535".to_owned())
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse::<f64>()
+        .ok()
+        .filter(|seconds| (0.01..=3600.0).contains(seconds))
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| "write a number of seconds from 0.01 to 3600".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(arguments: &[&str]) -> Result<Config, String> {
+        let all = std::iter::once("framehub").chain(arguments.iter().copied());
+        Config::try_parse_from(all).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn no_flags_give_the_defaults() {
+        let (parsed, default) = (parsed(&[]).unwrap(), Config::default());
+        assert_eq!(format!("{parsed:?}"), format!("{default:?}"));
+    }
+
+    #[test]
+    fn a_bad_flag_is_refused_with_what_to_write_instead() {
+        for (arguments, message) in [
+            (["--base-url", "framehub"], "write a path such as /"),
+            (["--base-url", "/a/../b"], "write a path such as /"),
+            (["--allow-origin", "hub.example.org"], "write scheme, host"),
+            (["--key", "short"], "at least 8 characters"),
+            (["--images", "/does/not/exist"], "no such folder"),
+            (["--max-widgets", "0"], "at least 1"),
+            (["--max-pixels", "4K"], "such as 3840x2160"),
+            (["--deadline", "0"], "from 0.01 to 3600"),
+            (["--max-message-bytes", "10"], "from 4096"),
+        ] {
+            let error = parsed(&arguments).expect_err(arguments[1]);
+            assert!(error.contains(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_base_url_ends_with_a_slash() {
+        assert_eq!(parsed(&["--base-url", "/services/framehub"]).unwrap().base_url, "/services/framehub/");
+    }
+
+    #[test]
+    fn no_authentication_is_for_loopback_addresses_only() {
+        let open = parsed(&["--auth", "none", "--listen", "0.0.0.0:8420"]).unwrap();
+        assert!(matches!(open.validate(), Err(ConfigError::OpenToAll(_))));
+        assert_eq!(parsed(&["--auth", "none"]).unwrap().validate(), Ok(()));
+        assert_eq!(
+            parsed(&["--auth", "none", "--key", "12345678"]).unwrap().validate(),
+            Err(ConfigError::KeyWithoutAuth)
+        );
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory;
+        Config::command().debug_assert();
+    }
+}

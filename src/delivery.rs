@@ -1,0 +1,434 @@
+//! Which view gets which image of which frame, and when: latest wins, each variant is encoded once, credits are kept.
+//!
+//! Pure bookkeeping. Every method answers with [`Action`]s for the caller to carry out; the outcome of an encode comes back
+//! through [`Delivery::encoded`].
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use crate::{
+    Frame,
+    encode::{Codec, Encoded, Variant},
+    event::{Size, ViewId},
+    sizing::fit,
+};
+
+/// Something for the caller to do.
+#[derive(Debug)]
+pub enum Action {
+    /// Encode a frame, then call [`Delivery::encoded`].
+    Encode(Encode),
+    /// Send an image to a view.
+    Send(Send),
+}
+
+/// An encode to run.
+#[derive(Debug)]
+pub struct Encode {
+    /// The number of the frame.
+    pub number: u64,
+    /// The pixels.
+    pub frame: Frame,
+    /// How to encode them.
+    pub variant: Variant,
+}
+
+/// An image for a view.
+#[derive(Debug)]
+pub struct Send {
+    /// The view.
+    pub view: ViewId,
+    /// The number of the frame.
+    pub number: u64,
+    /// The image.
+    pub encoded: Arc<Encoded>,
+    /// Whether it only makes exact what the view shows already.
+    pub settle: bool,
+}
+
+/// What became of an encode.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is done.
+    Encoded(Arc<Encoded>),
+    /// It was not begun: a newer frame had come.
+    Stale,
+    /// It failed.
+    Failed,
+}
+
+/// What is known about a view.
+#[derive(Debug)]
+struct Seat {
+    /// Frames that may be sent to it; negative while `max_buffered_frames` was lowered below what is in flight.
+    credits: i64,
+    /// Its size, once known.
+    size: Option<Size>,
+    /// Whether the user can see it.
+    visible: bool,
+    /// Whether it takes frames as base64.
+    base64: bool,
+    /// The image that it was sent, or is being encoded for it, last.
+    last: Option<Last>,
+    /// Frames that it never got, since newer ones came first.
+    skipped: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Last {
+    number: u64,
+    size: (u32, u32),
+    lossy: bool,
+}
+
+#[derive(Debug)]
+struct Latest {
+    number: u64,
+    frame: Frame,
+    /// Whether nothing followed for a while, so that views that show it lossy get it lossless.
+    settled: bool,
+}
+
+/// The views waiting for an image that is being encoded, or the image.
+#[derive(Debug)]
+enum Slot {
+    Encoding(Vec<(ViewId, bool)>),
+    Ready(Arc<Encoded>),
+}
+
+/// The latest frame, the views, and the images between them.
+#[derive(Debug, Default)]
+pub struct Delivery {
+    seats: BTreeMap<ViewId, Seat>,
+    latest: Option<Latest>,
+    slots: HashMap<(u64, Variant), Slot>,
+    /// The number of the latest frame, for encodes that wait on the pool.
+    newest: Arc<AtomicU64>,
+    encodes: u64,
+}
+
+impl Delivery {
+    /// Adds a view; it gets nothing before it has a size and credits.
+    pub fn join(&mut self, view: ViewId, base64: bool) {
+        let seat = Seat { credits: 0, size: None, visible: false, base64, last: None, skipped: 0 };
+        self.seats.insert(view, seat);
+    }
+
+    /// Removes a view.
+    pub fn leave(&mut self, view: ViewId) {
+        self.seats.remove(&view);
+    }
+
+    /// Notes a view's size and whether the user can see it.
+    pub fn changed(&mut self, view: ViewId, size: Option<Size>, visible: bool) {
+        if let Some(seat) = self.seats.get_mut(&view) {
+            (seat.size, seat.visible) = (size, visible);
+        }
+    }
+
+    /// Gives credits to a view, or takes some away.
+    pub fn grant(&mut self, view: ViewId, credits: i64) {
+        if let Some(seat) = self.seats.get_mut(&view) {
+            seat.credits += credits;
+        }
+    }
+
+    /// Makes `frame` the latest. Returns the views that can see the widget and never got the one before.
+    pub fn publish(&mut self, frame: Frame) -> Vec<ViewId> {
+        let number = self.latest.as_ref().map_or(0, |latest| latest.number) + 1;
+        let mut skipped = Vec::new();
+        if number > 1 {
+            for (&view, seat) in self.seats.iter_mut().filter(|(_, seat)| seat.visible && seat.size.is_some())
+            {
+                if seat.last.is_none_or(|last| last.number + 1 < number) {
+                    seat.skipped += 1;
+                    skipped.push(view);
+                }
+            }
+        }
+        self.latest = Some(Latest { number, frame, settled: false });
+        self.newest.store(number, Ordering::Release);
+        self.slots.retain(|_, slot| matches!(slot, Slot::Encoding(_)));
+        skipped
+    }
+
+    /// Notes that nothing followed the latest frame for a while: views that show it lossy get it lossless.
+    pub fn settle(&mut self) {
+        if let Some(latest) = &mut self.latest {
+            latest.settled = true;
+        }
+    }
+
+    /// Whether some view would get a frame if one were drawn now.
+    pub fn wants_frame(&self) -> bool {
+        self.seats.values().any(|seat| seat.visible && seat.size.is_some() && seat.credits > 0)
+    }
+
+    /// The sizes of the views that the user can see.
+    pub fn visible_sizes(&self) -> impl Iterator<Item = &Size> {
+        self.seats.values().filter(|seat| seat.visible).filter_map(|seat| seat.size.as_ref())
+    }
+
+    /// A view's size.
+    pub fn size(&self, view: ViewId) -> Option<&Size> {
+        self.seats.get(&view)?.size.as_ref()
+    }
+
+    /// Frames that a view never got, since newer ones came first.
+    pub fn skipped(&self, view: ViewId) -> u64 {
+        self.seats.get(&view).map_or(0, |seat| seat.skipped)
+    }
+
+    /// The latest frame.
+    pub fn latest(&self) -> Option<&Frame> {
+        self.latest.as_ref().map(|latest| &latest.frame)
+    }
+
+    /// How many encodes were asked for so far.
+    pub fn encodes(&self) -> u64 {
+        self.encodes
+    }
+
+    /// A check for encodes that wait on the pool: whether a frame is still the latest.
+    pub fn still_latest(&self, number: u64) -> impl FnOnce() -> bool + std::marker::Send + 'static {
+        let newest = Arc::clone(&self.newest);
+        move || newest.load(Ordering::Acquire) == number
+    }
+
+    /// Gives the latest frame to every view that lacks it and has a credit. `quality` is 1..=100, 100 meaning lossless.
+    pub fn serve(&mut self, quality: u8) -> Vec<Action> {
+        let Some(latest) = &self.latest else { return Vec::new() };
+        let mut actions = Vec::new();
+        for (&view, seat) in &mut self.seats {
+            let Some((variant, settle)) = seat.next(latest, quality) else { continue };
+            seat.credits -= 1;
+            seat.last = Some(Last {
+                number: latest.number,
+                size: (variant.width, variant.height),
+                lossy: variant.codec != Codec::Png,
+            });
+            match self.slots.get_mut(&(latest.number, variant)) {
+                Some(Slot::Ready(encoded)) => {
+                    let encoded = Arc::clone(encoded);
+                    actions.push(Action::Send(Send { view, number: latest.number, encoded, settle }));
+                }
+                Some(Slot::Encoding(waiting)) => waiting.push((view, settle)),
+                None => {
+                    self.slots.insert((latest.number, variant), Slot::Encoding(vec![(view, settle)]));
+                    self.encodes += 1;
+                    let frame = latest.frame.clone();
+                    actions.push(Action::Encode(Encode { number: latest.number, frame, variant }));
+                }
+            }
+        }
+        actions
+    }
+
+    /// Takes the outcome of an encode; the views that waited get the image, or their credits back. Call
+    /// [`Delivery::serve`] after it.
+    pub fn encoded(&mut self, number: u64, variant: Variant, outcome: Outcome) -> Vec<Action> {
+        let Some(Slot::Encoding(waiting)) = self.slots.remove(&(number, variant)) else { return Vec::new() };
+        match outcome {
+            Outcome::Encoded(encoded) => {
+                if self.latest.as_ref().is_some_and(|latest| latest.number == number) {
+                    self.slots.insert((number, variant), Slot::Ready(Arc::clone(&encoded)));
+                }
+                waiting
+                    .into_iter()
+                    .filter(|(view, _)| self.seats.contains_key(view))
+                    .map(|(view, settle)| {
+                        Action::Send(Send { view, number, encoded: Arc::clone(&encoded), settle })
+                    })
+                    .collect()
+            }
+            Outcome::Stale | Outcome::Failed => {
+                for (view, _) in waiting {
+                    if let Some(seat) = self.seats.get_mut(&view) {
+                        seat.credits += 1;
+                        if matches!(outcome, Outcome::Stale) {
+                            seat.skipped += 1;
+                        }
+                    }
+                }
+                Vec::new()
+            }
+        }
+    }
+}
+
+impl Seat {
+    /// The image of the latest frame that this view should be sent now, if any, and whether it only settles.
+    fn next(&self, latest: &Latest, quality: u8) -> Option<(Variant, bool)> {
+        let view = self.size.filter(|_| self.visible && self.credits > 0)?;
+        let size = fit((latest.frame.width(), latest.frame.height()), (view.pwidth, view.pheight));
+        let lossless = quality >= 100 || latest.settled;
+        let codec = if lossless { Codec::Png } else { Codec::Jpeg { quality } };
+        let variant = Variant { width: size.0, height: size.1, codec, base64: self.base64 };
+        match self.last {
+            Some(last) if last.number == latest.number && last.size == size => {
+                (last.lossy && latest.settled).then_some((variant, true))
+            }
+            _ => Some((variant, false)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn frame(width: u32, height: u32) -> Frame {
+        Frame::gray8(width, height, vec![0; (width * height) as usize]).unwrap()
+    }
+
+    fn size(pwidth: u32, pheight: u32) -> Size {
+        Size { width: pwidth.into(), height: pheight.into(), pwidth, pheight, ratio: 1.0 }
+    }
+
+    fn with_views(views: u64, credits: i64) -> Delivery {
+        let mut delivery = Delivery::default();
+        for view in (1..=views).map(ViewId) {
+            delivery.join(view, false);
+            delivery.changed(view, Some(size(40, 30)), true);
+            delivery.grant(view, credits);
+        }
+        delivery
+    }
+
+    fn image(variant: Variant) -> Arc<Encoded> {
+        Arc::new(Encoded {
+            width: variant.width,
+            height: variant.height,
+            lossless: variant.codec == Codec::Png,
+            parts: vec![],
+            base64: None,
+            encode_time: Duration::ZERO,
+            base64_time: Duration::ZERO,
+        })
+    }
+
+    /// Carries out all encodes at once; returns what was sent, as (view, number, settle), and the number of encodes.
+    fn serve(delivery: &mut Delivery, quality: u8) -> (Vec<(u64, u64, bool)>, usize) {
+        let (mut sent, mut encodes) = (Vec::new(), 0);
+        let mut actions = delivery.serve(quality);
+        while let Some(action) = actions.pop() {
+            match action {
+                Action::Encode(Encode { number, variant, .. }) => {
+                    encodes += 1;
+                    actions.extend(delivery.encoded(number, variant, Outcome::Encoded(image(variant))));
+                }
+                Action::Send(Send { view, number, settle, .. }) => sent.push((view.0, number, settle)),
+            }
+        }
+        sent.sort_unstable();
+        (sent, encodes)
+    }
+
+    #[test]
+    fn equal_views_share_one_encode() {
+        let mut delivery = with_views(10, 2);
+        delivery.publish(frame(40, 30));
+        let (sent, encodes) = serve(&mut delivery, 80);
+        assert_eq!((sent.len(), encodes), (10, 1));
+        assert_eq!(delivery.encodes(), 1);
+    }
+
+    #[test]
+    fn a_view_that_joins_later_gets_the_same_image_without_another_encode() {
+        let mut delivery = with_views(1, 2);
+        delivery.publish(frame(40, 30));
+        serve(&mut delivery, 80);
+        delivery.join(ViewId(2), false);
+        delivery.changed(ViewId(2), Some(size(40, 30)), true);
+        delivery.grant(ViewId(2), 1);
+        assert_eq!(serve(&mut delivery, 80), (vec![(2, 1, false)], 0));
+    }
+
+    #[test]
+    fn a_view_without_credit_gets_the_newest_when_the_credit_returns() {
+        let mut delivery = with_views(1, 1);
+        delivery.publish(frame(40, 30));
+        assert_eq!(serve(&mut delivery, 80).0, [(1, 1, false)]);
+        assert_eq!(delivery.publish(frame(40, 30)), []);
+        assert_eq!(delivery.publish(frame(40, 30)), [ViewId(1)]);
+        assert_eq!(serve(&mut delivery, 80).0, []);
+        delivery.grant(ViewId(1), 1);
+        assert_eq!(serve(&mut delivery, 80).0, [(1, 3, false)]);
+        assert_eq!(delivery.skipped(ViewId(1)), 1);
+    }
+
+    #[test]
+    fn settling_sends_the_same_frame_lossless_once() {
+        let mut delivery = with_views(1, 3);
+        delivery.publish(frame(40, 30));
+        serve(&mut delivery, 80);
+        assert_eq!(serve(&mut delivery, 80).0, []);
+        delivery.settle();
+        assert_eq!(serve(&mut delivery, 80).0, [(1, 1, true)]);
+        assert_eq!(serve(&mut delivery, 80).0, []);
+    }
+
+    #[test]
+    fn quality_100_needs_no_settling() {
+        let mut delivery = with_views(1, 3);
+        delivery.publish(frame(40, 30));
+        serve(&mut delivery, 100);
+        delivery.settle();
+        assert_eq!(serve(&mut delivery, 100).0, []);
+    }
+
+    #[test]
+    fn a_stale_encode_gives_its_credits_back_and_the_newest_is_sent() {
+        let mut delivery = with_views(1, 1);
+        delivery.publish(frame(40, 30));
+        let Some(Action::Encode(Encode { number, variant, .. })) = delivery.serve(80).pop() else {
+            panic!("no encode")
+        };
+        let wanted = delivery.still_latest(number);
+        delivery.publish(frame(40, 30));
+        assert!(!wanted());
+        delivery.encoded(number, variant, Outcome::Stale);
+        assert_eq!(serve(&mut delivery, 80).0, [(1, 2, false)]);
+    }
+
+    #[test]
+    fn hidden_views_get_nothing_and_want_nothing() {
+        let mut delivery = with_views(1, 2);
+        delivery.changed(ViewId(1), Some(size(40, 30)), false);
+        assert!(!delivery.wants_frame());
+        delivery.publish(frame(40, 30));
+        assert_eq!(serve(&mut delivery, 80).0, []);
+        delivery.changed(ViewId(1), Some(size(40, 30)), true);
+        assert_eq!(serve(&mut delivery, 80).0, [(1, 1, false)]);
+    }
+
+    #[test]
+    fn a_small_view_gets_the_frame_scaled_and_again_when_it_grows() {
+        let mut delivery = with_views(1, 3);
+        delivery.publish(frame(80, 60));
+        let Some(Action::Encode(encode)) = delivery.serve(80).pop() else { panic!("no encode") };
+        assert_eq!((encode.variant.width, encode.variant.height), (40, 30));
+        delivery.changed(ViewId(1), Some(size(80, 60)), true);
+        let Some(Action::Encode(encode)) = delivery.serve(80).pop() else { panic!("no encode") };
+        assert_eq!((encode.variant.width, encode.variant.height), (80, 60));
+    }
+
+    #[test]
+    fn a_failed_encode_gives_its_credit_back() {
+        let mut delivery = with_views(1, 1);
+        delivery.publish(frame(40, 30));
+        let Some(Action::Encode(Encode { number, variant, .. })) = delivery.serve(80).pop() else {
+            panic!("no encode")
+        };
+        delivery.encoded(number, variant, Outcome::Failed);
+        assert!(delivery.wants_frame());
+        assert!(delivery.serve(80).is_empty(), "the same frame was tried again");
+    }
+}

@@ -1,0 +1,201 @@
+//! The handle of a widget: the seed's methods, for the widget's renderer and for the program around it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use actix::Addr;
+use parking_lot::Mutex;
+use serde_json::{Map, Value};
+use tokio::sync::oneshot;
+
+use crate::{
+    Frame,
+    actors::widget::{self, Widget},
+    clock::unix_now,
+    render::Options,
+    stats::{Stats, StatsSummary},
+    traits::{TraitError, Traits},
+};
+
+/// What a widget is, for its whole life.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// Names the widget in URLs.
+    pub id: String,
+    /// The kind that made it.
+    pub kind: &'static str,
+    /// The user it belongs to; `None` where there are no users.
+    pub owner: Option<String>,
+    /// When it was made, Unix time in seconds.
+    pub created: f64,
+    /// The options it was made with.
+    pub options: Options,
+}
+
+/// What a widget's actor and its handles share: read at once from any thread, without a message.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub identity: Identity,
+    /// Whether a draw is asked for and not begun. Any number of requests before the draw are one draw.
+    pub draw_requested: AtomicBool,
+    /// The frame that was pushed last and that the actor has not taken yet.
+    pub pushed: Mutex<Option<Frame>>,
+    pub traits: Mutex<Traits>,
+    pub stats: Mutex<Stats>,
+}
+
+impl Shared {
+    pub fn new(
+        id: String,
+        kind: &'static str,
+        owner: Option<String>,
+        options: Options,
+        traits: Traits,
+    ) -> Self {
+        Self {
+            identity: Identity { id, kind, owner, created: unix_now(), options },
+            draw_requested: AtomicBool::new(false),
+            pushed: Mutex::new(None),
+            traits: Mutex::new(traits),
+            stats: Mutex::new(Stats::default()),
+        }
+    }
+}
+
+/// Why there is no snapshot.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum SnapshotError {
+    /// The pixel ratio is not a sensible number.
+    #[error("pixel_ratio {0} is out of range: use a number from 0.1 to 20")]
+    Ratio(f64),
+    /// The image would have too many pixels.
+    #[error("a snapshot of {pixels} pixels is larger than the limit of {max}: use a smaller pixel_ratio")]
+    TooLarge {
+        /// Pixels asked for.
+        pixels: u64,
+        /// Pixels allowed.
+        max: u64,
+    },
+    /// The renderer has not made any frame.
+    #[error("the widget has no frame: its renderer returned none")]
+    NoFrame,
+    /// The renderer failed.
+    #[error("the renderer failed: {0}")]
+    Failed(String),
+    /// The widget was closed meanwhile.
+    #[error("the widget is closed")]
+    Closed,
+}
+
+/// A widget, from outside. Clones are handles of the same widget; all methods may be called from any thread, from within the
+/// widget's own renderer too. After the widget is closed they do nothing.
+#[derive(Clone)]
+pub struct WidgetHandle {
+    shared: Arc<Shared>,
+    widget: Addr<Widget>,
+}
+
+impl WidgetHandle {
+    pub(crate) fn new(shared: Arc<Shared>, widget: Addr<Widget>) -> Self {
+        Self { shared, widget }
+    }
+
+    pub(crate) fn addr(&self) -> &Addr<Widget> {
+        &self.widget
+    }
+
+    /// Names the widget in URLs.
+    pub fn id(&self) -> &str {
+        &self.shared.identity.id
+    }
+
+    /// What the widget is.
+    pub fn identity(&self) -> &Identity {
+        &self.shared.identity
+    }
+
+    /// Asks for a draw: `get_frame` is called once a visible view is ready for a frame. Returns at once; any number of
+    /// requests before the draw are one draw.
+    pub fn request_draw(&self) {
+        if !self.shared.draw_requested.swap(true, Ordering::AcqRel) {
+            self.widget.do_send(widget::DrawRequested);
+        }
+    }
+
+    /// Makes `frame` what the views show, without `get_frame`. It goes through the same credits as any frame: of frames pushed
+    /// faster than a view can show, the view gets the latest. Empty frames are ignored.
+    pub fn send_frame(&self, frame: Frame) {
+        if frame.is_empty() {
+            return;
+        }
+        if self.shared.pushed.lock().replace(frame).is_none() {
+            self.widget.do_send(widget::FramePushed);
+        }
+    }
+
+    /// The widget's picture now, at the given pixel ratio or the one it has. Works without any view: the renderer is asked
+    /// for a frame when there is none that fits.
+    ///
+    /// # Errors
+    /// When the ratio is out of range, the picture too large, or the renderer has none.
+    pub async fn snapshot(&self, pixel_ratio: Option<f64>) -> Result<Frame, SnapshotError> {
+        let (answer, answered) = oneshot::channel();
+        self.widget.do_send(widget::TakeSnapshot { pixel_ratio, answer });
+        answered.await.unwrap_or(Err(SnapshotError::Closed))
+    }
+
+    /// Shows a line of text beside the widget, in every view.
+    pub fn print(&self, text: impl Into<String>) {
+        self.widget.do_send(widget::Print(text.into()));
+    }
+
+    /// Closes the widget: its renderer gets one `close` event, its views are told, nothing of it stays.
+    pub fn close(&self) {
+        self.widget.do_send(widget::Close::Closed);
+    }
+
+    pub(crate) fn shut_down(&self) {
+        self.widget.do_send(widget::Close::Shutdown);
+    }
+
+    /// The statistics since the last [`WidgetHandle::reset_stats`].
+    pub fn get_stats(&self) -> StatsSummary {
+        self.shared.stats.lock().summary()
+    }
+
+    /// Begins the statistics anew from the next frame sent.
+    pub fn reset_stats(&self) {
+        self.shared.stats.lock().reset();
+        self.widget.do_send(widget::ResetStats);
+    }
+
+    /// The traits as they are.
+    pub fn traits(&self) -> Traits {
+        self.shared.traits.lock().clone()
+    }
+
+    /// Sets the traits named in `patch`, all of them or, on an error, none. Every view sees the change at once.
+    ///
+    /// # Errors
+    /// When a trait does not exist or does not take the value.
+    pub fn set_traits(&self, patch: &Map<String, Value>) -> Result<(), TraitError> {
+        let changed = {
+            let mut traits = self.shared.traits.lock();
+            let before = traits.clone();
+            traits.apply(patch)?;
+            *traits != before
+        };
+        if changed {
+            self.widget.do_send(widget::TraitsChanged);
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for WidgetHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "WidgetHandle({})", self.id())
+    }
+}

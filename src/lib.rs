@@ -1,0 +1,50 @@
+//! FrameHub serves *remote frame buffer widgets*: rendered where the data is, shown where the user is.
+//!
+//! ```text
+//!  renderer ──frame──▶ Widget ──job──▶ encoder pool ──encoded──▶ Widget ──▶ View ──bytes──▶ Socket ──▶ browser
+//!     ▲                  │  ▲                                                │ ▲                          │
+//!     └──draw, event─────┘  └────────────── grant, input, change ────────────┘ └──── ack, event ──────────┘
+//!
+//!  Widget, View ──handles──▶ Metrics ──▶ GET /metrics
+//! ```
+//!
+//! Whoever writes a widget needs [`RemoteFrameBuffer`], [`Frame`], [`Event`] and [`WidgetHandle`], and [`Server`] to serve it.
+//!
+//! | where | what |
+//! |---|---|
+//! | [`frame`], [`event`], [`traits`], [`stats`] | the words: pixels, what users do, what is set, what is measured |
+//! | [`pacing`], [`delivery`], [`sizing`], [`clock`] | what computes, without a runtime or a network: credits, who gets what, sizes, clocks |
+//! | [`encode`] | pixels to images, on a pool |
+//! | [`render`] | what a widget's author writes, and the demo widgets |
+//! | [`protocol`] | the messages on the wire, and the checks on what comes in |
+//! | [`actors`] | what holds state and decides: Widget, View, Metrics; and the Registry |
+//! | [`handle`], [`hub`] | a widget from outside; everything a running server shares |
+//! | [`web`] | routes, pages, API, sockets, access |
+//! | [`config`], [`server`] | from flags to a listening address |
+
+mod actors;
+pub mod clock;
+pub mod config;
+pub mod delivery;
+pub mod encode;
+pub mod event;
+pub mod frame;
+pub mod handle;
+pub mod hub;
+pub mod pacing;
+pub mod protocol;
+pub mod render;
+pub mod server;
+pub mod sizing;
+pub mod stats;
+pub mod traits;
+mod web;
+
+pub use config::Config;
+pub use event::{Event, EventKind};
+pub use frame::{Frame, FrameError, PixelFormat};
+pub use handle::{SnapshotError, WidgetHandle};
+pub use render::{Kind, KindError, Options, RemoteFrameBuffer, RenderError};
+pub use server::{Running, ServeError, Server};
+pub use stats::StatsSummary;
+pub use traits::{TraitError, Traits};

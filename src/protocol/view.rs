@@ -1,0 +1,392 @@
+//! The view protocol, `framehub.view.v1`: JSON text both ways, and frames to the client as binary messages.
+
+use std::borrow::Cow;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use bytestring::ByteString;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::Refusal;
+use crate::{
+    encode::Encoded,
+    event::{EventKind, ViewId},
+    traits::Traits,
+};
+
+/// The WebSocket subprotocol.
+pub const SUBPROTOCOL: &str = "framehub.view.v1";
+
+/// A message from a view's browser.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClientMessage {
+    /// The user did something, or the view changed. Positions are in the view's logical pixels.
+    Event {
+        /// What happened.
+        kind: EventKind,
+        /// Seconds on the page's clock.
+        timestamp: f64,
+    },
+    /// A frame was decoded and drawn.
+    FrameFeedback(FrameFeedback),
+    /// The answer to a ping.
+    Pong(Pong),
+    /// Asks for the widget's statistics.
+    GetStats,
+}
+
+/// Says that a frame was decoded and drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+pub struct FrameFeedback {
+    /// The index that the frame came with.
+    pub index: u64,
+    /// When the frame's message arrived, Unix time on the browser's clock.
+    pub localtime: f64,
+}
+
+/// Answers a ping.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+pub struct Pong {
+    /// The ping's own timestamp.
+    pub timestamp: f64,
+    /// When the ping arrived, Unix time on the browser's clock.
+    pub localtime: f64,
+}
+
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(default)]
+    timestamp: f64,
+}
+
+/// Reads one message.
+///
+/// # Errors
+/// When it is not JSON, has no known `type`, or a field is missing or out of range; the refusal names the field.
+pub fn parse(text: &[u8]) -> Result<ClientMessage, Refusal> {
+    let head: Head = read(text)?;
+    let kind = match &*head.kind {
+        "frame_feedback" => return read(text).map(ClientMessage::FrameFeedback),
+        "pong" => return read(text).map(ClientMessage::Pong),
+        "get_stats" => return Ok(ClientMessage::GetStats),
+        "resize" => EventKind::Resize(read(text)?),
+        "show" => EventKind::Show,
+        "hide" => EventKind::Hide,
+        "focus_in" => EventKind::FocusIn,
+        "focus_out" => EventKind::FocusOut,
+        "pointer_down" => EventKind::PointerDown(read(text)?),
+        "pointer_up" => EventKind::PointerUp(read(text)?),
+        "pointer_move" => EventKind::PointerMove(read(text)?),
+        "pointer_enter" => EventKind::PointerEnter(read(text)?),
+        "pointer_leave" => EventKind::PointerLeave(read(text)?),
+        "double_click" => EventKind::DoubleClick(read(text)?),
+        "wheel" => EventKind::Wheel(read(text)?),
+        "key_down" => EventKind::KeyDown(read(text)?),
+        "key_up" => EventKind::KeyUp(read(text)?),
+        "char" => EventKind::Char(read(text)?),
+        other => {
+            let message = format!("`{}` is not a type of message that a view sends", shortened(other));
+            return Err(Refusal::of_message("unknown_type", message).field("type"));
+        }
+    };
+    kind.validate()
+        .map_err(|error| Refusal::of_message("bad_field", error.to_string()).field(error.field))?;
+    Ok(ClientMessage::Event { kind, timestamp: head.timestamp })
+}
+
+/// Reads a payload, with the path of the field where that fails.
+fn read<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Refusal> {
+    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let path = error.path().to_string();
+        let error = error.into_inner();
+        if !error.is_data() {
+            return Refusal::of_message("bad_json", format!("the message is not valid JSON: {error}"));
+        }
+        let reason = error.to_string();
+        let field = match path.as_str() {
+            "." => reason.split('`').nth(1).unwrap_or("message").to_owned(),
+            _ => path,
+        };
+        Refusal::of_message("bad_field", format!("field `{field}`: {reason}")).field(field)
+    })
+}
+
+/// The beginning of a text that someone else chose, for a message.
+fn shortened(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
+/// What a view's renderer is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Drawing when asked.
+    Live,
+    /// Busy for longer than a moment.
+    Busy,
+    /// The last draw or event failed.
+    Error,
+}
+
+/// What a view may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// See the widget and act in it.
+    #[default]
+    Interact,
+    /// See the widget.
+    Watch,
+}
+
+/// A text message to a view's browser.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerMessage<'a> {
+    /// All traits, on joining and when one changed.
+    Traits {
+        /// The traits.
+        traits: &'a Traits,
+    },
+    /// How things are, on joining and when that changed.
+    Status {
+        /// The view that is told.
+        view: ViewId,
+        /// The widget's id.
+        widget: &'a str,
+        /// The widget's kind.
+        kind: &'a str,
+        /// What the view may do.
+        role: Role,
+        /// Whether this view's size is the widget's.
+        driver: bool,
+        /// What the renderer is doing.
+        state: State,
+        /// The renderer's message when the state is `error`.
+        message: Option<&'a str>,
+        /// How many views the widget has.
+        views: usize,
+    },
+    /// The widget's program prints.
+    Print {
+        /// What it prints.
+        text: &'a str,
+    },
+    /// To be answered with a pong at once.
+    Ping {
+        /// Unix time of the server.
+        timestamp: f64,
+    },
+    /// Answers `get_stats`.
+    Stats {
+        /// As `GET /api/widgets/{id}/stats`.
+        stats: &'a serde_json::Value,
+    },
+    /// A message of this client was refused.
+    Error {
+        /// What kind of refusal, for programs.
+        code: &'a str,
+        /// What was wrong and what to send instead.
+        message: &'a str,
+        /// The field that was wrong.
+        field: Option<&'a str>,
+    },
+    /// The connection ends; a WebSocket close follows.
+    Close {
+        /// Why, for programs.
+        reason: &'a str,
+        /// Why, for people.
+        message: &'a str,
+    },
+}
+
+impl ServerMessage<'_> {
+    /// The message as it goes over the wire.
+    pub fn to_text(&self) -> ByteString {
+        // Maps have string keys and floats are finite, so that serialization cannot fail.
+        serde_json::to_string(self).unwrap_or_default().into()
+    }
+}
+
+#[derive(Serialize)]
+struct FrameHeader<'a> {
+    r#type: &'static str,
+    mimetype: &'static str,
+    index: u64,
+    timestamp: f64,
+    width: u32,
+    height: u32,
+    lossless: bool,
+    encoding: f64,
+    parts: Vec<PartHeader>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data_b64: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct PartHeader {
+    x: u32,
+    y: u32,
+    width: u32,
+    height: u32,
+    mimetype: &'static str,
+    bytes: usize,
+}
+
+/// A frame, ready for the wire. The images are shared by all views that need the same.
+#[derive(Debug, Clone)]
+pub enum FrameMessage {
+    /// A binary message: the header, then these images.
+    Binary {
+        /// Length and JSON header.
+        header: Bytes,
+        /// The images, one after another.
+        parts: Vec<Bytes>,
+    },
+    /// A text message.
+    Base64(ByteString),
+}
+
+impl FrameMessage {
+    /// The message that sends an encoded frame as the view's frame `index` at Unix time `timestamp`.
+    pub fn new(encoded: &Encoded, index: u64, timestamp: f64) -> Self {
+        let header = FrameHeader {
+            r#type: "framebufferdata",
+            mimetype: encoded.parts.first().map_or("image/png", |part| part.mimetype),
+            index,
+            timestamp,
+            width: encoded.width,
+            height: encoded.height,
+            lossless: encoded.lossless,
+            encoding: encoded.encode_time.as_secs_f64(),
+            parts: encoded
+                .parts
+                .iter()
+                .map(|part| PartHeader {
+                    x: part.x,
+                    y: part.y,
+                    width: part.width,
+                    height: part.height,
+                    mimetype: part.mimetype,
+                    bytes: part.bytes.len(),
+                })
+                .collect(),
+            data_b64: encoded.base64.as_deref(),
+        };
+        let json = serde_json::to_string(&header).unwrap_or_default();
+        if encoded.base64.is_some() {
+            return Self::Base64(json.into());
+        }
+        let mut header = BytesMut::with_capacity(4 + json.len());
+        header.put_u32_le(u32::try_from(json.len()).unwrap_or(u32::MAX));
+        header.extend_from_slice(json.as_bytes());
+        Self::Binary {
+            header: header.freeze(),
+            parts: encoded.parts.iter().map(|part| part.bytes.clone()).collect(),
+        }
+    }
+
+    /// Bytes on the wire, without WebSocket framing.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Binary { header, parts } => header.len() + parts.iter().map(Bytes::len).sum::<usize>(),
+            Self::Base64(text) => text.len(),
+        }
+    }
+
+    /// Never: there always is a header.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Reads JSON that came from outside into a type, with the path of the field where that fails.
+///
+/// # Errors
+/// As [`parse`].
+pub fn read_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, Refusal> {
+    read(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> Refusal {
+        parse(text.as_bytes()).expect_err(text)
+    }
+
+    #[test]
+    fn events_are_read_as_the_spec_spells_them() {
+        let text = br#"{"type":"pointer_down","timestamp":1.5,"x":10,"y":20.25,"button":1,"buttons":[1],
+            "modifiers":["Shift"],"ntouches":1,"touches":{"0":{"x":10,"y":20.25,"pressure":0.5}}}"#;
+        let Ok(ClientMessage::Event { kind: EventKind::PointerDown(pointer), timestamp }) = parse(text)
+        else {
+            panic!("not read as pointer_down");
+        };
+        assert_eq!((pointer.x, pointer.y, pointer.button, timestamp), (10.0, 20.25, 1, 1.5));
+        assert_eq!(pointer.touches["0"].pressure, 0.5);
+    }
+
+    #[test]
+    fn what_is_not_json_is_refused() {
+        for text in ["", "{", "nonsense", "[1,", "{\"type\":\"wheel\",\"x\":NaN}"] {
+            assert_eq!(refused(text).code, "bad_json", "{text}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_the_field() {
+        for (text, field) in [
+            (r#"{"timestamp":1}"#, "type"),
+            (r#"{"type":"nonsense"}"#, "type"),
+            (r#"{"type":"pointer_move","x":"left","y":1}"#, "x"),
+            (r#"{"type":"pointer_move","x":1}"#, "y"),
+            (r#"{"type":"pointer_move","x":1e7,"y":1}"#, "x"),
+            (r#"{"type":"pointer_down","x":1,"y":1,"modifiers":["Hyper"]}"#, "modifiers[0]"),
+            (r#"{"type":"resize","width":-5,"height":1,"pwidth":1,"pheight":1,"ratio":1}"#, "width"),
+            (r#"{"type":"frame_feedback","index":-1,"timestamp":1,"localtime":1}"#, "index"),
+        ] {
+            let refusal = refused(text);
+            assert_eq!(refusal.field.as_deref(), Some(field), "{text}: {refusal}");
+            assert!(refusal.close.is_none());
+        }
+    }
+
+    #[test]
+    fn a_close_event_cannot_come_from_a_view() {
+        assert_eq!(refused(r#"{"type":"close"}"#).code, "unknown_type");
+    }
+
+    #[test]
+    fn a_frame_message_is_length_header_and_images() {
+        let part = |x, bytes: &'static [u8]| crate::encode::Part {
+            x,
+            y: 0,
+            width: 2,
+            height: 2,
+            mimetype: "image/png",
+            bytes: Bytes::from_static(bytes),
+        };
+        let encoded = Encoded {
+            width: 4,
+            height: 2,
+            lossless: true,
+            parts: vec![part(0, b"one"), part(2, b"three")],
+            base64: None,
+            encode_time: std::time::Duration::from_millis(2),
+            base64_time: std::time::Duration::ZERO,
+        };
+        let FrameMessage::Binary { header, parts } = FrameMessage::new(&encoded, 7, 1.5) else {
+            panic!("not binary")
+        };
+        let length = u32::from_le_bytes(header[..4].try_into().unwrap()) as usize;
+        assert_eq!(header.len(), 4 + length);
+        let json: serde_json::Value = serde_json::from_slice(&header[4..]).unwrap();
+        assert_eq!((&json["type"], &json["index"]), (&"framebufferdata".into(), &7.into()));
+        assert_eq!((&json["parts"][1]["x"], &json["parts"][1]["bytes"]), (&2.into(), &5.into()));
+        assert_eq!(parts.concat(), b"onethree");
+    }
+}

@@ -1,0 +1,254 @@
+//! The server: from a configuration and kinds of widget to a listening address, and back to nothing.
+
+use std::{
+    any::Any,
+    io,
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
+
+use actix_web::{
+    App, HttpServer,
+    dev::ServerHandle,
+    rt::{System, net::TcpStream},
+    web::Data,
+};
+use serde_json::Map;
+use socket2::SockRef;
+
+use crate::{
+    config::{Auth, Config, ConfigError},
+    hub::{CreateError, Hub},
+    render::{Kind, Kinds, demos},
+    web::{
+        auth::key::AccessKey,
+        routes::{Site, configure},
+    },
+};
+
+/// How long open connections may take to end when the server stops.
+const STOP_WITHIN: u64 = 3;
+/// A connection whose peer takes nothing for this long beyond a view's second deadline is closed by the operating system.
+const REAP_AFTER: Duration = Duration::from_secs(5);
+
+/// Why a server did not start, or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The configuration contradicts itself.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {error}; choose another with --listen, port 0 picks a free one")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system says.
+        error: io::Error,
+    },
+    /// A widget that was to be there from the start cannot be made.
+    #[error("widget `{id}` cannot be made: {error}")]
+    Widget {
+        /// Its id.
+        id: String,
+        /// Why.
+        error: CreateError,
+    },
+    /// The metrics or the encoder pool cannot be made.
+    #[error("the server cannot start: {0}")]
+    Start(String),
+    /// The HTTP server failed.
+    #[error("the server failed: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// A server to be: its configuration, its kinds of widget and the widgets that are there from the start.
+///
+/// ```no_run
+/// # struct Mine;
+/// # impl framehub::RemoteFrameBuffer for Mine {}
+/// use framehub::{Config, Kind, Server};
+///
+/// Server::new(Config::default())
+///     .kind(Kind::new("mine", |_widget, _options| Ok(Mine)))
+///     .widget("mine")
+///     .run()?;
+/// # Ok::<(), framehub::ServeError>(())
+/// ```
+pub struct Server {
+    config: Config,
+    kinds: Kinds,
+    /// Kinds of which there is one widget from the start, its id the kind's name.
+    first: Vec<String>,
+}
+
+/// A server that listens.
+pub struct Running {
+    /// The address it listens on.
+    pub address: SocketAddr,
+    /// The address for people: with the base URL and, if there is one, the key.
+    pub url: String,
+    /// The widgets, and the making of them.
+    pub hub: Hub,
+    /// The access key, if there is one.
+    pub key: Option<AccessKey>,
+    http: ServerHandle,
+    /// Ends when the HTTP server does.
+    done: actix_web::rt::task::JoinHandle<io::Result<()>>,
+}
+
+impl Server {
+    /// A server without any kind of widget.
+    pub fn new(config: Config) -> Self {
+        Self { config, kinds: Kinds::default(), first: Vec::new() }
+    }
+
+    /// Adds a kind of widget.
+    #[must_use]
+    pub fn kind(mut self, kind: Kind) -> Self {
+        self.kinds.register(kind);
+        self
+    }
+
+    /// Has one widget of a kind from the start. Its id is the kind's name, so that its views find it again after a restart.
+    #[must_use]
+    pub fn widget(mut self, kind: &str) -> Self {
+        self.first.push(kind.to_owned());
+        self
+    }
+
+    /// Adds the demo kinds and, unless the configuration says no, a widget of each.
+    #[must_use]
+    pub fn demos(mut self) -> Self {
+        let mut demos = Kinds::default();
+        demos::register(&mut demos, self.config.images.clone());
+        for kind in demos.iter() {
+            if !self.config.no_demos {
+                self.first.push(kind.name().to_owned());
+            }
+            self.kinds.register(kind.clone());
+        }
+        self
+    }
+
+    /// Runs the server until it is told to stop by SIGINT or SIGTERM. Prints one line with its address.
+    ///
+    /// # Errors
+    /// When it cannot start, or fails.
+    pub fn run(self) -> Result<(), ServeError> {
+        System::new().block_on(async move {
+            let running = self.start().await?;
+            println!("FrameHub {} is at {}", env!("CARGO_PKG_VERSION"), running.url);
+            running.until_signal().await
+        })
+    }
+
+    /// Starts to listen. To be called within an actix system.
+    ///
+    /// # Errors
+    /// When the configuration is bad, the address taken, or a first widget cannot be made.
+    pub async fn start(self) -> Result<Running, ServeError> {
+        let config = self.config;
+        config.validate()?;
+        let address = config.listen;
+        let listen = |error| ServeError::Listen { address, error };
+        let listener = TcpListener::bind(address).map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let hub = Hub::start(self.kinds, config.max_widgets, config.widget_limits())
+            .map_err(|error| ServeError::Start(error.to_string()))?;
+        for kind in self.first {
+            if let Err(error) = hub.create(&kind, Some(&kind), Map::new(), &Map::new()).await {
+                return Err(ServeError::Widget { id: kind, error });
+            }
+        }
+        let key = access_key(&config);
+        let site = Data::new(Site {
+            hub: hub.clone(),
+            base_url: config.base_url.clone(),
+            key: key.clone(),
+            // Cookies of one host are shared by its ports.
+            cookie: format!("framehub-{}", address.port()),
+            allow_origins: config.allow_origins.clone(),
+            inbound: config.inbound_limits(),
+        });
+        let reap_after = 2 * config.deadline + REAP_AFTER;
+        let http = HttpServer::new(move || App::new().configure(configure(site.clone())))
+            .on_connect(move |connection, _| tune(connection, reap_after))
+            .disable_signals()
+            .shutdown_timeout(STOP_WITHIN)
+            .listen(listener)?
+            .run();
+        let query = key.as_ref().map(|key| format!("?key={}", key.reveal())).unwrap_or_default();
+        Ok(Running {
+            address,
+            url: format!("http://{address}{}{query}", config.base_url),
+            hub,
+            key,
+            http: http.handle(),
+            done: actix_web::rt::spawn(http),
+        })
+    }
+}
+
+impl Running {
+    /// Serves until SIGINT or SIGTERM, then stops.
+    ///
+    /// # Errors
+    /// When the HTTP server fails.
+    pub async fn until_signal(mut self) -> Result<(), ServeError> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            ended = &mut self.done => return Ok(ended.map_err(io::Error::other)??),
+        }
+        tracing::info!("stopping");
+        self.stop().await
+    }
+
+    /// Stops: views are told, sockets closed with 1001, renderers get their `close` event.
+    ///
+    /// # Errors
+    /// When the HTTP server fails.
+    pub async fn stop(self) -> Result<(), ServeError> {
+        self.hub.shut_down();
+        self.http.stop(true).await;
+        self.hub.stop_arbiters();
+        Ok(self.done.await.map_err(io::Error::other)??)
+    }
+}
+
+/// The key that the configuration asks for.
+fn access_key(config: &Config) -> Option<AccessKey> {
+    if config.auth == Auth::None {
+        return None;
+    }
+    if let Some(key) = &config.key {
+        return Some(AccessKey::new(key.clone()));
+    }
+    let kept = config
+        .key_file
+        .clone()
+        .or_else(AccessKey::default_file)
+        .map(|path| (AccessKey::kept_in(&path), path));
+    match kept {
+        Some((Ok(key), _)) => Some(key),
+        Some((Err(error), path)) => {
+            tracing::warn!(%error, path = %path.display(), "the key cannot be kept: it is good until the server stops");
+            Some(AccessKey::random())
+        }
+        None => Some(AccessKey::random()),
+    }
+}
+
+/// Sets a fresh connection up: small messages leave at once, and a peer that takes nothing any more is let go by the
+/// operating system, whatever its actor waits for.
+fn tune(connection: &dyn Any, reap_after: Duration) {
+    let Some(stream) = connection.downcast_ref::<TcpStream>() else { return };
+    let socket = SockRef::from(stream);
+    let tuned = socket.set_tcp_nodelay(true).and_then(|()| socket.set_tcp_user_timeout(Some(reap_after)));
+    if let Err(error) = tuned {
+        tracing::debug!(%error, "connection cannot be tuned");
+    }
+}

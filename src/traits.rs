@@ -1,0 +1,203 @@
+//! The traits of a widget: what its author or its users set, seen at once in every view.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// The traits of a widget. Names, defaults and ranges are those of the seed, `jupyter_rfb`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Traits {
+    /// Preferred width, a CSS length. Default `500px`.
+    pub css_width: String,
+    /// Preferred height, a CSS length. Default `300px`.
+    pub css_height: String,
+    /// Whether a view can be resized by its corner. Default true.
+    pub resizable: bool,
+    /// JPEG quality while the widget changes, 1..=100; 100 means always lossless. Default 80.
+    pub quality: u8,
+    /// How many frames may be in flight to one view, at least 1. Default 2.
+    pub max_buffered_frames: u32,
+    /// The mouse cursor, a CSS keyword. Default `default`.
+    pub cursor: String,
+    /// What the title bar and screen readers say. Default empty.
+    pub title: String,
+    /// Whether views have a title bar. Default false.
+    pub has_titlebar: bool,
+    /// Whether the title bar has a button that minimises the view. Default false.
+    pub is_minimizable: bool,
+    /// Whether the title bar has a button that closes the view. Default false.
+    pub is_closable: bool,
+}
+
+impl Default for Traits {
+    fn default() -> Self {
+        Self {
+            css_width: "500px".to_owned(),
+            css_height: "300px".to_owned(),
+            resizable: true,
+            quality: 80,
+            max_buffered_frames: 2,
+            cursor: "default".to_owned(),
+            title: String::new(),
+            has_titlebar: false,
+            is_minimizable: false,
+            is_closable: false,
+        }
+    }
+}
+
+/// A trait that was not set, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("trait `{name}`: {message}")]
+pub struct TraitError {
+    /// The trait's name, as it was given.
+    pub name: String,
+    /// What is wrong with the value, and what the trait takes.
+    pub message: String,
+}
+
+/// Most frames that may be in flight to one view: beyond it there is only lag to gain.
+pub const MAX_BUFFERED_FRAMES: u32 = 100;
+/// Longest title, in bytes: it is shown on one line.
+const MAX_TITLE: usize = 1000;
+/// Longest CSS length or cursor, in bytes.
+const MAX_CSS: usize = 100;
+
+impl Traits {
+    /// Sets the traits named in `patch`: all of them, or on the first error none.
+    ///
+    /// # Errors
+    /// When a trait does not exist, or does not take the value.
+    pub fn apply(&mut self, patch: &Map<String, Value>) -> Result<(), TraitError> {
+        let mut next = self.clone();
+        for (name, value) in patch {
+            next.set(name, value).map_err(|message| TraitError { name: name.clone(), message })?;
+        }
+        *self = next;
+        Ok(())
+    }
+
+    /// The size that the traits ask for, in logical pixels: lengths in `px`, else the defaults (500 × 300), as in the seed.
+    pub fn logical_size(&self) -> (f64, f64) {
+        let pixels = |css: &str, default: f64| {
+            css.strip_suffix("px")
+                .and_then(|number| number.trim().parse::<f64>().ok())
+                .filter(|number| number.is_finite() && *number >= 1.0)
+                .unwrap_or(default)
+        };
+        (pixels(&self.css_width, 500.0), pixels(&self.css_height, 300.0))
+    }
+
+    fn set(&mut self, name: &str, value: &Value) -> Result<(), String> {
+        match name {
+            "css_width" => self.css_width = css(value)?,
+            "css_height" => self.css_height = css(value)?,
+            "resizable" => self.resizable = boolean(value)?,
+            "quality" => self.quality = u8::try_from(integer(value, 1, 100)?).unwrap_or(100),
+            "max_buffered_frames" => self.max_buffered_frames = integer(value, 1, MAX_BUFFERED_FRAMES)?,
+            "cursor" => self.cursor = css(value)?,
+            "title" => self.title = text(value, MAX_TITLE)?,
+            "has_titlebar" => self.has_titlebar = boolean(value)?,
+            "is_minimizable" => self.is_minimizable = boolean(value)?,
+            "is_closable" => self.is_closable = boolean(value)?,
+            _ => {
+                return Err("there is no such trait: use css_width, css_height, resizable, quality, \
+                    max_buffered_frames, cursor, title, has_titlebar, is_minimizable or is_closable"
+                    .to_owned());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn boolean(value: &Value) -> Result<bool, String> {
+    value.as_bool().ok_or_else(|| format!("{value} is not true or false"))
+}
+
+fn integer(value: &Value, min: u32, max: u32) -> Result<u32, String> {
+    value
+        .as_u64()
+        .and_then(|number| u32::try_from(number).ok())
+        .filter(|number| (min..=max).contains(number))
+        .ok_or_else(|| format!("{value} is not a whole number from {min} to {max}"))
+}
+
+fn text(value: &Value, max: usize) -> Result<String, String> {
+    let text = value.as_str().ok_or_else(|| format!("{value} is not a string"))?;
+    if text.len() > max {
+        return Err(format!("{} bytes are too long: use at most {max}", text.len()));
+    }
+    Ok(text.to_owned())
+}
+
+/// A CSS value of one property. What could end the property and begin another is refused.
+fn css(value: &Value) -> Result<String, String> {
+    let css = text(value, MAX_CSS)?;
+    if css.is_empty()
+        || css.contains([';', '{', '}', '\\', '<', '"', '\''])
+        || css.contains("/*")
+        || css.contains("url(")
+    {
+        return Err(format!("{value} is not a plain CSS value such as \"500px\", \"80%\" or \"grab\""));
+    }
+    Ok(css)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn patched(patch: Value) -> Result<Traits, TraitError> {
+        let mut traits = Traits::default();
+        traits.apply(patch.as_object().unwrap()).map(|()| traits)
+    }
+
+    #[test]
+    fn bad_values_are_refused_with_trait_value_and_range() {
+        for (patch, message) in [
+            (json!({"quality": 0}), "trait `quality`: 0 is not a whole number from 1 to 100"),
+            (json!({"quality": 101}), "trait `quality`: 101 is not a whole number from 1 to 100"),
+            (json!({"quality": "high"}), "trait `quality`: \"high\" is not a whole number from 1 to 100"),
+            (
+                json!({"max_buffered_frames": 0}),
+                "trait `max_buffered_frames`: 0 is not a whole number from 1 to 100",
+            ),
+            (json!({"resizable": 1}), "trait `resizable`: 1 is not true or false"),
+            (json!({"title": null}), "trait `title`: null is not a string"),
+        ] {
+            assert_eq!(patched(patch).unwrap_err().to_string(), message);
+        }
+        assert!(
+            patched(json!({"colour": "red"}))
+                .unwrap_err()
+                .to_string()
+                .starts_with("trait `colour`: there is no such")
+        );
+    }
+
+    #[test]
+    fn a_patch_with_one_bad_trait_changes_nothing() {
+        let mut traits = Traits::default();
+        let patch = json!({"cursor": "grab", "quality": 0});
+        assert!(traits.apply(patch.as_object().unwrap()).is_err());
+        assert_eq!(traits, Traits::default());
+    }
+
+    #[test]
+    fn css_values_cannot_smuggle_other_properties() {
+        for bad in ["1px; color: red", "url(https://example.org)", "}", ""] {
+            assert!(patched(json!({"css_width": bad})).is_err(), "{bad:?} was accepted");
+        }
+        for good in ["100%", "calc(100% - 2em)", "40vh", "min(80vw, 600px)"] {
+            assert!(patched(json!({"css_width": good})).is_ok(), "{good:?} was refused");
+        }
+    }
+
+    #[test]
+    fn the_logical_size_is_read_from_pixels_and_else_the_default() {
+        let size = |patch| patched(patch).unwrap().logical_size();
+        assert_eq!(size(json!({"css_width": "640px", "css_height": "480.5px"})), (640.0, 480.5));
+        assert_eq!(size(json!({"css_width": "100%"})), (500.0, 300.0));
+    }
+}

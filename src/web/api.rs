@@ -1,0 +1,237 @@
+//! The HTTP API.
+
+use actix_web::{
+    HttpResponse,
+    http::{StatusCode, header},
+    web::{Bytes, Data, Path, Query},
+};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tokio::sync::oneshot;
+
+use super::{error::ApiError, routes::Site};
+use crate::{
+    encode::{self, SnapshotFormat},
+    handle::WidgetHandle,
+    protocol::view::read_json,
+};
+
+/// Who asks for a snapshot of a widget whose renderer is busy waits so long.
+const SNAPSHOT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// `GET /health`.
+pub async fn health() -> HttpResponse {
+    HttpResponse::Ok().json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}))
+}
+
+/// `GET /metrics`.
+///
+/// # Errors
+/// 503 while the server stops.
+pub async fn metrics(site: Data<Site>) -> Result<HttpResponse, ApiError> {
+    let text =
+        site.hub.scrape().await.ok_or_else(|| ApiError::unavailable("the metrics are not available"))?;
+    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
+}
+
+/// `GET /api/kinds`.
+pub async fn kinds(site: Data<Site>) -> HttpResponse {
+    let kinds: Vec<_> = site
+        .hub
+        .kinds()
+        .iter()
+        .map(|kind| {
+            let options: Vec<_> = kind
+                .options()
+                .iter()
+                .map(|option| {
+                    json!({
+                        "name": option.name,
+                        "type": type_name(&option.default),
+                        "default": option.default,
+                        "description": option.description,
+                    })
+                })
+                .collect();
+            json!({"kind": kind.name(), "title": kind.title(), "description": kind.description(), "options": options})
+        })
+        .collect();
+    HttpResponse::Ok().json(json!({"kinds": kinds}))
+}
+
+fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) | Value::Null => "object",
+    }
+}
+
+/// `GET /api/widgets`.
+pub async fn list(site: Data<Site>) -> HttpResponse {
+    let widgets: Vec<_> = site.hub.registry().all().iter().map(|widget| summary(&site, widget)).collect();
+    HttpResponse::Ok().json(json!({"widgets": widgets}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewWidget {
+    kind: String,
+    #[serde(default)]
+    options: Map<String, Value>,
+    #[serde(default)]
+    traits: Map<String, Value>,
+}
+
+/// `POST /api/widgets`.
+///
+/// # Errors
+/// 400 for a bad body, kind, option or trait; 429 when there are too many widgets.
+pub async fn create(site: Data<Site>, body: Bytes) -> Result<HttpResponse, ApiError> {
+    let new: NewWidget = read_json(&body)?;
+    let widget = site.hub.create(&new.kind, None, new.options, &new.traits).await?;
+    let location = address(&site, &widget);
+    Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(details(&site, &widget)))
+}
+
+/// `GET /api/widgets/{id}`.
+///
+/// # Errors
+/// 404 when there is no such widget.
+pub async fn show(site: Data<Site>, id: Path<String>) -> Result<HttpResponse, ApiError> {
+    let widget = find(&site, &id)?;
+    Ok(HttpResponse::Ok().json(details(&site, &widget)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Patch {
+    traits: Map<String, Value>,
+}
+
+/// `PATCH /api/widgets/{id}`.
+///
+/// # Errors
+/// 400 for a bad body or trait; 404 when there is no such widget.
+pub async fn patch(site: Data<Site>, id: Path<String>, body: Bytes) -> Result<HttpResponse, ApiError> {
+    let widget = find(&site, &id)?;
+    let patch: Patch = read_json(&body)?;
+    widget.set_traits(&patch.traits)?;
+    Ok(HttpResponse::Ok().json(details(&site, &widget)))
+}
+
+/// `DELETE /api/widgets/{id}`.
+///
+/// # Errors
+/// 404 when there is no such widget.
+pub async fn close(site: Data<Site>, id: Path<String>) -> Result<HttpResponse, ApiError> {
+    let widget = find(&site, &id)?;
+    // Out of the registry at once, so that whoever asks next gets a 404.
+    site.hub.registry().remove(widget.id());
+    widget.close();
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `POST /api/widgets/{id}/draw`.
+///
+/// # Errors
+/// 404 when there is no such widget.
+pub async fn draw(site: Data<Site>, id: Path<String>) -> Result<HttpResponse, ApiError> {
+    find(&site, &id)?.request_draw();
+    Ok(HttpResponse::Accepted().finish())
+}
+
+/// `GET /api/widgets/{id}/stats`.
+///
+/// # Errors
+/// 404 when there is no such widget.
+pub async fn stats(site: Data<Site>, id: Path<String>) -> Result<HttpResponse, ApiError> {
+    let widget = find(&site, &id)?;
+    let report = site.hub.report(&widget).await.ok_or_else(|| ApiError::no_widget(&id))?;
+    Ok(HttpResponse::Ok().json(report))
+}
+
+/// `POST /api/widgets/{id}/stats/reset`.
+///
+/// # Errors
+/// 404 when there is no such widget.
+pub async fn reset_stats(site: Data<Site>, id: Path<String>) -> Result<HttpResponse, ApiError> {
+    find(&site, &id)?.reset_stats();
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// The query of a snapshot.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SnapshotQuery {
+    #[serde(default)]
+    format: SnapshotFormat,
+    pixel_ratio: Option<f64>,
+}
+
+/// `GET /api/widgets/{id}/snapshot`.
+///
+/// # Errors
+/// 400 for a bad query, 404 for an unknown widget, 409 when the renderer has no frame, 413 when it would be too large, 503 when
+/// the renderer stays busy.
+pub async fn snapshot(
+    site: Data<Site>,
+    id: Path<String>,
+    query: Query<SnapshotQuery>,
+) -> Result<HttpResponse, ApiError> {
+    let widget = find(&site, &id)?;
+    let frame = tokio::time::timeout(SNAPSHOT_TIMEOUT, widget.snapshot(query.pixel_ratio))
+        .await
+        .map_err(|_| ApiError::unavailable("the renderer is busy: try again later"))??;
+    let (done, encoded) = oneshot::channel();
+    let format = query.format;
+    site.hub.pool().run(
+        move || encode::snapshot(&frame, format),
+        // Who asked may have gone away.
+        move |file| drop(done.send(file)),
+    );
+    let failed =
+        |message: String| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "encoder_failed", message);
+    let bytes = encoded
+        .await
+        .map_err(|_| failed("the encoder failed".to_owned()))?
+        .map_err(|error| failed(error.to_string()))?;
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .content_type(format.mimetype())
+        .body(bytes))
+}
+
+/// The widget of that id.
+///
+/// # Errors
+/// 404 when there is none.
+pub fn find(site: &Site, id: &str) -> Result<WidgetHandle, ApiError> {
+    site.hub.registry().get(id).ok_or_else(|| ApiError::no_widget(id))
+}
+
+fn address(site: &Site, widget: &WidgetHandle) -> String {
+    format!("{}widgets/{}", site.base_url, widget.id())
+}
+
+fn summary(site: &Site, widget: &WidgetHandle) -> Value {
+    let identity = widget.identity();
+    json!({
+        "id": identity.id,
+        "kind": identity.kind,
+        "title": widget.traits().title,
+        "owner": identity.owner,
+        "created": identity.created,
+        "url": address(site, widget),
+    })
+}
+
+fn details(site: &Site, widget: &WidgetHandle) -> Value {
+    let mut details = summary(site, widget);
+    details["options"] = json!(widget.identity().options);
+    details["traits"] = json!(widget.traits());
+    details
+}

@@ -1,0 +1,109 @@
+//! Who may use the server, and from which pages.
+
+pub mod key;
+pub mod origin;
+
+use actix_web::{
+    Error, HttpResponse,
+    body::{EitherBody, MessageBody},
+    cookie::{Cookie, SameSite},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{Method, StatusCode, header},
+    middleware::Next,
+    web::Data,
+};
+
+use self::key::AccessKey;
+use super::{error::ApiError, pages, routes::Site};
+
+/// How an unauthorised request is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Audience {
+    /// A person: with a page that asks for the key.
+    Page,
+    /// A program: with JSON.
+    Program,
+}
+
+/// Lets a request through if it has the key and comes from an allowed page. A page that is asked for with `?key=` gets the
+/// key as a cookie and is asked for again without it, so that the key does not stay in the address.
+///
+/// # Errors
+/// When the request is refused.
+pub async fn guard(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, Error> {
+    let site = request.app_data::<Data<Site>>().expect("the site is registered with the routes").clone();
+    let api = request
+        .path()
+        .strip_prefix(site.base_url.as_str())
+        .is_some_and(|path| path.starts_with("api/") || path == "metrics");
+    let audience = if api { Audience::Program } else { Audience::Page };
+    if let Err(error) = origin::check(&request, &site) {
+        return Ok(request.error_response(error).map_into_right_body());
+    }
+    let Some(key) = &site.key else { return Ok(next.call(request).await?.map_into_left_body()) };
+    if audience == Audience::Page && request.method() == Method::GET {
+        if let Some((given, clean)) = key_in_query(&request) {
+            let response =
+                if key.matches(&given) { welcome(&site, key, &clean) } else { pages::login(&site, true) };
+            return Ok(request.into_response(response).map_into_right_body());
+        }
+    }
+    if key.matches_any(&credentials(&request, &site)) {
+        return Ok(next.call(request).await?.map_into_left_body());
+    }
+    let response = match audience {
+        Audience::Page => pages::login(&site, false),
+        Audience::Program => refused(),
+    };
+    Ok(request.into_response(response).map_into_right_body())
+}
+
+fn refused() -> HttpResponse {
+    let message = "the access key is missing or wrong: open the address that the server printed at its start, \
+        or send the header `Authorization: Bearer KEY`";
+    let mut response = actix_web::ResponseError::error_response(&ApiError::new(
+        StatusCode::UNAUTHORIZED,
+        "unauthorized",
+        message,
+    ));
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+    response
+}
+
+/// The keys that a request brings, in a header or a cookie.
+fn credentials(request: &ServiceRequest, site: &Site) -> Vec<String> {
+    let bearer = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, key)| key.trim().to_owned());
+    let cookie = request.cookie(&site.cookie).map(|cookie| cookie.value().to_owned());
+    bearer.into_iter().chain(cookie).collect()
+}
+
+/// The key in the query, and the address without it.
+fn key_in_query(request: &ServiceRequest) -> Option<(String, String)> {
+    let pairs = request.query_string().split('&').filter(|pair| !pair.is_empty());
+    let (keys, others): (Vec<_>, Vec<_>) = pairs.partition(|pair| pair.starts_with("key="));
+    // Keys are made of characters that need no escaping.
+    let key = keys.first()?.strip_prefix("key=")?.to_owned();
+    let mut clean = request.path().to_owned();
+    if !others.is_empty() {
+        clean = format!("{clean}?{}", others.join("&"));
+    }
+    Some((key, clean))
+}
+
+fn welcome(site: &Site, key: &AccessKey, clean: &str) -> HttpResponse {
+    let cookie = Cookie::build(site.cookie.clone(), key.reveal().to_owned())
+        .path(site.base_url.clone())
+        .http_only(true)
+        .same_site(SameSite::Strict)
+        .finish();
+    HttpResponse::SeeOther().cookie(cookie).insert_header((header::LOCATION, clean)).finish()
+}

@@ -1,0 +1,124 @@
+//! Errors as the API tells them: `{"error": {"code", "message", "field"}}`.
+
+use actix_web::{HttpResponse, ResponseError, http::StatusCode};
+use serde_json::json;
+
+use crate::{
+    handle::SnapshotError, hub::CreateError, protocol::Refusal, render::KindError, traits::TraitError,
+};
+
+/// An error that a request is answered with.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct ApiError {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    field: Option<String>,
+}
+
+impl ApiError {
+    /// An error with a status, a code for programs and a message for people.
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), field: None }
+    }
+
+    /// Names the field that was wrong.
+    #[must_use]
+    pub fn field(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
+    /// 400: the request makes no sense.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
+    }
+
+    /// 404: no such widget.
+    pub fn no_widget(id: &str) -> Self {
+        let id: String = id.chars().take(64).collect();
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "unknown_widget",
+            format!("there is no widget `{id}`: it was closed, or never existed"),
+        )
+    }
+
+    /// 503: the server is not able to answer now.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let Self { status, code, message, field } = self;
+        HttpResponse::build(*status)
+            .json(json!({"error": {"code": code, "message": message, "field": field}}))
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            code: refusal.code,
+            message: refusal.message,
+            field: refusal.field,
+        }
+    }
+}
+
+impl From<TraitError> for ApiError {
+    fn from(error: TraitError) -> Self {
+        let message = error.to_string();
+        Self::new(StatusCode::BAD_REQUEST, "bad_trait", message).field(format!("traits.{}", error.name))
+    }
+}
+
+impl From<CreateError> for ApiError {
+    fn from(error: CreateError) -> Self {
+        let message = error.to_string();
+        match error {
+            CreateError::Trait(error) => error.into(),
+            CreateError::Kind(KindError::Unknown { .. }) => {
+                Self::new(StatusCode::BAD_REQUEST, "unknown_kind", message).field("kind")
+            }
+            CreateError::Kind(KindError::Option { option, .. }) => {
+                Self::new(StatusCode::BAD_REQUEST, "bad_option", message).field(format!("options.{option}"))
+            }
+            CreateError::Kind(KindError::Failed(_)) => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "renderer_failed",
+                format!("the renderer cannot start: {message}"),
+            ),
+            CreateError::Full(_) => Self::new(StatusCode::TOO_MANY_REQUESTS, "max_widgets", message),
+            CreateError::Exists(_) => Self::new(StatusCode::CONFLICT, "exists", message).field("id"),
+            CreateError::Stopping => Self::unavailable(message),
+        }
+    }
+}
+
+impl From<SnapshotError> for ApiError {
+    fn from(error: SnapshotError) -> Self {
+        let message = error.to_string();
+        match error {
+            SnapshotError::Ratio(_) => {
+                Self::new(StatusCode::BAD_REQUEST, "bad_field", message).field("pixel_ratio")
+            }
+            SnapshotError::TooLarge { .. } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message).field("pixel_ratio")
+            }
+            SnapshotError::NoFrame => Self::new(StatusCode::CONFLICT, "no_frame", message),
+            SnapshotError::Failed(_) => {
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "renderer_failed", message)
+            }
+            SnapshotError::Closed => Self::new(StatusCode::NOT_FOUND, "unknown_widget", message),
+        }
+    }
+}

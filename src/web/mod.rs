@@ -1,0 +1,8 @@
+//! The edge: HTTP routes, pages, the API, sockets, and who may use them.
+
+pub mod api;
+pub mod auth;
+pub mod error;
+pub mod pages;
+pub mod routes;
+pub mod socket;

@@ -1,0 +1,84 @@
+//! Pages and their modules: the browser's half, carried inside the binary.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, ContentType},
+    web::Path,
+};
+use rust_embed::{EmbeddedFile, RustEmbed};
+
+use super::{error::ApiError, routes::Site};
+
+#[derive(RustEmbed)]
+#[folder = "static/"]
+struct Static;
+
+/// What pages may load: their own modules, styles and images, and connections to where they came from.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
+    connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'";
+
+/// `GET /`: the gallery.
+pub async fn gallery() -> HttpResponse {
+    page("index.html")
+}
+
+/// `GET /widgets/{id}`: one widget. Whether it exists, the page finds out.
+pub async fn viewer() -> HttpResponse {
+    page("viewer.html")
+}
+
+/// `GET /static/{path}`: modules, styles and images.
+///
+/// # Errors
+/// 404 when there is no such file.
+pub async fn file(path: Path<String>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let Some(file) = Static::get(&path) else {
+        return Err(ApiError::new(
+            actix_web::http::StatusCode::NOT_FOUND,
+            "not_found",
+            "there is no such file",
+        ));
+    };
+    let etag = format!("\"{}\"", hex(&file.metadata.sha256_hash()[..16]));
+    let known =
+        request.headers().get(header::IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == etag.as_bytes());
+    let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    // Pages and server have to be of one version: ask each time, answer mostly «not modified».
+    response
+        .insert_header((header::ETAG, etag))
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header((header::CONTENT_TYPE, content_type(&file)));
+    Ok(if known { response.finish() } else { response.body(file.data.into_owned()) })
+}
+
+/// The page that asks for the key.
+pub fn login(site: &Site, wrong: bool) -> HttpResponse {
+    let html = embedded("login.html").replace("{{base}}", &site.base_url);
+    let html = html.replace("{{state}}", if wrong { "wrong" } else { "missing" });
+    with_page_headers(HttpResponse::Unauthorized()).body(html)
+}
+
+fn page(name: &str) -> HttpResponse {
+    with_page_headers(HttpResponse::Ok()).body(embedded(name))
+}
+
+fn with_page_headers(mut response: actix_web::HttpResponseBuilder) -> actix_web::HttpResponseBuilder {
+    response
+        .insert_header(ContentType::html())
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY));
+    response
+}
+
+fn embedded(name: &str) -> String {
+    Static::get(name).map(|file| String::from_utf8_lossy(&file.data).into_owned()).unwrap_or_default()
+}
+
+fn content_type(file: &EmbeddedFile) -> String {
+    let mimetype = file.metadata.mimetype();
+    if mimetype.starts_with("text/") { format!("{mimetype}; charset=utf-8") } else { mimetype.to_owned() }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,124 @@
+//! Every route of the server, below its base URL.
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{Method, StatusCode, header},
+    middleware::{DefaultHeaders, from_fn},
+    web::{self, Data, ServiceConfig},
+};
+
+use super::{
+    api,
+    auth::{guard, key::AccessKey},
+    error::ApiError,
+    pages, socket,
+};
+use crate::{hub::Hub, protocol::InboundLimits};
+
+/// What every request may need.
+pub struct Site {
+    /// The running server.
+    pub hub: Hub,
+    /// Path below which everything is served; begins and ends with `/`.
+    pub base_url: String,
+    /// The access key; `None` when everyone may connect.
+    pub key: Option<AccessKey>,
+    /// The name of the cookie that holds the key.
+    pub cookie: String,
+    /// Origins besides the server's own from which pages may connect.
+    pub allow_origins: Vec<String>,
+    /// Bounds on what a socket may send.
+    pub inbound: InboundLimits,
+}
+
+/// Adds all routes.
+pub fn configure(site: Data<Site>) -> impl FnOnce(&mut ServiceConfig) {
+    move |config| {
+        let base = site.base_url.trim_end_matches('/').to_owned();
+        let max_body = site.inbound.max_message_bytes;
+        config.app_data(site).app_data(web::PayloadConfig::new(max_body)).app_data(
+            web::QueryConfig::default()
+                .error_handler(|error, _| ApiError::bad_request(error.to_string()).into()),
+        );
+        let open = web::scope(&base)
+            .wrap(
+                DefaultHeaders::new()
+                    .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+                    .add((header::REFERRER_POLICY, "no-referrer"))
+                    .add(("Cross-Origin-Resource-Policy", "same-origin")),
+            )
+            .service(resource("/health", [(Method::GET, web::get().to(api::health))]))
+            .service(resource("/static/{path:.*}", [(Method::GET, web::get().to(pages::file))]))
+            .service(guarded());
+        if base.is_empty() {
+            config.service(open);
+        } else {
+            // The path without the slash leads to the one with it, as relative addresses in the pages need.
+            let to = format!("{base}/");
+            config
+                .service(open)
+                .route(
+                    &base,
+                    web::get().to(move || {
+                        let to = to.clone();
+                        async move {
+                            HttpResponse::PermanentRedirect().insert_header((header::LOCATION, to)).finish()
+                        }
+                    }),
+                )
+                .default_service(web::to(not_found));
+        }
+    }
+}
+
+fn guarded() -> impl actix_web::dev::HttpServiceFactory {
+    web::scope("")
+        .wrap(from_fn(guard))
+        .service(resource("/", [(Method::GET, web::get().to(pages::gallery))]))
+        .service(resource("/widgets/{id}", [(Method::GET, web::get().to(pages::viewer))]))
+        .service(resource("/metrics", [(Method::GET, web::get().to(api::metrics))]))
+        .service(resource("/api/kinds", [(Method::GET, web::get().to(api::kinds))]))
+        .service(resource(
+            "/api/widgets",
+            [(Method::GET, web::get().to(api::list)), (Method::POST, web::post().to(api::create))],
+        ))
+        .service(resource(
+            "/api/widgets/{id}",
+            [
+                (Method::GET, web::get().to(api::show)),
+                (Method::PATCH, web::patch().to(api::patch)),
+                (Method::DELETE, web::delete().to(api::close)),
+            ],
+        ))
+        .service(resource("/api/widgets/{id}/draw", [(Method::POST, web::post().to(api::draw))]))
+        .service(resource("/api/widgets/{id}/stats", [(Method::GET, web::get().to(api::stats))]))
+        .service(resource(
+            "/api/widgets/{id}/stats/reset",
+            [(Method::POST, web::post().to(api::reset_stats))],
+        ))
+        .service(resource("/api/widgets/{id}/snapshot", [(Method::GET, web::get().to(api::snapshot))]))
+        .service(resource("/api/widgets/{id}/view", [(Method::GET, web::get().to(socket::connect))]))
+        .default_service(web::to(not_found))
+}
+
+/// A resource that answers other methods with 405 and those that it has.
+fn resource<const N: usize>(path: &str, routes: [(Method, actix_web::Route); N]) -> actix_web::Resource {
+    let allow = routes.iter().map(|(method, _)| method.as_str()).collect::<Vec<_>>().join(", ");
+    let resource = routes.into_iter().fold(web::resource(path), |resource, (_, route)| resource.route(route));
+    resource.default_service(web::to(move || {
+        let allow = allow.clone();
+        async move {
+            let message = format!("the method is not allowed here: use {allow}");
+            let mut response =
+                ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method", message).error_response();
+            if let Ok(allow) = header::HeaderValue::from_str(&allow) {
+                response.headers_mut().insert(header::ALLOW, allow);
+            }
+            response
+        }
+    }))
+}
+
+async fn not_found() -> HttpResponse {
+    ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address").error_response()
+}
