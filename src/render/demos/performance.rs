@@ -1,0 +1,285 @@
+//! Teaches the draw loop and its statistics: a renderer that asks for the next draw in each `get_frame` is called as fast as
+//! its views take frames, no faster; `get_stats` says how that went.
+//!
+//! The frames themselves cost nothing, so that what is measured is the way to the screen: all of them are windows, one row
+//! apart, on one pattern that repeats downwards. [`Frame`] shares pixels rather than copying them. Each pixel of a frame differs
+//! from the same pixel of the frame before.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use crate::{
+    event::{Event, EventKind, Size},
+    frame::Frame,
+    handle::WidgetHandle,
+    render::{
+        Kind, KindError, Options, RemoteFrameBuffer, RenderError,
+        demos::{
+            NO_SIZE,
+            canvas::{Canvas, LINE_HEIGHT},
+        },
+    },
+    stats::StatsSummary,
+};
+
+/// Rows after which the pattern repeats.
+const PERIOD: usize = 256;
+/// How many rows the window moves from frame to frame.
+const SHIFT: usize = 3;
+/// How long to wait for the last confirmations: a view that left will never send its own.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often to look whether they have come.
+const GLANCE: Duration = Duration::from_millis(5);
+
+struct Performance {
+    handle: WidgetHandle,
+    size: Size,
+    /// Frames in a run.
+    frames: u64,
+    width: usize,
+    height: usize,
+    /// The rows of a frame, and [`PERIOD`] more.
+    pattern: Bytes,
+    state: State,
+}
+
+enum State {
+    /// A run that starts with the next draw.
+    Ready,
+    /// So many frames of a run have been drawn, and when it began.
+    Running { drawn: u64, began: Instant },
+    /// All frames are drawn; views still have to confirm some.
+    Settling { began: Instant, ended: Instant },
+    /// How it went, and how many seconds it took to draw all frames.
+    Done { stats: StatsSummary, seconds: f64 },
+}
+
+pub(super) fn kind() -> Kind {
+    Kind::new("performance", Performance::new)
+        .described(
+            "Performance test",
+            "Frames as fast as the view takes them, and what that came to. Click to start again.",
+        )
+        .option("frames", 200, "frames in a run, 1 to 100000")
+        .option("width", 640, "width of the frames in pixels, 1 to 3840")
+        .option("height", 480, "height of the frames in pixels, 1 to 2160")
+        .with_traits(|traits| {
+            traits.css_width = "640px".to_owned();
+            traits.css_height = "480px".to_owned();
+        })
+}
+
+impl Performance {
+    fn new(handle: WidgetHandle, options: &Options) -> Result<Self, KindError> {
+        let frames = options.integer("frames", 1..=100_000)?;
+        let width = options.integer("width", 1..=3840)? as usize;
+        let height = options.integer("height", 1..=2160)? as usize;
+        let pattern = pattern(width, height + PERIOD).into();
+        Ok(Self { handle, size: NO_SIZE, frames, width, height, pattern, state: State::Ready })
+    }
+
+    fn pattern_frame(&self, index: u64) -> Result<Frame, RenderError> {
+        let row = 3 * self.width;
+        let top = index as usize * SHIFT % PERIOD;
+        let window = self.pattern.slice(top * row..(top + self.height) * row);
+        Ok(Frame::rgb8(self.width as u32, self.height as u32, window)?)
+    }
+
+    /// The final statistics, once there is nothing left to wait for.
+    fn settled(&self, ended: Instant) -> Option<StatsSummary> {
+        let stats = self.handle.get_stats();
+        let is_complete = stats.sent_frames >= self.frames && stats.confirmed_frames >= stats.sent_frames;
+        (is_complete || ended.elapsed() > PATIENCE).then_some(stats)
+    }
+
+    fn text_frame(&self, stats: &StatsSummary, seconds: f64) -> Result<Frame, RenderError> {
+        let milliseconds = |seconds: f64| format!("{:.1} ms", seconds * 1e3);
+        let rows = [
+            ("Frames a second", format!("{:.1}", stats.fps)),
+            (
+                "Sent, confirmed",
+                format!("{}, {} of {}", stats.sent_frames, stats.confirmed_frames, self.frames),
+            ),
+            ("Drawn in", format!("{seconds:.2} s")),
+            ("Round trip", milliseconds(stats.roundtrip)),
+            ("Delivery", milliseconds(stats.delivery)),
+            ("Image encoding", milliseconds(stats.img_encoding)),
+            ("Base64 encoding", milliseconds(stats.b64_encoding)),
+        ];
+        let scale = self.size.ratio;
+        let mut canvas = Canvas::new(&self.size, [250, 250, 252]);
+        let mut line = |number: f64, column: f64, text: &str, color| {
+            canvas.text(column * scale, (16.0 + number * (LINE_HEIGHT + 6.0)) * scale, text, scale, color);
+        };
+        let title = format!("{} frames of {} x {} pixels", self.frames, self.width, self.height);
+        line(0.0, 20.0, &title, [16, 24, 40]);
+        for (number, (name, value)) in (0_u8..).zip(&rows) {
+            line(f64::from(number) + 1.5, 20.0, name, [102, 112, 133]);
+            line(
+                f64::from(number) + 1.5,
+                150.0,
+                value,
+                if number == 0 { [21, 94, 239] } else { [16, 24, 40] },
+            );
+        }
+        line(rows.len() as f64 + 2.0, 20.0, "Click, Enter or Space: once more", [102, 112, 133]);
+        Ok(canvas.into_frame()?)
+    }
+}
+
+impl RemoteFrameBuffer for Performance {
+    fn handle_event(&mut self, event: &Event) -> Result<(), RenderError> {
+        match &event.kind {
+            EventKind::Resize(size) => self.size = *size,
+            EventKind::PointerDown(_) => self.state = State::Ready,
+            EventKind::KeyDown(key) if ["Enter", " "].contains(&key.key.as_str()) => {
+                self.state = State::Ready
+            }
+            _ => return Ok(()),
+        }
+        self.handle.request_draw();
+        Ok(())
+    }
+
+    fn get_frame(&mut self) -> Result<Option<Frame>, RenderError> {
+        match self.state {
+            State::Ready => {
+                self.handle.reset_stats();
+                self.state = State::Running { drawn: 1, began: Instant::now() };
+                self.handle.request_draw();
+                self.pattern_frame(0).map(Some)
+            }
+            State::Running { drawn, began } if drawn < self.frames => {
+                self.state = State::Running { drawn: drawn + 1, began };
+                self.handle.request_draw();
+                self.pattern_frame(drawn).map(Some)
+            }
+            State::Running { began, .. } => {
+                self.state = State::Settling { began, ended: Instant::now() };
+                self.handle.request_draw();
+                Ok(None)
+            }
+            State::Settling { began, ended } => {
+                let Some(stats) = self.settled(ended) else {
+                    std::thread::sleep(GLANCE);
+                    self.handle.request_draw();
+                    return Ok(None);
+                };
+                let seconds = (ended - began).as_secs_f64();
+                self.state = State::Done { stats, seconds };
+                self.text_frame(&stats, seconds).map(Some)
+            }
+            State::Done { stats, seconds } => self.text_frame(&stats, seconds).map(Some),
+        }
+    }
+}
+
+/// RGB rows of soft diagonal bands that repeat every [`PERIOD`] rows. Rows [`SHIFT`] apart differ in every pixel.
+fn pattern(width: usize, height: usize) -> Vec<u8> {
+    let mut pixels = Vec::with_capacity(3 * width * height);
+    for y in 0..height {
+        for x in 0..width {
+            // Going up by one a row, with a jump at 256 that a shift by less than a period cannot hide.
+            let band = (x / 2 + y) % PERIOD;
+            let wave = (x + 2 * y) % PERIOD;
+            let tent = |value: usize| if value < 128 { 2 * value } else { 511 - 2 * value };
+            pixels.extend_from_slice(&[tent(wave) as u8, band as u8, tent((wave + 96) % PERIOD) as u8]);
+        }
+    }
+    pixels
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::render::{
+        Kinds,
+        demos::testing::{down, draws, frame, key, make, resize, send, set_stats, up},
+    };
+
+    fn performance(options: serde_json::Value) -> (Box<dyn RemoteFrameBuffer>, WidgetHandle) {
+        let mut kinds = Kinds::default();
+        kinds.register(kind());
+        let (mut renderer, handle) = make(&kinds, "performance", options).unwrap();
+        send(&mut *renderer, resize(500.0, 300.0, 2.0));
+        draws(&handle);
+        (renderer, handle)
+    }
+
+    fn all_confirmed(frames: u64) -> StatsSummary {
+        StatsSummary { sent_frames: frames, confirmed_frames: frames, fps: 60.0, ..StatsSummary::default() }
+    }
+
+    #[test]
+    fn so_many_frames_come_of_the_size_asked_for_and_then_the_text_at_the_views_size() {
+        let (mut renderer, handle) = performance(json!({"frames": 7, "width": 64, "height": 48}));
+        for _ in 0..7 {
+            let frame = frame(&mut *renderer);
+            assert_eq!((frame.width(), frame.height()), (64, 48));
+            assert_eq!(draws(&handle), 1);
+        }
+        set_stats(&handle, StatsSummary { confirmed_frames: 6, ..all_confirmed(7) });
+        for _ in 0..3 {
+            assert!(renderer.get_frame().unwrap().is_none(), "text before the last frame was confirmed");
+            assert_eq!(draws(&handle), 1);
+        }
+        set_stats(&handle, all_confirmed(7));
+        let text = frame(&mut *renderer);
+        assert_eq!((text.width(), text.height()), (1000, 600));
+        assert_eq!(draws(&handle), 0);
+        assert!(frame(&mut *renderer) == text);
+    }
+
+    #[test]
+    fn every_pixel_differs_from_frame_to_frame() {
+        let (mut renderer, _) = performance(json!({"frames": 600, "width": 50, "height": 40}));
+        let mut before = frame(&mut *renderer);
+        for _ in 1..600 {
+            let now = frame(&mut *renderer);
+            let differs = |(a, b): (&[u8], &[u8])| a != b;
+            assert!(before.pixels().chunks_exact(3).zip(now.pixels().chunks_exact(3)).all(differs));
+            before = now;
+        }
+    }
+
+    #[test]
+    fn a_click_enter_or_space_starts_again() {
+        let (mut renderer, handle) = performance(json!({"frames": 2}));
+        for event in [down(1.0, 1.0), key("Enter"), key(" ")] {
+            for _ in 0..2 {
+                assert_eq!(frame(&mut *renderer).width(), 640);
+            }
+            assert!(renderer.get_frame().unwrap().is_none());
+            set_stats(&handle, all_confirmed(2));
+            assert_eq!(frame(&mut *renderer).width(), 1000);
+            draws(&handle);
+            send(&mut *renderer, up(1.0, 1.0));
+            assert_eq!(draws(&handle), 0);
+            send(&mut *renderer, event);
+            assert_eq!(draws(&handle), 1);
+        }
+    }
+
+    #[test]
+    fn the_text_comes_after_a_while_though_a_view_left_with_frames_unconfirmed() {
+        let (mut renderer, _) = performance(json!({"frames": 1}));
+        frame(&mut *renderer);
+        let began = Instant::now();
+        while renderer.get_frame().unwrap().is_none() {
+            assert!(began.elapsed() < 2 * PATIENCE);
+        }
+        assert!(began.elapsed() >= PATIENCE);
+    }
+
+    #[test]
+    fn options_out_of_range_are_refused() {
+        let mut kinds = Kinds::default();
+        kinds.register(kind());
+        for options in [json!({"frames": 0}), json!({"width": 3841}), json!({"height": 0.5})] {
+            assert!(make(&kinds, "performance", options).is_err());
+        }
+    }
+}
