@@ -1,0 +1,222 @@
+//! The threads that encode: as many as the machine has cores, for all widgets together.
+//!
+//! Jobs start in the order in which they were handed over. A job that panics costs nobody but itself: its own
+//! completion hears of it, and the thread takes the next job. Who hands jobs over bounds their number.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+
+use super::{EncodeError, Encoded, Variant, encode};
+use crate::frame::Frame;
+
+/// What became of a frame that was handed to [`Pool::encode`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is encoded.
+    Encoded(Arc<Encoded>),
+    /// It was not started: when its turn came, it was no longer wanted.
+    Stale,
+    /// It could not be encoded.
+    Failed(EncodeError),
+}
+
+/// A pool of encoder threads. Dropping it lets the jobs that it holds finish.
+pub struct Pool {
+    threads: ThreadPool,
+}
+
+impl Pool {
+    /// A pool of `threads` threads; 0 means one for each core of the machine.
+    ///
+    /// # Errors
+    /// When the system refuses to start threads.
+    pub fn new(threads: usize) -> Result<Self, ThreadPoolBuildError> {
+        let threads = ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|index| format!("encode-{index}"))
+            .panic_handler(
+                |panic| tracing::error!(message = %panic_message(&*panic), "completion of a job panicked"),
+            )
+            .build()?;
+        Ok(Self { threads })
+    }
+
+    /// Encodes `frame` as `variant` unless, when its turn comes, `still_wanted` says no. `done` is called exactly once,
+    /// on one of the pool's threads: it must not block.
+    pub fn encode(
+        &self,
+        frame: Frame,
+        variant: Variant,
+        still_wanted: impl FnOnce() -> bool + Send + 'static,
+        done: impl FnOnce(Outcome) + Send + 'static,
+    ) {
+        self.run(
+            move || still_wanted().then(|| encode(&frame, variant)).transpose(),
+            move |result| {
+                done(match result {
+                    Ok(Some(encoded)) => Outcome::Encoded(Arc::new(encoded)),
+                    Ok(None) => Outcome::Stale,
+                    Err(error) => Outcome::Failed(error),
+                });
+            },
+        );
+    }
+
+    /// Runs any other job of this kind, a [`snapshot`](super::snapshot()) for one. `done` is called exactly once, on one
+    /// of the pool's threads, with [`EncodeError::Panicked`] if the job panics: it must not block.
+    pub fn run<T: 'static>(
+        &self,
+        job: impl FnOnce() -> Result<T, EncodeError> + Send + 'static,
+        done: impl FnOnce(Result<T, EncodeError>) + Send + 'static,
+    ) {
+        self.threads.spawn_fifo(move || {
+            let result = catch_unwind(AssertUnwindSafe(job))
+                .unwrap_or_else(|panic| Err(EncodeError::Panicked(panic_message(&*panic).to_owned())));
+            done(result);
+        });
+    }
+}
+
+/// What a panic said.
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    if let Some(message) = panic.downcast_ref::<&str>() {
+        message
+    } else if let Some(message) = panic.downcast_ref::<String>() {
+        message
+    } else {
+        "no message"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::encode::Codec;
+    use crate::encode::testing::frame;
+    use crate::frame::PixelFormat;
+
+    const VARIANT: Variant = Variant { width: 16, height: 16, codec: Codec::Png, base64: false };
+
+    fn small_frame() -> Frame {
+        frame(PixelFormat::Rgb8, 16, 16)
+    }
+
+    fn next<T>(receiver: &Receiver<T>) -> T {
+        receiver.recv_timeout(Duration::from_secs(60)).unwrap()
+    }
+
+    #[test]
+    fn a_wanted_frame_is_encoded() {
+        let (sender, outcomes) = channel();
+        Pool::new(1).unwrap().encode(
+            small_frame(),
+            VARIANT,
+            || true,
+            move |outcome| sender.send(outcome).unwrap(),
+        );
+        let Outcome::Encoded(encoded) = next(&outcomes) else { panic!("not encoded") };
+        assert_eq!(encoded.parts, encode(&small_frame(), VARIANT).unwrap().parts);
+    }
+
+    #[test]
+    fn a_frame_that_is_no_longer_wanted_is_not_started() {
+        let (sender, outcomes) = channel();
+        let empty = Frame::gray8(0, 0, Vec::new()).unwrap();
+        Pool::new(1).unwrap().encode(empty, VARIANT, || false, move |outcome| sender.send(outcome).unwrap());
+        assert_eq!(next(&outcomes), Outcome::Stale);
+    }
+
+    #[test]
+    fn whether_a_frame_is_wanted_is_asked_when_its_turn_comes() {
+        let pool = Pool::new(1).unwrap();
+        let (release, held) = channel::<()>();
+        pool.run(move || Ok(held.recv().is_ok()), |_| ());
+        let (sender, outcomes) = channel();
+        let latest = Arc::new(());
+        let frame = Arc::downgrade(&latest);
+        pool.encode(
+            small_frame(),
+            VARIANT,
+            move || frame.upgrade().is_some(),
+            move |outcome| {
+                sender.send(outcome).unwrap();
+            },
+        );
+        drop(latest);
+        release.send(()).unwrap();
+        assert_eq!(next(&outcomes), Outcome::Stale);
+    }
+
+    #[test]
+    fn a_failure_is_told_to_its_own_completion() {
+        let (sender, outcomes) = channel();
+        let empty = Frame::gray8(0, 0, Vec::new()).unwrap();
+        Pool::new(1).unwrap().encode(empty, VARIANT, || true, move |outcome| sender.send(outcome).unwrap());
+        assert_eq!(next(&outcomes), Outcome::Failed(EncodeError::Empty));
+    }
+
+    #[test]
+    fn a_panic_is_told_to_its_own_completion_and_the_pool_lives_on() {
+        let pool = Pool::new(1).unwrap();
+        let (sender, outcomes) = channel();
+        for round in 0..3 {
+            let (panicked, encoded) = (sender.clone(), sender.clone());
+            pool.encode(
+                small_frame(),
+                VARIANT,
+                move || panic!("round {round}"),
+                move |outcome| {
+                    panicked.send(outcome).unwrap();
+                },
+            );
+            pool.encode(small_frame(), VARIANT, || true, move |outcome| encoded.send(outcome).unwrap());
+        }
+        for round in 0..3 {
+            let panicked = EncodeError::Panicked(format!("round {round}"));
+            assert_eq!(next(&outcomes), Outcome::Failed(panicked));
+            assert!(matches!(next(&outcomes), Outcome::Encoded(_)));
+        }
+    }
+
+    #[test]
+    fn a_completion_that_panics_does_not_end_the_pool() {
+        let pool = Pool::new(1).unwrap();
+        pool.run(|| Ok(()), |_| panic!("in the completion"));
+        let (sender, results) = channel();
+        pool.run(|| Ok(7), move |result| sender.send(result).unwrap());
+        assert_eq!(next(&results), Ok(7));
+    }
+
+    #[test]
+    fn jobs_start_in_the_order_in_which_they_were_handed_over() {
+        let pool = Pool::new(1).unwrap();
+        let (release, held) = channel::<()>();
+        pool.run(move || Ok(held.recv().is_ok()), |_| ());
+        let (sender, order) = channel();
+        for number in 0..100 {
+            let sender = sender.clone();
+            pool.run(move || Ok(number), move |result| sender.send(result.unwrap()).unwrap());
+        }
+        release.send(()).unwrap();
+        drop(sender);
+        assert!(order.iter().eq(0..100));
+    }
+
+    #[test]
+    fn a_dropped_pool_finishes_the_jobs_that_it_holds() {
+        let (sender, results) = channel();
+        let pool = Pool::new(2).unwrap();
+        for number in 0..20 {
+            let sender = sender.clone();
+            pool.run(move || Ok(number), move |result| sender.send(result).unwrap());
+        }
+        drop((pool, sender));
+        assert_eq!(results.iter().count(), 20);
+    }
+}
