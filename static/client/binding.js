@@ -1,0 +1,144 @@
+/** Joins a view and a client: frames and words to the one, events and confirmations to the other. */
+
+import { Meter } from "./meter.js";
+
+/** @import { FrameView } from "../view/element.js" */
+/** @import { ArrivedFrame, ClientState, FrameHubClient } from "./client.js" */
+/** @import { State, ViewEvent } from "../view/types.js" */
+
+/** Statistics are asked for this often, in milliseconds, while they are shown. */
+const STATS_EVERY = 1000;
+
+/** What the server says on joining and on change. @typedef {{view: string, role: string, state: "live" | "busy" | "error", message: string | null, driver: boolean, views: number}} ServerStatus */
+
+/** How a client's state looks in the view. @type {Record<ClientState["name"], State>} */
+const SHOWN = {
+  connecting: "connecting",
+  open: "live",
+  waiting: "disconnected",
+  closed: "closed",
+  denied: "denied",
+  idle: "disconnected",
+};
+
+/**
+ * @param {FrameView} view
+ * @param {FrameHubClient} client
+ * @returns {() => void} takes them apart again
+ */
+export function bind(view, client) {
+  const ending = new AbortController();
+  const { signal } = ending;
+  const meter = new Meter();
+  /** @type {ServerStatus | null} */
+  let server = null;
+  /** Whether this view was ever connected: then it is reconnecting, not connecting. */
+  let wasOpen = false;
+
+  /**
+   * @template Detail
+   * @param {EventTarget} target
+   * @param {string} type
+   * @param {(detail: Detail) => void} listener
+   */
+  const on = (target, type, listener) =>
+    target.addEventListener(type, (event) => listener(/** @type {CustomEvent<Detail>} */ (event).detail), { signal });
+
+  on(view, "framehub-event", (/** @type {ViewEvent} */ event) => client.send(event));
+
+  on(client, "state", (/** @type {ClientState} */ { name, text }) => {
+    if (name === "open") {
+      wasOpen = true;
+      view.setStatus({ state: "live" });
+      view.announce();
+      return;
+    }
+    view.forget();
+    const state = wasOpen && name === "connecting" ? "disconnected" : SHOWN[name];
+    const retry = { label: "Try now", run: () => client.retry() };
+    view.setStatus({ state, text: name === "idle" ? "" : text, ...(name === "waiting" ? { action: retry } : {}) });
+  });
+
+  on(client, "frame", async (/** @type {ArrivedFrame} */ { frame, confirm, arrived }) => {
+    try {
+      await view.draw(frame);
+    } catch (error) {
+      if (signal.aborted) return;
+      console.error("framehub:", error);
+      client.restart();
+      return;
+    }
+    confirm();
+    meter.drew(frame.bytes, frame.header.encoding, (performance.now() - arrived) / 1000);
+  });
+
+  on(client, "fault", (/** @type {Error} */ error) => {
+    console.error("framehub:", error);
+    client.restart();
+  });
+
+  on(client, "message", (/** @type {{type: string, [field: string]: any}} */ message) => {
+    switch (message.type) {
+      case "traits":
+        view.traits = message.traits;
+        break;
+      case "status":
+        server = /** @type {ServerStatus} */ (/** @type {unknown} */ (message));
+        if (server.role === "watch") view.interactive = false;
+        showServerStatus(view, server);
+        view.dispatchEvent(new CustomEvent("framehub-server-status", { detail: server }));
+        break;
+      case "print":
+        view.print(message.text);
+        view.dispatchEvent(new CustomEvent("framehub-print", { detail: message.text }));
+        break;
+      case "stats":
+        view.stats = ownStats(message.stats, server?.view);
+        break;
+      case "error":
+        console.warn(`framehub: the server refused a message: ${message.message}`);
+        break;
+    }
+  });
+
+  const timer = setInterval(() => {
+    view.stats = meter.stats;
+    if (view.hud && client.state.name === "open") client.send({ type: "get_stats" });
+  }, STATS_EVERY);
+  on(view, "framehub-hud", () => {
+    if (!view.hud) return;
+    view.stats = meter.stats;
+    client.send({ type: "get_stats" });
+  });
+  signal.addEventListener("abort", () => clearInterval(timer));
+  return () => ending.abort();
+}
+
+/**
+ * @param {FrameView} view
+ * @param {ServerStatus} status
+ */
+function showServerStatus(view, { state, message }) {
+  if (state === "live") {
+    view.setStatus({ state });
+  } else if (state === "busy") {
+    view.setStatus({ state, text: "Rendering …" });
+  } else {
+    const text = message?.trim() || "The widget failed.";
+    // A traceback's last line says what it was.
+    const lines = text.split("\n");
+    view.setStatus({ state, text: lines.at(-1) ?? text, detail: lines.length > 1 ? text : "" });
+  }
+}
+
+/**
+ * What the server's statistics say of one view.
+ * @param {{views?: {view: string, [name: string]: any}[]}} stats
+ * @param {string | undefined} id
+ */
+function ownStats(stats, id) {
+  const own = stats.views?.find(({ view }) => view === id);
+  if (!own) return {};
+  const { roundtrip, delivery, in_flight, skipped_frames: skipped } = own;
+  return { roundtrip, delivery, in_flight, skipped };
+}

@@ -1,0 +1,251 @@
+/**
+ * The connection of one view to its widget on the server. It knows the socket, and nothing of elements.
+ *
+ *     const client = new FrameHubClient({ base: new URL("..", import.meta.url), widget: "square" });
+ *     client.addEventListener("message", ({ detail }) => …);
+ *     client.connect();
+ *
+ * Events: `state` (`detail` is a `ClientState`), `message` (a JSON message of the server), `frame` (an `ArrivedFrame`), `fault`
+ * (an Error: a message that could not be read).
+ */
+
+import { Backoff } from "./backoff.js";
+import { diagnose } from "./diagnosis.js";
+import { readBinaryFrame, readTextFrame } from "./message.js";
+
+/** @import { Frame } from "../view/types.js" */
+
+/**
+ * @typedef {object} ClientOptions
+ * @property {URL} base the server's base address; ends with a slash
+ * @property {string} widget its id
+ * @property {"interact" | "watch"} [role]
+ * @property {"binary" | "base64"} [frames] how frames travel
+ *
+ * @typedef {object} ClientState
+ * @property {"connecting" | "open" | "waiting" | "closed" | "denied" | "idle"} name `waiting`: for the next attempt;
+ *   `closed`: the widget is, for good; `denied`: the server refuses this page; `idle`: this side disconnected
+ * @property {string} text for people
+ *
+ * @typedef {object} ArrivedFrame
+ * @property {Frame} frame
+ * @property {() => void} confirm tells the server that the frame was decoded and drawn
+ * @property {number} arrived milliseconds on the page's clock
+ */
+
+const SUBPROTOCOL = "framehub.view.v1";
+/** Close codes of the server: the widget was closed, and there is no such widget. */
+const WIDGET_CLOSED = 4000;
+const UNKNOWN_WIDGET = 4004;
+/** A connection that lasted this long, in milliseconds, ends an outage. */
+const STABLE = 3000;
+/** An attempt that neither succeeds nor fails is given up after this time. */
+const CONNECT_TIMEOUT = 10_000;
+/** The server pings every 5 s: after silence of this length the connection is dead, whatever the network says. */
+const SILENCE = 20_000;
+
+export class FrameHubClient extends EventTarget {
+  /** @type {ClientState} */
+  #state = { name: "idle", text: "" };
+  /** @type {WebSocket | null} */
+  #socket = null;
+  /** Ends everything of the current attempt or connection. @type {AbortController | null} */
+  #attempt = null;
+  /** Ends listening to the page, as long as connecting is wanted. @type {AbortController | null} */
+  #wanted = null;
+  #backoff = new Backoff();
+  #socketUrl;
+  #widgetUrl;
+
+  /** @param {ClientOptions} options */
+  constructor({ base, widget, role = "interact", frames = "binary" }) {
+    super();
+    this.#widgetUrl = new URL(`api/widgets/${encodeURIComponent(widget)}`, base);
+    this.#socketUrl = new URL(`${this.#widgetUrl.href}/view`);
+    this.#socketUrl.protocol = base.protocol === "https:" ? "wss:" : "ws:";
+    this.#socketUrl.searchParams.set("role", role);
+    if (frames !== "binary") this.#socketUrl.searchParams.set("frames", frames);
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  /** Connects, and keeps at it until the widget is closed or `disconnect` is called. */
+  connect() {
+    if (this.#wanted) return;
+    this.#wanted = new AbortController();
+    const { signal } = this.#wanted;
+    const retry = () => this.retry();
+    addEventListener("online", retry, { signal });
+    addEventListener("focus", retry, { signal });
+    addEventListener("pageshow", retry, { signal });
+    document.addEventListener(
+      "visibilitychange",
+      () => {
+        if (document.visibilityState === "visible") retry();
+      },
+      { signal },
+    );
+    this.#open();
+  }
+
+  /** Ends the connection from this side. */
+  disconnect() {
+    this.#stop({ name: "idle", text: "" });
+  }
+
+  /** Tries again at once, if it waits for the next attempt. */
+  retry() {
+    if (this.#state.name === "waiting") this.#open();
+  }
+
+  /**
+   * Sends a message. While there is no connection it is dropped: what the user did then is not to happen later.
+   * @param {object} message
+   */
+  send(message) {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(JSON.stringify(message));
+  }
+
+  #open() {
+    this.#attempt?.abort();
+    this.#attempt = new AbortController();
+    const { signal } = this.#attempt;
+    this.#enter({ name: "connecting", text: this.#state.name === "waiting" ? this.#state.text : "Connecting …" });
+
+    const socket = new WebSocket(this.#socketUrl, SUBPROTOCOL);
+    socket.binaryType = "arraybuffer";
+    this.#socket = socket;
+    let opened = 0;
+    let heard = performance.now();
+    const watch = setInterval(() => {
+      const silence = performance.now() - heard;
+      if (silence > (opened ? SILENCE : CONNECT_TIMEOUT)) this.#lost(opened, "The server does not answer. Reconnecting …");
+    }, 2000);
+    signal.addEventListener("abort", () => {
+      clearInterval(watch);
+      // A late frame of this connection must not be confirmed on the next one.
+      if (this.#socket === socket) this.#socket = null;
+      socket.close();
+    });
+
+    socket.addEventListener(
+      "open",
+      () => {
+        opened = heard = performance.now();
+        this.#enter({ name: "open", text: "" });
+      },
+      { signal },
+    );
+    socket.addEventListener(
+      "message",
+      ({ data }) => {
+        heard = performance.now();
+        this.#message(socket, data, heard);
+      },
+      { signal },
+    );
+    socket.addEventListener("close", ({ code, reason }) => this.#closed(code, reason, opened, signal), { signal });
+  }
+
+  /**
+   * @param {WebSocket} socket
+   * @param {string | ArrayBuffer} data
+   * @param {number} arrived
+   */
+  #message(socket, data, arrived) {
+    const localtime = Date.now() / 1000;
+    try {
+      const message = typeof data === "string" ? JSON.parse(data) : null;
+      if (message === null || message.type === "framebufferdata") {
+        const frame = message ? readTextFrame(message) : readBinaryFrame(/** @type {ArrayBuffer} */ (data));
+        const { index, timestamp } = frame.header;
+        const confirm = () => {
+          if (this.#socket === socket) this.send({ type: "frame_feedback", index, timestamp, localtime });
+        };
+        this.#tell("frame", { frame, confirm, arrived });
+        return;
+      }
+      if (message.type === "ping") {
+        this.send({ type: "pong", timestamp: message.timestamp, localtime });
+        return;
+      }
+      if (message.type === "close" && message.reason === "closed") {
+        this.#stop({ name: "closed", text: "The widget was closed." });
+        return;
+      }
+      this.#tell("message", message);
+    } catch (error) {
+      this.#tell("fault", error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  /**
+   * @param {number} code
+   * @param {string} reason
+   * @param {number} opened when the connection was made, 0 when it never was
+   * @param {AbortSignal} signal
+   */
+  async #closed(code, reason, opened, signal) {
+    if (code === WIDGET_CLOSED) {
+      this.#stop({ name: "closed", text: "The widget was closed." });
+      return;
+    }
+    if (code === UNKNOWN_WIDGET) {
+      this.#stop({ name: "closed", text: "There is no such widget on the server." });
+      return;
+    }
+    if (opened) {
+      this.#lost(opened, code === 1001 ? "The server stops. Reconnecting …" : "Connection lost. Reconnecting …", reason);
+      return;
+    }
+    const { verdict, text } = await diagnose(this.#widgetUrl, signal);
+    if (signal.aborted) return;
+    if (verdict === "retry") this.#lost(0, text);
+    else this.#stop({ name: verdict === "gone" ? "closed" : "denied", text });
+  }
+
+  /** Starts over with a fresh connection: when what came over this one could not be used. */
+  restart() {
+    if (this.#state.name === "open") this.#lost(performance.now(), "A frame could not be shown. Reconnecting …");
+  }
+
+  /**
+   * @param {number} opened
+   * @param {string} text
+   * @param {string} [reason]
+   */
+  #lost(opened, text, reason) {
+    this.#attempt?.abort();
+    this.#attempt = new AbortController();
+    if (opened && performance.now() - opened > STABLE) this.#backoff.reset();
+    const timer = setTimeout(() => this.#open(), this.#backoff.next());
+    this.#attempt.signal.addEventListener("abort", () => clearTimeout(timer));
+    this.#enter({ name: "waiting", text: reason === "limit" ? "The server has no room for another view. Trying again …" : text });
+  }
+
+  /** @param {ClientState} state */
+  #stop(state) {
+    this.#wanted?.abort();
+    this.#wanted = null;
+    this.#attempt?.abort();
+    this.#attempt = null;
+    this.#backoff.reset();
+    this.#enter(state);
+  }
+
+  /** @param {ClientState} state */
+  #enter(state) {
+    this.#state = state;
+    this.#tell("state", state);
+  }
+
+  /**
+   * @param {"state" | "message" | "frame" | "fault"} type
+   * @param {unknown} detail
+   */
+  #tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}

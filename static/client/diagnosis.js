@@ -1,0 +1,34 @@
+/** Why a connection was refused: a browser does not say, so the widget's own address is asked. */
+
+/**
+ * @typedef {object} Diagnosis
+ * @property {"gone" | "denied" | "retry"} verdict
+ * @property {string} text for people
+ */
+
+/**
+ * @param {URL} widget the widget's address in the API
+ * @param {AbortSignal} signal
+ * @returns {Promise<Diagnosis>}
+ */
+export async function diagnose(widget, signal) {
+  let response;
+  try {
+    response = await fetch(widget, { cache: "no-store", signal: AbortSignal.any([signal, AbortSignal.timeout(5000)]) });
+  } catch {
+    return { verdict: "retry", text: "The server does not answer. Reconnecting …" };
+  }
+  switch (response.status) {
+    case 401:
+      return { verdict: "denied", text: "This needs the access key: open the address that the server printed when it started." };
+    case 403:
+      return { verdict: "denied", text: "The server does not accept connections from this page's address." };
+    case 404:
+      return { verdict: "gone", text: "There is no such widget on the server: it was closed, or the server was restarted." };
+    case 429:
+    case 503:
+      return { verdict: "retry", text: "The server has no room for another view. Trying again …" };
+    default:
+      return { verdict: "retry", text: "The connection was refused. Reconnecting …" };
+  }
+}

@@ -1,0 +1,64 @@
+/** The server's HTTP API, as the pages use it. */
+
+/**
+ * @typedef {{name: string, type: string, default: unknown, description: string}} KindOption
+ * @typedef {{kind: string, title: string, description: string, options: KindOption[]}} Kind
+ * @typedef {{id: string, kind: string, title: string, owner: string | null, created: number}} WidgetEntry
+ * @typedef {WidgetEntry & {traits: Record<string, any>}} WidgetDetails
+ */
+
+/** An answer that is no success, or none at all: then `status` is 0. */
+export class ApiError extends Error {
+  /**
+   * @param {number} status
+   * @param {string} message
+   */
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** The address below which everything is. */
+export const BASE = new URL("../..", import.meta.url);
+
+/**
+ * @param {string} path below `api/`
+ * @param {{method?: string, body?: object, signal?: AbortSignal}} [options]
+ * @returns {Promise<any>}
+ */
+export async function request(path, { method = "GET", body, signal } = {}) {
+  const response = await fetch(new URL(`api/${path}`, BASE), {
+    method,
+    cache: "no-store",
+    ...(signal ? { signal } : {}),
+    ...(body ? { body: JSON.stringify(body), headers: { "content-type": "application/json" } } : {}),
+  }).catch((error) => {
+    throw new ApiError(0, error instanceof Error ? error.message : String(error));
+  });
+  if (response.status === 204) return null;
+  const answer = await response.json().catch(() => null);
+  if (!response.ok) throw new ApiError(response.status, answer?.error?.message ?? `the server answered ${response.status}`);
+  return answer;
+}
+
+/** @returns {Promise<Kind[]>} */
+export async function kinds() {
+  return (await request("kinds")).kinds;
+}
+
+/**
+ * @param {AbortSignal} signal
+ * @returns {Promise<WidgetEntry[]>}
+ */
+export async function widgets(signal) {
+  return (await request("widgets", { signal })).widgets;
+}
+
+/**
+ * @param {string} id
+ * @returns {Promise<WidgetDetails>}
+ */
+export function widget(id) {
+  return request(`widgets/${encodeURIComponent(id)}`);
+}

@@ -1,0 +1,37 @@
+/** A card of the gallery: one widget. */
+
+import { make } from "../view/dom.js";
+import "../view.js";
+
+/** @import { Kind, WidgetEntry } from "./api.js" */
+
+/**
+ * @param {WidgetEntry} entry
+ * @param {Kind | undefined} kind
+ * @param {(id: string) => void} close closes a widget
+ * @returns {HTMLElement}
+ */
+export function cardOf({ id, title, kind: kindName }, kind, close) {
+  const name = title || kind?.title || kindName;
+  const view = document.createElement("framehub-view");
+  for (const [attribute, value] of Object.entries({ widget: id, label: name, fit: "fill", watch: "", plain: "", lazy: "" })) {
+    view.setAttribute(attribute, value);
+  }
+  const text = make(
+    "div",
+    { class: "card-text" },
+    make("h2", {}, make("a", { href: `widgets/${encodeURIComponent(id)}` }, name)),
+    make("p", {}, kind?.description ?? ""),
+  );
+  const card = make("li", { class: "card" }, make("div", { class: "card-picture" }, view), text);
+  // The server's own demonstrations are named after their kind, and stay.
+  if (id !== kindName) {
+    const button = make("button", { type: "button", class: "card-close", "aria-label": `Close ${name}`, title: "Close this widget" }, "×");
+    button.addEventListener("click", () => {
+      button.disabled = true;
+      close(id);
+    });
+    card.append(button);
+  }
+  return card;
+}

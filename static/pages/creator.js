@@ -1,0 +1,103 @@
+/** The dialog that makes a widget: its kind, and the kind's options. */
+
+import { make } from "../view/dom.js";
+import { request } from "./api.js";
+
+/** @import { Kind, KindOption } from "./api.js" */
+
+export class Creator {
+  /** @type {Kind | null} */
+  #kind = null;
+  #dialog;
+  #created;
+  #kinds;
+  #options;
+  #problem;
+
+  /**
+   * @param {HTMLDialogElement} dialog
+   * @param {(id: string) => void} created is called with the new widget's id
+   */
+  constructor(dialog, created) {
+    this.#dialog = dialog;
+    this.#created = created;
+    this.#kinds = part(dialog, "#kinds");
+    this.#options = part(dialog, "#options");
+    this.#problem = part(dialog, "#problem");
+    part(dialog, "#create").addEventListener("click", () => this.#create());
+    // Enter in a field means the dialog's purpose, not its first button.
+    part(dialog, "form").addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || !(event.target instanceof HTMLInputElement)) return;
+      event.preventDefault();
+      this.#create();
+    });
+  }
+
+  /** @param {Kind[]} kinds */
+  open(kinds) {
+    this.#problem.hidden = true;
+    this.#kinds.replaceChildren(
+      ...kinds.map((kind, i) => {
+        const radio = make("input", { type: "radio", name: "kind", value: kind.kind });
+        radio.checked = i === 0;
+        radio.addEventListener("change", () => this.#choose(kind));
+        return make("label", {}, radio, make("strong", {}, kind.title), make("span", {}, kind.description));
+      }),
+    );
+    this.#choose(kinds[0] ?? null);
+    this.#dialog.showModal();
+    this.#kinds.querySelector("input")?.focus();
+  }
+
+  /** @param {Kind | null} kind */
+  #choose(kind) {
+    this.#kind = kind;
+    this.#options.replaceChildren(...(kind?.options ?? []).map((option) => fieldOf(option)));
+  }
+
+  async #create() {
+    if (!this.#kind) return;
+    /** @type {Record<string, unknown>} */
+    const options = {};
+    for (const field of this.#options.querySelectorAll("input")) {
+      if (!field.reportValidity()) return;
+      options[field.name] = valueOf(field);
+    }
+    try {
+      const { id } = await request("widgets", { method: "POST", body: { kind: this.#kind.kind, options, traits: {} } });
+      this.#dialog.close();
+      this.#created(id);
+    } catch (error) {
+      this.#problem.textContent = error instanceof Error ? error.message : String(error);
+      this.#problem.hidden = false;
+    }
+  }
+}
+
+/** @param {KindOption} option */
+function fieldOf({ name, type, default: value, description }) {
+  const number = type === "integer" || type === "number";
+  const field = make("input", { name, type: type === "boolean" ? "checkbox" : number ? "number" : "text" });
+  if (type === "boolean") field.checked = value === true;
+  else field.value = String(value ?? "");
+  if (type === "number") field.step = "any";
+  field.required = number;
+  return make("label", {}, name.replaceAll("_", " "), field, make("small", {}, description));
+}
+
+/** @param {HTMLInputElement} field */
+function valueOf(field) {
+  if (field.type === "checkbox") return field.checked;
+  return field.type === "number" ? field.valueAsNumber : field.value;
+}
+
+/**
+ * @param {HTMLElement} dialog
+ * @param {string} selector
+ * @returns {HTMLElement}
+ */
+function part(dialog, selector) {
+  const element = dialog.querySelector(selector);
+  if (!(element instanceof HTMLElement)) throw new Error(`the dialog has no ${selector}`);
+  return element;
+}

@@ -1,0 +1,103 @@
+/**
+ * The element of pages: `<framehub-view widget="square"></framehub-view>` shows a widget of the server that this module
+ * comes from.
+ *
+ * Attributes, besides those of `view/element.js`: `widget` (its id), `base` (the server's address, where it is another
+ * one than this module's), `frames` ("base64" for networks that carry no bytes), `lazy` (connects only while it is on screen).
+ */
+
+import { bind } from "./client/binding.js";
+import { FrameHubClient } from "./client/client.js";
+import { FrameView, defineView } from "./view/element.js";
+
+/** A view that is off screen keeps its connection for this long, in milliseconds: scrolling back and forth is cheap then. */
+const LINGER = 5000;
+
+export class ConnectedView extends FrameView {
+  /**
+   * @override
+   * @type {string[]}
+   */
+  static observedAttributes = [...FrameView.observedAttributes, "widget", "base", "frames"];
+
+  /** @type {FrameHubClient | null} */
+  #client = null;
+  /** Takes view and client apart. */
+  #unbind = () => {};
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #lingering;
+
+  constructor() {
+    super();
+    this.addEventListener("framehub-event", (event) => this.#shownOrHidden(/** @type {CustomEvent} */ (event).detail.type));
+    this.addEventListener("framehub-close", () => this.#client?.disconnect());
+    this.addEventListener("framehub-reopen", () => this.#client?.connect());
+  }
+
+  /** @override */
+  connectedCallback() {
+    super.connectedCallback();
+    this.#start();
+  }
+
+  /** @override */
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.#end();
+  }
+
+  /**
+   * @override
+   * @param {string} name
+   */
+  attributeChangedCallback(name) {
+    if (FrameView.observedAttributes.includes(name)) {
+      super.attributeChangedCallback(name);
+      return;
+    }
+    if (!this.isConnected) return;
+    this.#end();
+    this.#start();
+  }
+
+  /** The connection; null while no widget is named. */
+  get client() {
+    return this.#client;
+  }
+
+  #start() {
+    const widget = this.getAttribute("widget");
+    if (!widget) return;
+    this.#client = new FrameHubClient({
+      base: new URL(this.getAttribute("base") ?? new URL("..", import.meta.url).href, document.baseURI),
+      widget,
+      role: this.interactive ? "interact" : "watch",
+      frames: this.getAttribute("frames") === "base64" ? "base64" : "binary",
+    });
+    this.#unbind = bind(this, this.#client);
+    if (!this.hasAttribute("lazy")) this.#client.connect();
+  }
+
+  #end() {
+    clearTimeout(this.#lingering);
+    this.#client?.disconnect();
+    this.#unbind();
+    this.#unbind = () => {};
+    this.#client = null;
+  }
+
+  /** @param {string} type of an event of the view */
+  #shownOrHidden(type) {
+    if (!this.hasAttribute("lazy")) return;
+    if (type === "show") {
+      clearTimeout(this.#lingering);
+      if (this.#client?.state.name === "idle") this.#client.connect();
+    }
+    if (type === "hide") {
+      clearTimeout(this.#lingering);
+      this.#lingering = setTimeout(() => this.#client?.disconnect(), LINGER);
+    }
+  }
+}
+
+defineView("framehub-view", ConnectedView);

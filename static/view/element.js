@@ -1,0 +1,425 @@
+/**
+ * The view of a widget, as an element: shows frames, tells what the user does. It knows sizes, events, title bar and
+ * notices, and nothing of where frames come from or where events go.
+ *
+ *     const view = document.createElement(defineView());
+ *     view.traits = { css_width: "640px", css_height: "480px", title: "Plot" };
+ *     view.addEventListener("framehub-event", ({ detail }) => send(detail));
+ *     await view.draw(frame);   // decoded and drawn: confirm it
+ *
+ * Attributes: `fit` ("traits", the default: as large as the traits say; "fill": as large as its container), `watch`
+ * (the user may look, not act), `plain` (the picture alone), `label` (what screen readers say of a widget without title).
+ *
+ * Events: `framehub-event` (`detail` is an event of the view, see `types.js`); `framehub-resize`, `framehub-minimize`,
+ * `framehub-close` (can be cancelled) and `framehub-reopen` (the user did so to this view); `framehub-traits`,
+ * `framehub-status` and `framehub-hud` (these were set).
+ */
+
+import { make } from "./dom.js";
+import { Hud } from "./hud.js";
+import { KeyEvents } from "./keyboard.js";
+import { Notice } from "./notice.js";
+import { Output } from "./output.js";
+import { Picture } from "./picture.js";
+import { PointerEvents } from "./pointer.js";
+import { Resizer } from "./resizer.js";
+import { Sizing } from "./sizing.js";
+import { viewStyle } from "./style.js";
+import { TextEvents } from "./text.js";
+import { TitleBar } from "./titlebar.js";
+import { DEFAULT_TRAITS, timestamp } from "./types.js";
+import { WheelEvents } from "./wheel.js";
+
+/** @import { Frame, State, Status, Traits, ViewEvent } from "./types.js" */
+/** @import { Stats } from "./hud.js" */
+
+/** States in which the picture is not what the renderer would show now. @type {Set<State>} */
+const STALE = new Set(["disconnected", "denied", "closed"]);
+
+export class FrameView extends HTMLElement {
+  /** @type {string[]} */
+  static observedAttributes = ["fit", "watch", "plain", "label"];
+
+  /** @type {Traits} */
+  #traits = { ...DEFAULT_TRAITS };
+  /** @type {Status} */
+  #status = { state: "connecting" };
+  /** @type {Stats} */
+  #stats = {};
+  /** Ends all listening outside of the element itself. @type {AbortController | null} */
+  #connected = null;
+  /** Ends the listening of a view that the user may act in. @type {AbortController | null} */
+  #acting = null;
+  #focused = false;
+  #minimized = false;
+  #dismissed = false;
+  /** The size that the user gave, in CSS pixels. @type {{width: number, height: number} | null} */
+  #given = null;
+
+  #canvas = make("canvas", { class: "empty", role: "img", part: "canvas" });
+  #field = make("input", {
+    type: "text",
+    class: "field",
+    autocomplete: "off",
+    autocapitalize: "off",
+    autocorrect: "off",
+    spellcheck: "false",
+    "aria-roledescription": "interactive picture",
+    "aria-description": "Keys go to the widget. Tab leaves it.",
+  });
+  #stage = make("div", { class: "stage", part: "stage" });
+  #titleBar = new TitleBar({ minimize: () => this.minimize(!this.#minimized), close: () => this.#dismiss() });
+  #resizer = new Resizer(this.#stage, (width, height) => {
+    this.#given = { width, height };
+    this.#layOut();
+    this.dispatchEvent(new CustomEvent("framehub-resize", { detail: { width, height } }));
+  });
+  #notice = new Notice(this);
+  #output = new Output();
+  #hud = new Hud();
+  #own = new CSSStyleSheet();
+
+  #emit = (/** @type {ViewEvent} */ event) => {
+    this.dispatchEvent(new CustomEvent("framehub-event", { detail: event }));
+  };
+  #picture = new Picture(this.#canvas);
+  #sizing = new Sizing(
+    this.#stage,
+    (event) => {
+      if (event.type === "resize") this.#picture.fit(this.#sizing.size);
+      this.#emit(event);
+    },
+    () => this.release(),
+  );
+  #pointer = new PointerEvents(this.#stage, (event) => this.#act(event, "move"), () => this.focus());
+  #wheel = new WheelEvents(this.#stage, (event) => this.#act(event, "wheel"), () => this.#pointer.buttons);
+  #keys = new KeyEvents(this.#field, (event) => this.#act(event));
+  #text = new TextEvents(this.#field, (event) => this.#act(event));
+
+  constructor() {
+    super();
+    const root = this.attachShadow({ mode: "open" });
+    this.#own.replaceSync(":host {} .stage {}");
+    root.adoptedStyleSheets = [viewStyle(), this.#own];
+    this.#stage.append(this.#canvas, this.#field, this.#hud.element, this.#notice.element, this.#resizer.element);
+    root.append(this.#titleBar.element, this.#stage, this.#output.element);
+  }
+
+  connectedCallback() {
+    this.#connected = new AbortController();
+    const { signal } = this.#connected;
+    this.#sizing.listen(signal);
+    this.#field.addEventListener("focus", () => this.#focus(), { signal });
+    this.#field.addEventListener("blur", () => this.#blur(), { signal });
+    this.#applyTraits();
+    this.#layOut();
+    this.#applyMode();
+    this.#notice.show(this.#status, this.#picture.shown !== null);
+  }
+
+  disconnectedCallback() {
+    this.#blur();
+    this.release();
+    this.#acting?.abort();
+    this.#acting = null;
+    this.#connected?.abort();
+    this.#connected = null;
+  }
+
+  /** @param {string} name */
+  attributeChangedCallback(name) {
+    if (!this.isConnected) return;
+    if (name === "fit") {
+      this.#given = null;
+      this.#layOut();
+    } else if (name === "label") {
+      this.#applyTraits();
+    } else {
+      this.#applyMode();
+    }
+  }
+
+  /**
+   * What the widget's author set. Setting takes a part of them, too.
+   * @returns {Traits}
+   */
+  get traits() {
+    return { ...this.#traits };
+  }
+
+  /** @param {Partial<Traits>} traits */
+  set traits(traits) {
+    const before = this.#traits;
+    this.#traits = { ...before, ...traits };
+    const { css_width, css_height } = this.#traits;
+    // A size that the author sets anew is seen at once, also where the user had set another.
+    if (this.fit === "traits" && (css_width !== before.css_width || css_height !== before.css_height)) this.#given = null;
+    this.#applyTraits();
+    this.#layOut();
+    this.dispatchEvent(new CustomEvent("framehub-traits", { detail: this.traits }));
+  }
+
+  /** How large the view is: "traits" or "fill". */
+  get fit() {
+    return this.getAttribute("fit") === "fill" ? "fill" : "traits";
+  }
+
+  set fit(fit) {
+    this.setAttribute("fit", fit);
+  }
+
+  /** Whether the user may act in the view. */
+  get interactive() {
+    return !this.hasAttribute("watch");
+  }
+
+  set interactive(interactive) {
+    this.toggleAttribute("watch", !interactive);
+  }
+
+  /** The last size of the view that was not zero; null before there is one. */
+  get size() {
+    return this.#sizing.size && { ...this.#sizing.size };
+  }
+
+  /** Whether anybody can see the view. */
+  get visible() {
+    return this.#sizing.visible;
+  }
+
+  /** The canvas, whose backing store has the pixels of the frame that is shown. */
+  get canvas() {
+    return this.#canvas;
+  }
+
+  /** The index of the frame that is shown; null before the first. */
+  get frameIndex() {
+    return this.#picture.shown?.index ?? null;
+  }
+
+  /** Whether the frame that is shown has the renderer's very pixels; null before the first. */
+  get lossless() {
+    return this.#picture.shown?.lossless ?? null;
+  }
+
+  /** What the view says of itself. */
+  get state() {
+    return this.#dismissed ? "dismissed" : this.#status.state;
+  }
+
+  /** Whether the user minimised the view. */
+  get minimized() {
+    return this.#minimized;
+  }
+
+  /** How the frames flow. Setting adds to what is known. */
+  get stats() {
+    return { ...this.#stats };
+  }
+
+  /** @param {Stats} stats */
+  set stats(stats) {
+    Object.assign(this.#stats, stats);
+    if (this.hud) this.#showHud();
+  }
+
+  /** Whether the statistics are shown. */
+  get hud() {
+    return !this.#hud.element.hidden;
+  }
+
+  set hud(shown) {
+    if (shown) this.#showHud();
+    this.#hud.element.hidden = !shown;
+    this.dispatchEvent(new CustomEvent("framehub-hud", { detail: shown }));
+  }
+
+  /**
+   * Draws a frame, after all that came before it.
+   * @param {Frame} frame
+   * @returns {Promise<void>} fulfilled when it is on the canvas; rejected when it cannot be decoded
+   */
+  async draw(frame) {
+    const first = this.#picture.shown === null;
+    await this.#picture.draw(frame, () => this.#sizing.size);
+    if (!first) return;
+    this.#canvas.classList.remove("empty");
+    this.#notice.show(this.#shownStatus(), true);
+  }
+
+  /** @param {Status} status what the view shall say of itself */
+  setStatus(status) {
+    this.#status = status;
+    this.#stage.classList.toggle("stale", STALE.has(status.state));
+    this.#notice.show(this.#shownStatus(), this.#picture.shown !== null);
+    this.dispatchEvent(new CustomEvent("framehub-status", { detail: status }));
+  }
+
+  /** @param {string} text what the widget's program prints */
+  print(text) {
+    this.#output.print(text);
+  }
+
+  /** Tells size, visibility and focus again: to a server that has not heard of them. */
+  announce() {
+    this.#sizing.announce();
+    if (this.#focused) this.#emit({ type: "focus_in", timestamp: timestamp() });
+  }
+
+  /** Releases what the user holds down and can no longer release. */
+  release() {
+    this.#wheel.flush();
+    this.#pointer.release();
+    this.#keys.release();
+  }
+
+  /** Forgets what the user holds down: whoever would have been told is gone. */
+  forget() {
+    this.#pointer.forget();
+    this.#keys.forget();
+  }
+
+  /** @param {boolean} minimized */
+  minimize(minimized) {
+    this.#minimized = minimized;
+    this.#titleBar.minimized = minimized;
+    this.classList.toggle("minimized", minimized);
+    this.dispatchEvent(new CustomEvent("framehub-minimize", { detail: minimized }));
+  }
+
+  /**
+   * Takes the keyboard's focus, without scrolling the page.
+   * @override
+   */
+  focus() {
+    if (this.interactive) this.#field.focus({ preventScroll: true });
+  }
+
+  /** Shows the view again after the user closed it. */
+  reopen() {
+    this.#dismissed = false;
+    this.setStatus({ state: "connecting", text: "Connecting …" });
+    this.dispatchEvent(new CustomEvent("framehub-reopen"));
+  }
+
+  #dismiss() {
+    if (!this.dispatchEvent(new CustomEvent("framehub-close", { cancelable: true }))) return;
+    this.release();
+    this.#dismissed = true;
+    this.#canvas.classList.add("empty");
+    this.#notice.show(this.#shownStatus(), false);
+  }
+
+  /** @returns {Status} */
+  #shownStatus() {
+    if (!this.#dismissed) return this.#status;
+    return {
+      state: "dismissed",
+      text: "This view is closed. The widget lives on.",
+      action: {
+        label: "Reopen",
+        run: () => {
+          if (this.#picture.shown) this.#canvas.classList.remove("empty");
+          this.reopen();
+        },
+      },
+    };
+  }
+
+  #showHud() {
+    const { width, height } = this.#canvas;
+    const size = this.#picture.shown ? `${width} × ${height}${this.lossless ? "" : ", lossy"}` : "";
+    this.#hud.show({ ...this.#stats, size });
+  }
+
+  /**
+   * Tells what the user did, in order: what is pending goes first, unless it is of the same kind.
+   * @param {ViewEvent} event
+   * @param {"move" | "wheel"} [kind]
+   */
+  #act(event, kind) {
+    if (this.#dismissed || !this.interactive) return;
+    const throttled = event.type === "pointer_move" || event.type === "wheel";
+    if (!throttled && kind !== "move") this.#pointer.flush();
+    if (!throttled && kind !== "wheel") this.#wheel.flush();
+    this.#emit(event);
+  }
+
+  #focus() {
+    if (this.#focused) return;
+    this.#focused = true;
+    this.#stage.classList.add("focused");
+    this.#wheel.start();
+    this.#act({ type: "focus_in", timestamp: timestamp() });
+  }
+
+  #blur() {
+    if (!this.#focused) return;
+    this.#focused = false;
+    this.#stage.classList.remove("focused");
+    this.#wheel.stop();
+    this.release();
+    this.#act({ type: "focus_out", timestamp: timestamp() });
+  }
+
+  #applyMode() {
+    const acts = this.interactive;
+    this.classList.toggle("plain", this.hasAttribute("plain"));
+    this.#stage.classList.toggle("interactive", acts);
+    this.#field.disabled = !acts;
+    this.#field.style.display = acts ? "" : "none";
+    // JupyterLab's own mark for elements whose keys are theirs.
+    this.toggleAttribute("data-lm-suppress-shortcuts", acts);
+    if (acts && !this.#acting) {
+      this.#acting = new AbortController();
+      const { signal } = this.#acting;
+      this.#pointer.listen(signal);
+      this.#keys.listen(signal);
+      this.#text.listen(signal);
+    }
+    if (!acts && this.#acting) {
+      this.#acting.abort();
+      this.#acting = null;
+      this.forget();
+    }
+  }
+
+  #applyTraits() {
+    const { title, cursor, resizable } = this.#traits;
+    this.#titleBar.traits = this.#traits;
+    this.#stage.style.cursor = cursor;
+    this.#resizer.element.style.display = resizable ? "" : "none";
+    const label = title || this.getAttribute("label") || "Widget";
+    this.#canvas.setAttribute("aria-label", label);
+    this.#field.setAttribute("aria-label", label);
+  }
+
+  /** Sets the size: on the element where it depends on the container, else on the stage, so that the title bar comes on top. */
+  #layOut() {
+    const { css_width, css_height } = this.#traits;
+    const fill = this.fit === "fill" && !this.#given;
+    const width = this.#given ? `${this.#given.width}px` : fill ? "" : css_width;
+    const height = this.#given ? `${this.#given.height}px` : fill ? "" : css_height;
+    const relative = height.includes("%");
+    this.#stage.classList.toggle("fluid", relative);
+    const [host, stage] = [...this.#own.cssRules].map((rule) => /** @type {CSSStyleRule} */ (rule).style);
+    host?.setProperty("width", width);
+    host?.setProperty("height", relative ? height : this.#given ? "auto" : "");
+    stage?.setProperty("height", relative ? "" : height);
+    stage?.setProperty("flex", fill || relative ? "" : "none");
+    // Only the user's own size may overrule `fit="fill"`.
+    for (const name of ["width", "height"]) {
+      if (this.#given) host?.setProperty(name, host.getPropertyValue(name), "important");
+    }
+  }
+}
+
+/**
+ * Registers the element, once, and answers its name.
+ * @param {string} [name]
+ * @param {CustomElementConstructor} [view]
+ */
+export function defineView(name = "framehub-view", view = class extends FrameView {}) {
+  if (!customElements.get(name)) customElements.define(name, view);
+  return name;
+}

@@ -1,0 +1,52 @@
+/** Figures of how the frames flow, in a corner of the picture. */
+
+import { make } from "./dom.js";
+
+/**
+ * What the view and its transport know of the flow; what nobody measured is left out. Times in seconds.
+ * @typedef {object} Stats
+ * @property {number} [fps] frames a second that were drawn here
+ * @property {number} [roundtrip] from sending a frame to its confirmation
+ * @property {number} [delivery] from sending a frame to its arrival
+ * @property {number} [encoding] encoder's time for a frame
+ * @property {number} [decoding] from a frame's arrival until it is drawn
+ * @property {number} [bytes] of a frame
+ * @property {number} [in_flight] frames sent and not confirmed
+ * @property {number} [skipped] frames that this view did not get since newer ones came
+ * @property {number} [frames] drawn here so far
+ */
+
+/** @type {[keyof Stats, string, (value: number) => string][]} */
+const ROWS = [
+  ["fps", "frames/s", (n) => n.toFixed(1)],
+  ["roundtrip", "round trip", milliseconds],
+  ["delivery", "delivery", milliseconds],
+  ["encoding", "encode", milliseconds],
+  ["decoding", "decode, draw", milliseconds],
+  ["bytes", "per frame", (n) => `${(n / 1000).toFixed(1)} KB`],
+  ["in_flight", "in flight", String],
+  ["skipped", "skipped", String],
+];
+
+export class Hud {
+  element = make("dl", { class: "hud", part: "hud", "aria-label": "Statistics" });
+
+  constructor() {
+    this.element.hidden = true;
+  }
+
+  /** @param {Stats & {size?: string}} stats */
+  show(stats) {
+    const rows = ROWS.flatMap(([name, label, format]) => {
+      const value = stats[name];
+      return [make("dt", {}, label), make("dd", {}, value === undefined ? "–" : format(value))];
+    });
+    if (stats.size) rows.push(make("dt", {}, "pixels"), make("dd", {}, stats.size));
+    this.element.replaceChildren(...rows);
+  }
+}
+
+/** @param {number} seconds */
+function milliseconds(seconds) {
+  return `${(seconds * 1000).toFixed(1)} ms`;
+}

@@ -1,0 +1,65 @@
+/** Text that is typed, pasted or composed with an input method, as the hidden field hears it. */
+
+import { timestamp } from "./types.js";
+
+/** @import { Emit } from "./types.js" */
+
+export class TextEvents {
+  /** Text that an input method has settled on, until it is told. @type {string | null} */
+  #composed = null;
+  #field;
+  #emit;
+
+  /**
+   * @param {HTMLInputElement} field
+   * @param {Emit} emit
+   */
+  constructor(field, emit) {
+    this.#field = field;
+    this.#emit = emit;
+  }
+
+  /** @param {AbortSignal} signal ends the listening */
+  listen(signal) {
+    this.#field.addEventListener("input", (event) => this.#input(/** @type {InputEvent} */ (event)), { signal });
+    this.#field.addEventListener("compositionend", (event) => this.#composedAs(event.data), { signal });
+    for (const type of ["paste", "copy", "cut", "beforeinput"]) {
+      this.#field.addEventListener(type, (event) => event.stopPropagation(), { signal });
+    }
+  }
+
+  /** @param {InputEvent} event */
+  #input(event) {
+    event.stopPropagation();
+    // Not every browser says what was pasted, but the field, empty before, now holds it.
+    const data = event.data ?? (this.#field.value || null);
+    if (!event.isComposing) {
+      this.#composed = null;
+      this.#field.value = "";
+    }
+    this.#tell(data, event.inputType, event.isComposing);
+  }
+
+  /**
+   * Some browsers tell settled text as input of its own right after this, others do not.
+   * @param {string} text
+   */
+  #composedAs(text) {
+    this.#composed = text;
+    setTimeout(() => {
+      if (this.#composed === null) return;
+      this.#field.value = "";
+      if (this.#composed) this.#tell(this.#composed, "insertCompositionText", false);
+      this.#composed = null;
+    });
+  }
+
+  /**
+   * @param {string | null} data
+   * @param {string} inputType
+   * @param {boolean} isComposing
+   */
+  #tell(data, inputType, isComposing) {
+    this.#emit({ type: "char", timestamp: timestamp(), data, input_type: inputType, is_composing: isComposing });
+  }
+}

@@ -1,0 +1,75 @@
+/** The wheel: the view's while it has the focus, the page's otherwise. */
+
+import { modifiersOf } from "./modifiers.js";
+import { positionIn } from "./pointer.js";
+import { Throttle, sameHeld } from "./throttle.js";
+import { timestamp } from "./types.js";
+
+/** @import { Emit } from "./types.js" */
+
+/** Pixels per line and per page, for browsers that count in these. */
+const LINE = 16;
+const PAGE = 600;
+
+export class WheelEvents {
+  #stage;
+  #buttons;
+  #turns;
+  /** Ends the listening while the view has the focus. @type {AbortController | null} */
+  #listening = null;
+
+  /**
+   * @param {HTMLElement} stage
+   * @param {Emit} emit
+   * @param {() => number[]} buttons those that are held
+   */
+  constructor(stage, emit, buttons) {
+    this.#stage = stage;
+    this.#buttons = buttons;
+    this.#turns = new Throttle(emit, (pending, next) => {
+      if (!sameHeld(pending, next)) return false;
+      const { dx, dy, timestamp: first } = pending;
+      Object.assign(pending, next, {
+        dx: Number(dx) + Number(next.dx),
+        dy: Number(dy) + Number(next.dy),
+        timestamp: first,
+      });
+      return true;
+    });
+  }
+
+  /** Takes the wheel. A listener that is not there cannot slow the page's scrolling. */
+  start() {
+    this.#listening ??= new AbortController();
+    const { signal } = this.#listening;
+    this.#stage.addEventListener("wheel", (event) => this.#turn(event), { signal, passive: false });
+  }
+
+  /** Leaves the wheel to the page. */
+  stop() {
+    this.#turns.flush();
+    this.#listening?.abort();
+    this.#listening = null;
+  }
+
+  /** Sends what is pending. */
+  flush() {
+    this.#turns.flush();
+  }
+
+  /** @param {WheelEvent} event */
+  #turn(event) {
+    event.preventDefault();
+    event.stopPropagation();
+    const scale = [1 / devicePixelRatio, LINE, PAGE][event.deltaMode] ?? 1;
+    this.#turns.push({
+      type: "wheel",
+      timestamp: timestamp(),
+      ...positionIn(this.#stage, event),
+      dx: event.deltaX * scale,
+      dy: event.deltaY * scale,
+      buttons: this.#buttons(),
+      modifiers: modifiersOf(event),
+    });
+  }
+}
