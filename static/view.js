@@ -20,6 +20,8 @@ export class ConnectedView extends FrameView {
    */
   static observedAttributes = [...FrameView.observedAttributes, "widget", "base", "frames"];
 
+  /** Whether the element is in a page: one that the parser made hears of its attributes before that. */
+  #placed = false;
   /** @type {FrameHubClient | null} */
   #client = null;
   /** Takes view and client apart. */
@@ -37,12 +39,14 @@ export class ConnectedView extends FrameView {
   /** @override */
   connectedCallback() {
     super.connectedCallback();
+    this.#placed = true;
     this.#start();
   }
 
   /** @override */
   disconnectedCallback() {
     super.disconnectedCallback();
+    this.#placed = false;
     this.#end();
   }
 
@@ -55,7 +59,7 @@ export class ConnectedView extends FrameView {
       super.attributeChangedCallback(name);
       return;
     }
-    if (!this.isConnected) return;
+    if (!this.#placed) return;
     this.#end();
     this.#start();
   }
