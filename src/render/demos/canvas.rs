@@ -76,7 +76,7 @@ impl Canvas {
         self.fill(bounds, color, |x, y| {
             let along = (((x - from.0) * dx + (y - from.1) * dy) / length_squared).clamp(0.0, 1.0);
             let distance = (x - from.0 - along * dx).hypot(y - from.1 - along * dy);
-            let radius = (widths.0 + along * (widths.1 - widths.0)) / 2.0;
+            let radius = 0.5 * (widths.0 + along * (widths.1 - widths.0));
             (radius - distance + 0.5).clamp(0.0, 1.0)
         });
     }

@@ -84,7 +84,7 @@ struct Draw {
 pub(super) fn kind() -> Kind {
     Kind::new("draw", |handle, _| Ok(Draw::new(handle)))
         .described("Draw", "Draw with fingers, pen or mouse, in eight colours, and write with the keyboard.")
-        .with_traits(|traits| traits.cursor = "crosshair".to_owned())
+        .with_traits(|traits| traits.cursor = "crosshair".into())
 }
 
 impl Draw {
@@ -173,10 +173,9 @@ impl Draw {
             ("Enter", writing) => {
                 writing.get_or_insert_default().push('\n');
             }
+            ("Backspace", Some(text)) if text.is_empty() => self.writing = None,
             ("Backspace", Some(text)) => {
-                if text.pop().is_none() {
-                    self.writing = None;
-                }
+                text.pop();
             }
             ("Backspace", None) if self.contacts.is_empty() => {
                 if self.marks.pop().is_none() {
@@ -243,7 +242,7 @@ impl Draw {
         canvas.rounded_rect([0.0, top * ratio, self.size.width * ratio, BAR * ratio], 0.0, [242, 244, 247]);
         for (index, color) in COLORS.into_iter().enumerate() {
             let side = (SWATCH - 4.0) * ratio;
-            let (x, y) = ((8.0 + index as f64 * SWATCH) * ratio, (top + (BAR - SWATCH + 4.0) / 2.0) * ratio);
+            let (x, y) = ((8.0 + index as f64 * SWATCH) * ratio, (top + 0.5 * (BAR - SWATCH + 4.0)) * ratio);
             if color == self.color {
                 let ring = 2.5 * ratio;
                 let bounds = [x - ring, y - ring, side + 2.0 * ring, side + 2.0 * ring];
@@ -329,7 +328,8 @@ mod tests {
     use crate::{
         event::Touch,
         render::demos::testing::{
-            char, down, draws, frame, handle, key, moved, pixel, pointer, resize, send, touches, up,
+            char, down, frame, handle, is_draw_requested, key, moved, pixel, pointer, resize, send, touches,
+            up,
         },
     };
 
@@ -503,9 +503,9 @@ mod tests {
     #[test]
     fn a_hovering_pointer_draws_nothing_and_asks_for_no_draw() {
         let mut draw = draw(1.0);
-        draws(&draw.handle);
+        is_draw_requested(&draw.handle);
         send(&mut draw, moved(100.0, 100.0));
-        assert_eq!(draws(&draw.handle), 0);
+        assert!(!is_draw_requested(&draw.handle));
         assert_eq!(painted(&mut draw), 0);
     }
 }

@@ -40,9 +40,9 @@ pub(super) fn kind() -> Kind {
     Kind::new("fractal", |handle, _| Ok(Fractal::new(handle)))
         .described("Fractal explorer", "The Mandelbrot set, coarse at once and finer step by step. Wheel, drag and double click explore it.")
         .with_traits(|traits| {
-            traits.css_width = "640px".to_owned();
-            traits.css_height = "480px".to_owned();
-            traits.cursor = "move".to_owned();
+            traits.css_width = "640px".into();
+            traits.css_height = "480px".into();
+            traits.cursor = "move".into();
         })
 }
 
@@ -161,7 +161,7 @@ impl Picture {
     fn render_blocks(&mut self, block: usize) -> u64 {
         let mut spent = 0;
         for x in (0..self.width).step_by(block) {
-            let is_known = self.pass > 0 && x % (2 * block) == 0 && self.row % (2 * block) == 0;
+            let is_known = self.pass > 0 && x.is_multiple_of(2 * block) && self.row.is_multiple_of(2 * block);
             if !is_known {
                 let (color, work) = self.color_at(x as f64 + 0.5, self.row as f64 + 0.5);
                 self.fill(x, block, color);
@@ -251,13 +251,13 @@ fn shade(escape: f64) -> Color {
 mod tests {
     use super::*;
     use crate::render::demos::testing::{
-        down, draws, frame, handle, key, moved, pixel, pointer, resize, send, wheel,
+        down, frame, handle, is_draw_requested, key, moved, pixel, pointer, resize, send, wheel,
     };
 
     fn fractal(width: f64, height: f64, ratio: f64) -> Fractal {
         let mut fractal = Fractal::new(handle());
         send(&mut fractal, resize(width, height, ratio));
-        draws(&fractal.handle);
+        is_draw_requested(&fractal.handle);
         fractal
     }
 
@@ -265,7 +265,7 @@ mod tests {
     fn last_frame(fractal: &mut Fractal) -> (Frame, usize) {
         let mut count = 1;
         let mut last = frame(fractal);
-        while draws(&fractal.handle) > 0 {
+        while is_draw_requested(&fractal.handle) {
             last = frame(fractal);
             count += 1;
         }
@@ -334,9 +334,9 @@ mod tests {
         let mut fractal = fractal(320.0, 240.0, 1.0);
         let (_, _) = last_frame(&mut fractal);
         send(&mut fractal, down(100.0, 100.0));
-        assert_eq!(draws(&fractal.handle), 0);
+        assert!(!is_draw_requested(&fractal.handle));
         send(&mut fractal, moved(110.0, 100.0));
-        assert_eq!((fractal.picture.pass, draws(&fractal.handle)), (0, 1));
+        assert_eq!((fractal.picture.pass, is_draw_requested(&fractal.handle)), (0, true));
     }
 
     #[test]

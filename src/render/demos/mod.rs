@@ -10,6 +10,15 @@
 //! | [`performance`] | draws as fast as the views take them, and the statistics of doing so |
 //! | [`image`] | data larger than memory allows to copy: loading aside, drawing only what is on screen |
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "painting turns sizes and colours into floats and back; sizes are small, and casts to integers saturate"
+)]
+#![expect(clippy::float_cmp, reason = "states are compared to learn whether they were changed at all")]
+
 mod canvas;
 mod draw;
 mod fractal;

@@ -20,6 +20,8 @@ const SQUARES: usize = 128;
 /// Contour lines per unit of height, and how much darker than the surface they are.
 const CONTOURS: f32 = 12.0;
 const CONTOUR_SHADE: f32 = 0.3;
+/// The surface is nowhere lower than this below 0: contour lines are counted from there.
+const LOWEST: f32 = 1.0;
 /// From the eye to the middle, in units of half a side of the surface, and where it starts.
 const DISTANCE: std::ops::RangeInclusive<f32> = 1.9..=12.0;
 const START: Orbit = Orbit { turn: 0.75, tilt: 0.62, distance: 4.2 };
@@ -70,9 +72,9 @@ pub(super) fn kind() -> Kind {
             "A lit surface in three dimensions. Drag to orbit, wheel to zoom, Space to spin.",
         )
         .with_traits(|traits| {
-            traits.css_width = "640px".to_owned();
-            traits.css_height = "400px".to_owned();
-            traits.cursor = "grab".to_owned();
+            traits.css_width = "640px".into();
+            traits.css_height = "400px".into();
+            traits.cursor = "grab".into();
             traits.has_titlebar = true;
             traits.is_minimizable = true;
             traits.is_closable = true;
@@ -180,6 +182,9 @@ struct Corner {
     color: [f32; 3],
 }
 
+/// The slope of the surface is told from its height at places so far apart.
+const STEP: f32 = 1e-3;
+
 /// The corners of the surface, row by row.
 fn mesh(height: impl Fn(f32, f32) -> f32) -> Vec<Corner> {
     let along = |index: usize| 2.0 * index as f32 / SQUARES as f32 - 1.0;
@@ -188,9 +193,8 @@ fn mesh(height: impl Fn(f32, f32) -> f32) -> Vec<Corner> {
         for column in 0..=SQUARES {
             let (x, y) = (along(column), along(row));
             let z = height(x, y);
-            const D: f32 = 1e-3;
-            let slope_x = (height(x + D, y) - height(x - D, y)) / (2.0 * D);
-            let slope_y = (height(x, y + D) - height(x, y - D)) / (2.0 * D);
+            let slope_x = (height(x + STEP, y) - height(x - STEP, y)) / (2.0 * STEP);
+            let slope_y = (height(x, y + STEP) - height(x, y - STEP)) / (2.0 * STEP);
             mesh.push(Corner { place: [x, y, z], normal: unit([-slope_x, -slope_y, 1.0]), color: tint(z) });
         }
     }
@@ -265,7 +269,8 @@ impl Scene {
         for row in 0..SQUARES {
             for column in 0..SQUARES {
                 let first = row * (SQUARES + 1) + column;
-                let [a, b, c, d] = [first, first + 1, first + SQUARES + 1, first + SQUARES + 2].map(|index| &seen[index]);
+                let [a, b, c, d] =
+                    [first, first + 1, first + SQUARES + 1, first + SQUARES + 2].map(|index| &seen[index]);
                 self.triangle([a, b, c]);
                 self.triangle([d, c, b]);
             }
@@ -287,10 +292,11 @@ impl Scene {
         // Shares of b and c at a pixel: how they change from one pixel to the next, and with them all values.
         let (b_right, b_down) = ((c.y - a.y) / area, (a.x - c.x) / area);
         let (c_right, c_down) = ((a.y - b.y) / area, (b.x - a.x) / area);
-        let (from, to_b, to_c) = (a.values(), difference(b.values(), a.values()), difference(c.values(), a.values()));
+        let (from, to_b, to_c) =
+            (a.values(), difference(b.values(), a.values()), difference(c.values(), a.values()));
         let right = add(scale(to_b, b_right), scale(to_c, c_right));
         let down = add(scale(to_b, b_down), scale(to_c, c_down));
-        let thin = 1.0 / (right[4].hypot(down[4]) + 1e-6);
+        let thin = 1.0 / ((right[4] * right[4] + down[4] * down[4]).sqrt() + 1e-6);
         for y in rows {
             let dy = y as f32 + 0.5 - a.y;
             let at_left = add(from, scale(down, dy));
@@ -307,7 +313,7 @@ impl Scene {
                     continue;
                 }
                 self.nearness[row + x] = nearness;
-                let from_line = (contour - contour.floor() - 0.5).abs() * thin;
+                let from_line = (contour - (contour as i32 as f32) - 0.5).abs() * thin;
                 let light = 1.0 - CONTOUR_SHADE * (0.5 + self.line / 2.0 - from_line).clamp(0.0, 1.0);
                 let pixel = &mut self.colors[3 * (row + x)..3 * (row + x) + 3];
                 pixel.copy_from_slice(&[red, green, blue].map(|channel| (channel * light) as u8));
@@ -321,7 +327,7 @@ fn span(places: [f32; 3], length: usize) -> std::ops::Range<usize> {
     let least = places[0].min(places[1]).min(places[2]);
     let greatest = places[0].max(places[1]).max(places[2]);
     let clip = |place: f32| place.clamp(0.0, length as f32) as usize;
-    clip((least - 0.5).ceil())..clip((greatest + 0.5).floor())
+    clip(least + 0.499)..clip(greatest + 0.501)
 }
 
 fn add(a: Values, b: Values) -> Values {
@@ -345,7 +351,7 @@ fn see(mesh: &[Corner], orbit: Orbit, width: f32, height: f32) -> Vec<Seen> {
     let up = [-tilt_sin * turn_cos, -tilt_sin * turn_sin, tilt_cos];
     let light = unit([0, 1, 2].map(|axis| 0.5 * toward_eye[axis] - 0.55 * right[axis] + 0.75 * up[axis]));
     let halfway = unit([0, 1, 2].map(|axis| light[axis] + toward_eye[axis]));
-    let zoom = 1.35 * width.min(height * 1.5);
+    let zoom = 1.25 * width.min(height * 1.5);
     mesh.iter()
         .map(|corner| {
             let nearness = 1.0 / (orbit.distance - dot(corner.place, toward_eye));
@@ -359,7 +365,7 @@ fn see(mesh: &[Corner], orbit: Orbit, width: f32, height: f32) -> Vec<Seen> {
                 y: height / 2.0 - dot(corner.place, up) * nearness * zoom,
                 nearness: if nearness.is_finite() { nearness } else { 0.0 },
                 color,
-                contour: corner.place[2] * CONTOURS,
+                contour: (corner.place[2] + LOWEST) * CONTOURS,
             }
         })
         .collect()
@@ -399,7 +405,7 @@ fn halved(colors: &[u8], width: usize, height: usize) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::render::demos::testing::{
-        down, draws, frame, handle, key, moved, pixel, pointer, resize, send, up, wheel,
+        down, frame, handle, is_draw_requested, key, moved, pixel, pointer, resize, send, up, wheel,
     };
 
     fn surface() -> Surface {
@@ -411,7 +417,7 @@ mod tests {
     /// The fine frame, after all draws that were asked for.
     fn at_rest(surface: &mut Surface) -> Frame {
         let mut last = frame(surface);
-        while draws(&surface.handle) > 0 {
+        while is_draw_requested(&surface.handle) {
             last = frame(surface);
         }
         last
@@ -422,7 +428,7 @@ mod tests {
         let mut surface = surface();
         let before = at_rest(&mut surface);
         send(&mut surface, down(100.0, 100.0));
-        assert_eq!(draws(&surface.handle), 0);
+        assert!(!is_draw_requested(&surface.handle));
         send(&mut surface, moved(150.0, 120.0));
         send(&mut surface, up(150.0, 120.0));
         let dragged = at_rest(&mut surface);
@@ -480,11 +486,11 @@ mod tests {
     #[test]
     fn a_quick_frame_is_followed_by_one_fine_frame_and_then_rest() {
         let mut surface = surface();
-        draws(&surface.handle);
+        is_draw_requested(&surface.handle);
         let quick = frame(&mut surface);
-        assert_eq!(draws(&surface.handle), 1);
+        assert!(is_draw_requested(&surface.handle));
         let fine = frame(&mut surface);
-        assert_eq!(draws(&surface.handle), 0);
+        assert!(!is_draw_requested(&surface.handle));
         let differing =
             quick.pixels().iter().zip(fine.pixels()).filter(|(a, b)| a.abs_diff(**b) > 40).count();
         assert!(differing > 0 && differing < quick.pixels().len() / 20, "{differing} values differ much");
@@ -499,7 +505,7 @@ mod tests {
         for _ in 0..3 {
             std::thread::sleep(std::time::Duration::from_millis(2));
             frame(&mut surface);
-            assert!(draws(&surface.handle) > 0);
+            assert!(is_draw_requested(&surface.handle));
         }
         assert!(surface.orbit.turn > turn);
         send(&mut surface, key(" "));

@@ -1,12 +1,20 @@
 //! What the tests of the demos share: a widget to be in, events, and looks at pixels.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+};
+
+use actix::{AsyncContext, Context};
+use parking_lot::Mutex;
 
 use crate::{
     event::{Char, Event, EventKind, Key, Pointer, Size, Touch, Wheel},
     frame::Frame,
-    handle::WidgetHandle,
-    render::{KindError, Kinds, RemoteFrameBuffer},
+    handle::{Shared, WidgetHandle},
+    render::{KindError, Kinds, Options, RemoteFrameBuffer},
+    stats::Stats,
+    traits::Traits,
 };
 
 pub fn size(width: f64, height: f64, ratio: f64) -> Size {
@@ -84,17 +92,33 @@ pub fn make(
     Ok((kind.make(handle.clone(), &options)?, handle))
 }
 
-/// The handle of a widget that nobody watches.
+/// What the handles that tests made share with their widgets, by the widgets' ids.
+static WIDGETS: Mutex<BTreeMap<String, Arc<Shared>>> = Mutex::new(BTreeMap::new());
+
+fn shared(handle: &WidgetHandle) -> Arc<Shared> {
+    Arc::clone(&WIDGETS.lock()[handle.id()])
+}
+
+/// The handle of a widget whose actor does not run: what is asked of it is noted, and nothing comes of it.
 pub fn handle() -> WidgetHandle {
-    WidgetHandle::default()
+    let mut widgets = WIDGETS.lock();
+    let id = format!("test-{}", widgets.len());
+    let shared = Arc::new(Shared::new(id.clone(), "test", None, Options::default(), Traits::default()));
+    widgets.insert(id, Arc::clone(&shared));
+    WidgetHandle::new(shared, Context::new().address())
 }
 
-/// How many draws have been requested since the last call.
-pub fn draws(handle: &WidgetHandle) -> usize {
-    std::mem::take(&mut handle.0.lock().unwrap().draws)
+/// Whether a draw has been requested since the last call.
+pub fn is_draw_requested(handle: &WidgetHandle) -> bool {
+    shared(handle).draw_requested.swap(false, Ordering::AcqRel)
 }
 
-/// Sets what `get_stats` answers.
-pub fn set_stats(handle: &WidgetHandle, stats: crate::stats::StatsSummary) {
-    handle.0.lock().unwrap().stats = stats;
+/// Lets `get_stats` count so many frames since the last reset.
+pub fn count_frames(handle: &WidgetHandle, sent: u64, confirmed: u64) {
+    let mut stats = Stats::default();
+    for index in 1..=sent {
+        stats.sent(index, index as f64, 0.01, 0.0);
+    }
+    stats.confirmed(1..=confirmed, sent as f64 + 1.0, 0.1, 0.05);
+    *shared(handle).stats.lock() = stats;
 }

@@ -25,7 +25,11 @@ use self::{
     sample::Sample,
     source::Source,
 };
-use super::{NO_SIZE, canvas::{Canvas, Color, LINE_HEIGHT, text_width}, pan_zoom::PanZoom};
+use super::{
+    NO_SIZE,
+    canvas::{Canvas, Color, LINE_HEIGHT, text_width},
+    pan_zoom::PanZoom,
+};
 use crate::{
     event::{Event, EventKind, Size},
     frame::Frame,
@@ -73,9 +77,9 @@ pub(super) fn kind(images: Option<PathBuf>) -> Kind {
         .described("Picture viewer", "Pictures of any size. Drag, wheel, double click; 1: pixel by pixel, f: fit, n and p: next and previous.")
         .option("file", "", "a file in the server's folder of pictures (--images); empty: the first one")
         .with_traits(|traits| {
-            traits.css_width = "800px".to_owned();
-            traits.css_height = "600px".to_owned();
-            traits.cursor = "grab".to_owned();
+            traits.css_width = "800px".into();
+            traits.css_height = "600px".into();
+            traits.cursor = "grab".into();
             traits.has_titlebar = true;
             traits.is_minimizable = true;
         })
@@ -92,7 +96,12 @@ impl Viewer {
         let in_file = |error: folder::FolderError| KindError::option("file", error.to_string());
         let first = match &folder {
             None if file.is_empty() => None,
-            None => return Err(KindError::option("file", "there is no folder of pictures: start the server with --images DIR")),
+            None => {
+                return Err(KindError::option(
+                    "file",
+                    "there is no folder of pictures: start the server with --images DIR",
+                ));
+            }
             Some(folder) if file.is_empty() => folder.names().map_err(in_file)?.into_iter().next(),
             Some(folder) => {
                 folder.path(file).map_err(in_file)?;
@@ -253,8 +262,12 @@ impl RemoteFrameBuffer for Viewer {
             EventKind::KeyDown(key) if key.key == "1" => {
                 self.show_pixels(self.size.width / 2.0, self.size.height / 2.0);
             }
-            EventKind::KeyDown(key) if ["n", "PageDown"].contains(&key.key.as_str()) => return self.turn_page(1),
-            EventKind::KeyDown(key) if ["p", "PageUp"].contains(&key.key.as_str()) => return self.turn_page(-1),
+            EventKind::KeyDown(key) if ["n", "PageDown"].contains(&key.key.as_str()) => {
+                return self.turn_page(1);
+            }
+            EventKind::KeyDown(key) if ["p", "PageUp"].contains(&key.key.as_str()) => {
+                return self.turn_page(-1);
+            }
             kind => {
                 let scale = self.view.scale;
                 if !self.view.handle(kind, event.view, &self.size) {

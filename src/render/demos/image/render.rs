@@ -22,7 +22,12 @@ struct Taps {
 
 /// A frame of `width` × `height` pixels, RGB: `origin` is the place in the picture of the frame's top left corner, `step` how many
 /// pixels of the picture a screen pixel is wide.
-pub fn render(source: &dyn Source, origin: (f64, f64), step: f64, (width, height): (usize, usize)) -> Vec<u8> {
+pub fn render(
+    source: &dyn Source,
+    origin: (f64, f64),
+    step: f64,
+    (width, height): (usize, usize),
+) -> Vec<u8> {
     let level = (step.max(1.0).log2() as usize).min(levels(source.size()) - 1);
     let (level_width, level_height) = level_size(source.size(), level);
     // Pixel by pixel there is no place between two pixels.
@@ -32,10 +37,12 @@ pub fn render(source: &dyn Source, origin: (f64, f64), step: f64, (width, height
     let rows = axis(origin.1 * shrink, step * shrink, height, level_height);
     let is_seen = |taps: &&Taps| taps.shares[0] > 0.0;
     let left = columns.iter().filter(is_seen).map(|taps| taps.first).min().unwrap_or(0);
-    let right = columns.iter().filter(is_seen).map(|taps| taps.first + TAPS).max().unwrap_or(0).min(level_width);
+    let right =
+        columns.iter().filter(is_seen).map(|taps| taps.first + TAPS).max().unwrap_or(0).min(level_width);
 
     let mut pixels: Vec<u8> = Vec::with_capacity(3 * width * height);
-    let mut strips = Strips { source, level, left, rows: vec![(usize::MAX, vec![0; 3 * (right - left)]); TAPS] };
+    let mut strips =
+        Strips { source, level, left, rows: vec![(usize::MAX, vec![0; 3 * (right - left)]); TAPS] };
     let mut blend = vec![0.0_f32; 3 * (right - left + TAPS)];
     for (y, taps) in rows.iter().enumerate() {
         if y > 0 && *taps == rows[y - 1] {
@@ -55,7 +62,9 @@ pub fn render(source: &dyn Source, origin: (f64, f64), step: f64, (width, height
             let start = 3 * column.first.saturating_sub(left).min(right - left);
             let three = &blend[start..start + 3 * TAPS];
             for channel in 0..3 {
-                let value = shares[0] * three[channel] + shares[1] * three[channel + 3] + shares[2] * three[channel + 6];
+                let value = shares[0] * three[channel]
+                    + shares[1] * three[channel + 3]
+                    + shares[2] * three[channel + 6];
                 pixels.push((value + uncovered * f32::from(BACKGROUND[channel]) + 0.5) as u8);
             }
         }

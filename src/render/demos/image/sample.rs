@@ -24,10 +24,17 @@ const STEEPNESS: f32 = 750.0;
 
 type TileKey = (usize, usize, usize);
 
-/// The map, and the tiles that were looked at last.
-#[derive(Default)]
+/// The map, and the tiles that were computed last.
 pub struct Sample {
+    /// How many tiles are kept.
+    kept: usize,
     tiles: Mutex<Tiles>,
+}
+
+impl Default for Sample {
+    fn default() -> Self {
+        Self { kept: CACHED, tiles: Mutex::default() }
+    }
 }
 
 #[derive(Default)]
@@ -48,7 +55,7 @@ impl Sample {
         if tiles.by_place.insert(key, Arc::clone(&tile)).is_none() {
             tiles.oldest_first.push_back(key);
         }
-        if tiles.oldest_first.len() > CACHED
+        if tiles.oldest_first.len() > self.kept
             && let Some(oldest) = tiles.oldest_first.pop_front()
         {
             tiles.by_place.remove(&oldest);
@@ -105,7 +112,8 @@ fn compute(level: usize, left: usize, top: usize) -> Vec<u8> {
     for y in 0..TILE {
         for x in 0..TILE {
             let at = y * SIDE + x;
-            let slope = [heights[at + 1] - heights[at], heights[at + SIDE] - heights[at]].map(|rise| rise * STEEPNESS / pitch);
+            let slope = [heights[at + 1] - heights[at], heights[at + SIDE] - heights[at]]
+                .map(|rise| rise * STEEPNESS / pitch);
             pixels.extend(paint(heights[at], slope));
         }
     }
@@ -128,7 +136,10 @@ fn add_noise(row: &mut [f32], place: (f32, f32), step: f32, amplitude: f32, octa
                 let upper = gradient(cell_x + edge, cell_y, octave);
                 let lower = gradient(cell_x + edge, cell_y + 1.0, octave);
                 let (upper_height, lower_height) = (upper.1 * within_y, lower.1 * (within_y - 1.0));
-                (upper.0 + share_y * (lower.0 - upper.0), upper_height + share_y * (lower_height - upper_height))
+                (
+                    upper.0 + share_y * (lower.0 - upper.0),
+                    upper_height + share_y * (lower_height - upper_height),
+                )
             });
         }
         let within = x - cell_x;
@@ -144,7 +155,9 @@ fn smooth(share: f32) -> f32 {
 
 /// The slope of the hills at a corner of the grid: any direction, always the same one there.
 fn gradient(x: f32, y: f32, octave: u32) -> (f32, f32) {
-    let mut hash = (x as u32).wrapping_mul(0x9E37_79B1) ^ (y as u32).wrapping_mul(0x85EB_CA77) ^ octave.wrapping_mul(0xC2B2_AE3D);
+    let mut hash = (x as u32).wrapping_mul(0x9E37_79B1)
+        ^ (y as u32).wrapping_mul(0x85EB_CA77)
+        ^ octave.wrapping_mul(0xC2B2_AE3D);
     for _ in 0..2 {
         hash = (hash ^ (hash >> 15)).wrapping_mul(0x2C1B_3C6D);
     }
@@ -171,7 +184,8 @@ fn paint(height: f32, slope: [f32; 2]) -> [u8; 3] {
     let share = ((height - from.0) / (to.0 - from.0)).clamp(0.0, 1.0);
     let strength = if height > 0.0 { 1.0 } else { 0.12 };
     let slope = slope.map(|rise| rise * strength);
-    let facing = (0.55 * slope[0] + 0.55 * slope[1] + 0.63) / (1.0 + slope[0] * slope[0] + slope[1] * slope[1]).sqrt();
+    let facing =
+        (0.55 * slope[0] + 0.55 * slope[1] + 0.63) / (1.0 + slope[0] * slope[0] + slope[1] * slope[1]).sqrt();
     let light = 0.4 + 0.95 * facing.max(0.0);
     std::array::from_fn(|channel| {
         ((from.1[channel] + share * (to.1[channel] - from.1[channel])) * light).clamp(0.0, 255.0) as u8
@@ -194,13 +208,12 @@ mod tests {
 
     #[test]
     fn only_so_many_tiles_are_kept() {
-        let sample = Sample::default();
-        let mut row = vec![0; 3 * SIZE.0];
-        for y in (0..SIZE.1).step_by(TILE).take(8) {
-            sample.read(0, 0, y, &mut row);
-        }
-        assert_eq!(sample.tiles().by_place.len(), CACHED);
-        assert_eq!(sample.tiles().oldest_first.len(), CACHED);
+        let sample = Sample { kept: 5, ..Sample::default() };
+        let mut row = vec![0; 3 * 7 * TILE];
+        sample.read(0, 0, 0, &mut row);
+        let tiles = sample.tiles();
+        assert_eq!((tiles.by_place.len(), tiles.oldest_first.len()), (5, 5));
+        assert!(!tiles.by_place.contains_key(&(0, 1, 0)) && tiles.by_place.contains_key(&(0, 2, 0)));
     }
 
     #[test]
@@ -212,10 +225,12 @@ mod tests {
         let mut near = vec![0; 3 * 8 * 64];
         for y in 40 * 64..41 * 64 {
             sample.read(0, 40 * 64, y, &mut near);
-            near.chunks_exact(3).for_each(|pixel| (0..3).for_each(|channel| sum[channel] += usize::from(pixel[channel])));
+            near.chunks_exact(3)
+                .for_each(|pixel| (0..3).for_each(|channel| sum[channel] += usize::from(pixel[channel])));
         }
         for channel in 0..3 {
-            let far: usize = far.iter().skip(channel).step_by(3).map(|&value| usize::from(value)).sum::<usize>() / 8;
+            let far: usize =
+                far.iter().skip(channel).step_by(3).map(|&value| usize::from(value)).sum::<usize>() / 8;
             assert!(far.abs_diff(sum[channel] / (8 * 64 * 64)) < 20);
         }
     }

@@ -48,7 +48,9 @@ pub enum PictureError {
     Read(#[from] std::io::Error),
     #[error("cannot be shown: {0}")]
     Decode(#[from] ImageError),
-    #[error("has {width} × {height} pixels, {bytes} bytes when decoded: at most {MAX_PIXELS} pixels and {MAX_DECODED} bytes are shown")]
+    #[error(
+        "has {width} × {height} pixels, {bytes} bytes when decoded: at most {MAX_PIXELS} pixels and {MAX_DECODED} bytes are shown"
+    )]
     TooLarge { width: u32, height: u32, bytes: u64 },
     #[error("has no pixels")]
     Empty,
@@ -121,26 +123,33 @@ impl Source for Picture {
 fn over_chequers(pixels: &[u8], width: usize) -> Vec<u8> {
     let mut opaque = Vec::with_capacity(pixels.len() / 4 * 3);
     for (index, pixel) in pixels.chunks_exact(4).enumerate() {
-        let is_light = (index % width / CHEQUER + index / width / CHEQUER) % 2 == 0;
+        let is_light = (index % width / CHEQUER + index / width / CHEQUER).is_multiple_of(2);
         let (below, alpha) = (if is_light { 255 } else { 220 }, u16::from(pixel[3]));
-        opaque.extend(pixel[..3].iter().map(|&value| ((u16::from(value) * alpha + below * (255 - alpha) + 127) / 255) as u8));
+        opaque.extend(
+            pixel[..3]
+                .iter()
+                .map(|&value| ((u16::from(value) * alpha + below * (255 - alpha) + 127) / 255) as u8),
+        );
     }
     opaque
 }
 
 /// The means of 2 × 2 pixels; at an odd edge, of those there are.
 fn halved(pixels: &[u8], (width, height): (usize, usize), channels: usize) -> Vec<u8> {
+    let stride = channels * width;
     let mut halved = Vec::with_capacity(channels * width.div_ceil(2) * height.div_ceil(2));
     for upper in (0..height).step_by(2) {
         let lower = (upper + 1).min(height - 1);
-        let [upper, lower] = [upper, lower].map(|y| &pixels[channels * y * width..channels * (y + 1) * width]);
-        let pairs = upper.chunks(2 * channels).zip(lower.chunks(2 * channels));
-        for (upper, lower) in pairs {
+        let [upper, lower] = [upper, lower].map(|y| &pixels[y * stride..(y + 1) * stride]);
+        let mut left = 0;
+        while left < stride {
+            let right = if left + channels < stride { left + channels } else { left };
             for channel in 0..channels {
-                let right = if upper.len() > channels { channel + channels } else { channel };
-                let sum = [upper[channel], upper[right], lower[channel], lower[right]].map(u16::from).iter().sum::<u16>();
-                halved.push(((sum + 2) / 4) as u8);
+                let upper = u16::from(upper[left + channel]) + u16::from(upper[right + channel]);
+                let lower = u16::from(lower[left + channel]) + u16::from(lower[right + channel]);
+                halved.push(((upper + lower + 2) / 4) as u8);
             }
+            left = right + channels;
         }
     }
     halved
