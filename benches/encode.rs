@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! python3 -m venv target/bench-venv && target/bench-venv/bin/pip install numpy simplejpeg
-//! cargo bench --bench encode              # minutes; -- --quick: seconds
+//! cargo bench --bench encode              # a minute or two; -- --quick: half a minute
 //! ```
 //!
 //! Without the first line, the columns about the C library are empty. `FRAMEHUB_BENCH_PYTHON` names another Python.
@@ -15,8 +15,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use common::pictures::Picture;
 use common::{Contestant, Effort, Table, here, kb, ms, race, ratio};
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use framehub::Frame;
 use framehub::encode::{Codec, Encoded, Variant, encode};
 use image::ImageEncoder;
@@ -198,12 +199,12 @@ fn filters(effort: Effort) {
 
 fn scaling(frame: &Frame, width: u32, height: u32, filter: FilterType) -> Contestant<'_> {
     let mut resizer = Resizer::new();
-    let mut target = Image::new(width, height, PixelType::U8x3);
+    let mut target = TypedImage::<U8x3>::new(width, height);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).use_alpha(false);
     here(move || {
-        let source = ImageRef::new(frame.width(), frame.height(), frame.pixels(), PixelType::U8x3)
+        let source = TypedImageRef::<U8x3>::from_buffer(frame.width(), frame.height(), frame.pixels())
             .expect("a frame has as many bytes as its size says");
-        resizer.resize(&source, &mut target, &options).expect("both are RGB");
+        resizer.resize_typed(&source, &mut target, &options).expect("no picture is empty");
     })
 }
 

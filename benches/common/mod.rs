@@ -22,7 +22,7 @@ impl Effort {
     /// From the command line.
     pub fn from_args() -> Self {
         if std::env::args().any(|argument| argument == "--quick") {
-            Self { rounds: 2, times: 1 }
+            Self { rounds: 3, times: 3 }
         } else {
             Self { rounds: 9, times: 5 }
         }

@@ -1,7 +1,8 @@
 //! Scaling a frame down for a view that shows fewer pixels.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{InnerPixel, U8, U8x3, U8x4};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
 use super::{EncodeError, MAX_KEPT, Pixels, trim};
 use crate::frame::PixelFormat;
@@ -36,11 +37,6 @@ impl Scaler {
         height: u32,
         filter: Filter,
     ) -> Result<Pixels<'_>, EncodeError> {
-        let pixel_type = match from.format {
-            PixelFormat::Gray8 => PixelType::U8,
-            PixelFormat::Rgb8 => PixelType::U8x3,
-            PixelFormat::Rgba8 => PixelType::U8x4,
-        };
         let filter = match filter {
             Filter::Fast => FilterType::Bilinear,
             Filter::Best => FilterType::CatmullRom,
@@ -49,15 +45,14 @@ impl Scaler {
         if self.pixels.len() < len {
             self.pixels.resize(len, 0);
         }
-        let bytes = &mut self.pixels[..len];
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).use_alpha(false);
-
-        let failed = |reason: String| EncodeError::Codec { codec: "scaling", width, height, reason };
-        let source = ImageRef::new(from.width, from.height, from.bytes, pixel_type)
-            .map_err(|error| failed(error.to_string()))?;
-        let mut target = Image::from_slice_u8(width, height, bytes, pixel_type)
-            .map_err(|error| failed(error.to_string()))?;
-        self.resizer.resize(&source, &mut target, &options).map_err(|error| failed(error.to_string()))?;
+        let target = (&mut self.pixels[..len], width, height);
+        // By type, since the untyped call would compile the filters of every pixel format that the library knows.
+        let scaled = match from.format {
+            PixelFormat::Gray8 => convolve::<U8>(&mut self.resizer, from, target, filter),
+            PixelFormat::Rgb8 => convolve::<U8x3>(&mut self.resizer, from, target, filter),
+            PixelFormat::Rgba8 => convolve::<U8x4>(&mut self.resizer, from, target, filter),
+        };
+        scaled.map_err(|reason| EncodeError::Codec { codec: "scaling", width, height, reason })?;
         Ok(Pixels { format: from.format, width, height, bytes: &self.pixels[..len] })
     }
 
@@ -68,6 +63,20 @@ impl Scaler {
             self.resizer.reset_internal_buffers();
         }
     }
+}
+
+/// Scales `from` into the bytes of a target of the given width and height.
+fn convolve<P: PixelTrait + InnerPixel>(
+    resizer: &mut Resizer,
+    from: Pixels<'_>,
+    (bytes, width, height): (&mut [u8], u32, u32),
+    filter: FilterType,
+) -> Result<(), String> {
+    let source = TypedImageRef::<P>::from_buffer(from.width, from.height, from.bytes)
+        .map_err(|error| error.to_string())?;
+    let mut target = TypedImage::<P>::from_buffer(width, height, bytes).map_err(|error| error.to_string())?;
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).use_alpha(false);
+    resizer.resize_typed(&source, &mut target, &options).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
