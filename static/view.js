@@ -40,14 +40,17 @@ export class ConnectedView extends FrameView {
   connectedCallback() {
     super.connectedCallback();
     this.#placed = true;
-    this.#start();
+    if (!this.#client) this.#start();
   }
 
   /** @override */
   disconnectedCallback() {
     super.disconnectedCallback();
     this.#placed = false;
-    this.#end();
+    // A view that is only moved to another place in the page keeps its connection.
+    queueMicrotask(() => {
+      if (!this.#placed) this.#end();
+    });
   }
 
   /**

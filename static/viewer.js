@@ -15,6 +15,7 @@ const STATES = {
   disconnected: "Reconnecting",
   denied: "No access",
   closed: "Closed",
+  dismissed: "View closed",
 };
 
 const id = decodeURIComponent(location.pathname.split("/").at(-1) ?? "");

@@ -34,6 +34,8 @@ export function bind(view, client) {
   let server = null;
   /** Whether this view was ever connected: then it is reconnecting, not connecting. */
   let wasOpen = false;
+  /** Whether this connection's server has heard of the view's size. */
+  let announced = false;
 
   /**
    * @template Detail
@@ -49,8 +51,8 @@ export function bind(view, client) {
   on(client, "state", (/** @type {ClientState} */ { name, text }) => {
     if (name === "open") {
       wasOpen = true;
+      announced = false;
       view.setStatus({ state: "live" });
-      view.announce();
       return;
     }
     view.forget();
@@ -81,6 +83,9 @@ export function bind(view, client) {
     switch (message.type) {
       case "traits":
         view.traits = message.traits;
+        // Only now the view has the size that its author wants: an earlier one would cost a draw for nothing.
+        if (!announced) view.announce();
+        announced = true;
         break;
       case "status":
         server = /** @type {ServerStatus} */ (/** @type {unknown} */ (message));

@@ -21,9 +21,20 @@ export function readBinaryFrame(buffer) {
  * @returns {Frame}
  */
 export function readTextFrame({ data_b64, ...header }) {
-  const binary = atob(data_b64.slice(data_b64.indexOf(",") + 1));
-  const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
-  return split(header, bytes, data_b64.length);
+  return split(header, bytesOf(data_b64.slice(data_b64.indexOf(",") + 1)), data_b64.length);
+}
+
+/**
+ * @param {string} base64
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
+function bytesOf(base64) {
+  // The browser's own decoder is several times as fast, where there is one.
+  if ("fromBase64" in Uint8Array && typeof Uint8Array.fromBase64 === "function") return Uint8Array.fromBase64(base64);
+  const binary = atob(base64);
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i++) bytes[i] = binary.charCodeAt(i);
+  return bytes;
 }
 
 /**

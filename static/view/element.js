@@ -98,7 +98,9 @@ export class FrameView extends HTMLElement {
 
   constructor() {
     super();
-    const root = this.attachShadow({ mode: "open" });
+    // A press anywhere in the view then leaves the focus where it is in the view, also when it is a further button of a drag,
+    // whose default action cannot be prevented.
+    const root = this.attachShadow({ mode: "open", delegatesFocus: true });
     this.#own.replaceSync(":host {} .stage {}");
     root.adoptedStyleSheets = [viewStyle(), this.#own];
     this.#stage.append(this.#canvas, this.#field, this.#hud.element, this.#notice.element, this.#resizer.element);
@@ -251,8 +253,7 @@ export class FrameView extends HTMLElement {
   setStatus(status) {
     this.#status = status;
     this.#stage.classList.toggle("stale", STALE.has(status.state));
-    this.#notice.show(this.#shownStatus(), this.#picture.shown !== null);
-    this.dispatchEvent(new CustomEvent("framehub-status", { detail: status }));
+    this.#showStatus();
   }
 
   /** @param {string} text what the widget's program prints */
@@ -307,7 +308,13 @@ export class FrameView extends HTMLElement {
     this.release();
     this.#dismissed = true;
     this.#canvas.classList.add("empty");
-    this.#notice.show(this.#shownStatus(), false);
+    this.#showStatus();
+  }
+
+  #showStatus() {
+    const status = this.#shownStatus();
+    this.#notice.show(status, this.#picture.shown !== null);
+    this.dispatchEvent(new CustomEvent("framehub-status", { detail: status }));
   }
 
   /** @returns {Status} */
@@ -400,7 +407,7 @@ export class FrameView extends HTMLElement {
     const fill = this.fit === "fill" && !this.#given;
     const width = this.#given ? `${this.#given.width}px` : fill ? "" : css_width;
     const height = this.#given ? `${this.#given.height}px` : fill ? "" : css_height;
-    const relative = height.includes("%");
+    const relative = /%|auto|content/.test(height);
     this.#stage.classList.toggle("fluid", relative);
     const [host, stage] = [...this.#own.cssRules].map((rule) => /** @type {CSSStyleRule} */ (rule).style);
     host?.setProperty("width", width);

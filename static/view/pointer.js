@@ -179,6 +179,8 @@ export class PointerEvents {
    * @param {PointerEvent} event
    */
   #hoverButtons(event) {
+    // A finger that enters is about to go down, and has not yet.
+    if (event.pointerType === "touch") return [];
     const released = (this.#released.get(event.pointerId) ?? 0) & event.buttons;
     if (released) this.#released.set(event.pointerId, released);
     else this.#released.delete(event.pointerId);

@@ -17,6 +17,8 @@ export class Sizing {
   #onScreen = null;
   /** What was told last; null before. @type {boolean | null} */
   #told = null;
+  /** Has the stage measured, also when its size stays the same. */
+  #observe = () => {};
   #stage;
   #emit;
   #beforeHide;
@@ -40,7 +42,7 @@ export class Sizing {
       const entry = entries.at(-1);
       if (entry) this.#measured(entry);
     });
-    const observe = () => {
+    this.#observe = () => {
       sizes.unobserve(this.#stage);
       try {
         sizes.observe(this.#stage, { box: "device-pixel-content-box" });
@@ -48,17 +50,18 @@ export class Sizing {
         sizes.observe(this.#stage);
       }
     };
-    observe();
+    this.#observe();
     const screen = new IntersectionObserver((entries) => {
       this.#onScreen = entries.at(-1)?.isIntersecting ?? false;
       this.#update();
     });
     screen.observe(this.#stage);
     document.addEventListener("visibilitychange", () => this.#update(), { signal });
-    watchRatio(observe, signal);
+    watchRatio(() => this.#observe(), signal);
     signal.addEventListener("abort", () => {
       sizes.disconnect();
       screen.disconnect();
+      this.#observe = () => {};
     });
   }
 
@@ -67,10 +70,15 @@ export class Sizing {
     return this.#hasArea && this.#onScreen === true && document.visibilityState === "visible";
   }
 
-  /** Tells size and visibility again: to a server that has not heard of them. */
+  /** Tells size and visibility again, once the browser has laid out what just changed. */
   announce() {
-    if (this.#onScreen === null || !this.size) return;
-    const size = { type: "resize", timestamp: timestamp(), ...this.size };
+    this.#told = null;
+    this.#observe();
+  }
+
+  /** @param {ViewSize} measured */
+  #tellAll(measured) {
+    const size = { type: "resize", timestamp: timestamp(), ...measured };
     const visibility = { type: this.visible ? "show" : "hide", timestamp: timestamp() };
     // A hidden view must not look visible in between.
     for (const event of this.visible ? [size, visibility] : [visibility, size]) this.#emit(event);
@@ -91,7 +99,7 @@ export class Sizing {
   #update() {
     if (this.#onScreen === null || !this.size) return;
     if (this.#told === null) {
-      this.announce();
+      this.#tellAll(this.size);
       return;
     }
     if (this.visible === this.#told) return;

@@ -19,6 +19,7 @@ const CSS = `
   font: 13px/1.4 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif;
   text-align: start;
   contain: layout style;
+  box-shadow: 0 0 0 1px var(--line);
 }
 :host([hidden]) { display: none; }
 :host([fit="fill"]) { display: flex; width: 100%; height: 100%; max-width: none; }
@@ -33,7 +34,6 @@ const CSS = `
   box-sizing: border-box;
   background: var(--surface-2);
   border-bottom: 1px solid var(--line);
-  border-radius: 6px 6px 0 0;
   user-select: none;
 }
 .title {
@@ -116,8 +116,8 @@ canvas.empty { visibility: hidden; }
 .notice {
   position: absolute;
   inset: auto 10px 10px 10px;
-  display: flex;
-  flex-wrap: wrap;
+  display: grid;
+  grid-template-columns: auto 1fr auto auto;
   align-items: center;
   gap: 4px 10px;
   width: fit-content;
@@ -136,18 +136,17 @@ canvas.empty { visibility: hidden; }
 }
 .notice[hidden] { display: none; }
 .notice.centred { inset: 0; width: fit-content; height: fit-content; margin: auto; max-width: min(30em, calc(100% - 20px)); }
-.notice .mark { flex: none; width: 8px; height: 8px; border-radius: 50%; background: var(--ink-soft); }
+.notice .mark { width: 8px; height: 8px; border-radius: 50%; background: var(--ink-soft); }
 .notice[data-state="error"] .mark, .notice[data-state="denied"] .mark { background: var(--bad); }
 .notice[data-state="busy"] .mark,
 .notice[data-state="connecting"] .mark,
 .notice[data-state="disconnected"] .mark { background: var(--accent); animation: pulse 1.2s ease-in-out infinite; }
 .notice[data-state="connecting"] { animation: appear .2s .4s backwards; }
-.notice .text { flex: 1 1 0; min-width: min(10em, 100%); overflow-wrap: anywhere; }
-.notice details { flex-basis: 100%; min-width: 0; order: 9; }
+.notice .text { grid-column: 2; overflow-wrap: anywhere; }
+.notice details { grid-column: 1 / -1; min-width: 0; order: 9; }
 .notice summary { color: var(--ink-soft); cursor: pointer; width: fit-content; }
 .notice pre { margin: 6px 0 0; max-height: 14em; overflow: auto; font: 12px/1.45 ui-monospace, Menlo, Consolas, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
 .notice button {
-  flex: none;
   padding: 2px 10px;
   background: var(--surface-2);
   border: 1px solid var(--line);
@@ -190,7 +189,8 @@ canvas.empty { visibility: hidden; }
 
 :host(.minimized) { height: auto !important; min-height: 0; }
 :host(.minimized) .stage, :host(.minimized) .output { display: none; }
-:host(.minimized) .titlebar { border-radius: 6px; border-bottom-color: transparent; }
+:host(.minimized) .titlebar { border-bottom-color: transparent; }
+:host(.plain) { box-shadow: none; }
 :host(.plain) .titlebar, :host(.plain) .resizer, :host(.plain) .output, :host(.plain) .hud { display: none; }
 
 @media (prefers-reduced-motion: reduce) { .notice, .notice .mark { animation: none !important; } }
