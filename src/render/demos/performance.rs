@@ -200,7 +200,7 @@ mod tests {
         demos::testing::{count_frames, down, frame, is_draw_requested, key, make, resize, send, up},
     };
 
-    fn performance(options: serde_json::Value) -> (Box<dyn RemoteFrameBuffer>, WidgetHandle) {
+    fn performance(options: &serde_json::Value) -> (Box<dyn RemoteFrameBuffer>, WidgetHandle) {
         let mut kinds = Kinds::default();
         kinds.register(kind());
         let (mut renderer, handle) = make(&kinds, "performance", options).unwrap();
@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn so_many_frames_come_of_the_size_asked_for_and_then_the_text_at_the_views_size() {
-        let (mut renderer, handle) = performance(json!({"frames": 7, "width": 64, "height": 48}));
+        let (mut renderer, handle) = performance(&json!({"frames": 7, "width": 64, "height": 48}));
         for _ in 0..7 {
             let frame = frame(&mut *renderer);
             assert_eq!((frame.width(), frame.height()), (64, 48));
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn every_pixel_differs_from_frame_to_frame() {
-        let (mut renderer, _) = performance(json!({"frames": 600, "width": 50, "height": 40}));
+        let (mut renderer, _) = performance(&json!({"frames": 600, "width": 50, "height": 40}));
         let mut before = frame(&mut *renderer);
         for _ in 1..600 {
             let now = frame(&mut *renderer);
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_click_enter_or_space_starts_again() {
-        let (mut renderer, handle) = performance(json!({"frames": 2}));
+        let (mut renderer, handle) = performance(&json!({"frames": 2}));
         for event in [down(1.0, 1.0), key("Enter"), key(" ")] {
             for _ in 0..2 {
                 assert_eq!(frame(&mut *renderer).width(), 640);
@@ -261,7 +261,7 @@ mod tests {
 
     #[test]
     fn the_text_comes_after_a_while_though_a_view_left_with_frames_unconfirmed() {
-        let (mut renderer, _) = performance(json!({"frames": 1}));
+        let (mut renderer, _) = performance(&json!({"frames": 1}));
         frame(&mut *renderer);
         let began = Instant::now();
         while renderer.get_frame().unwrap().is_none() {
@@ -275,7 +275,7 @@ mod tests {
         let mut kinds = Kinds::default();
         kinds.register(kind());
         for options in [json!({"frames": 0}), json!({"width": 3841}), json!({"height": 0.5})] {
-            assert!(make(&kinds, "performance", options).is_err());
+            assert!(make(&kinds, "performance", &options).is_err());
         }
     }
 }

@@ -84,7 +84,7 @@ pub fn pixel(frame: &Frame, x: u32, y: u32) -> [u8; 3] {
 pub fn make(
     kinds: &Kinds,
     kind: &str,
-    options: serde_json::Value,
+    options: &serde_json::Value,
 ) -> Result<(Box<dyn RemoteFrameBuffer>, WidgetHandle), KindError> {
     let kind = kinds.get(kind)?;
     let options = kind.complete(options.as_object().unwrap().clone())?;

@@ -221,17 +221,18 @@ mod tests {
         let sample = Sample::default();
         let mut far = vec![0; 3 * 8];
         sample.read(6, 40, 40, &mut far);
-        let mut sum = [0_usize; 3];
+        let mean = |row: &[u8], channel: usize| {
+            let values = row.iter().skip(channel).step_by(3).map(|&value| f64::from(value));
+            values.sum::<f64>() / (row.len() / 3) as f64
+        };
         let mut near = vec![0; 3 * 8 * 64];
+        let mut means = [0.0; 3];
         for y in 40 * 64..41 * 64 {
             sample.read(0, 40 * 64, y, &mut near);
-            near.chunks_exact(3)
-                .for_each(|pixel| (0..3).for_each(|channel| sum[channel] += usize::from(pixel[channel])));
+            means = [0, 1, 2].map(|channel| means[channel] + mean(&near, channel) / 64.0);
         }
-        for channel in 0..3 {
-            let far: usize =
-                far.iter().skip(channel).step_by(3).map(|&value| usize::from(value)).sum::<usize>() / 8;
-            assert!(far.abs_diff(sum[channel] / (8 * 64 * 64)) < 20);
+        for (channel, near) in means.into_iter().enumerate() {
+            assert!((mean(&far, channel) - near).abs() < 20.0);
         }
     }
 }

@@ -215,7 +215,7 @@ fn a_missing_file_is_answered_with_those_there_are() {
     assert_eq!(message(&folder, "a.png"), "option `file`: there is no picture `a.png`: the folder has b.png");
     let mut kinds = Kinds::default();
     kinds.register(kind(None));
-    let error = make(&kinds, "image", json!({"file": "a.png"})).err().unwrap().to_string();
+    let error = make(&kinds, "image", &json!({"file": "a.png"})).err().unwrap().to_string();
     assert!(error.contains("start the server with --images DIR"));
 }
 

@@ -105,7 +105,8 @@ struct Seen {
     y: f32,
     /// 1 / distance: larger is nearer, and it is linear on the screen.
     nearness: f32,
-    color: [f32; 3],
+    /// The upper side and the lower side, lit.
+    colors: [[f32; 3]; 2],
     /// Height in contour lines.
     contour: f32,
 }
@@ -114,8 +115,9 @@ struct Seen {
 type Values = [f32; 4];
 
 impl Seen {
-    fn values(&self) -> Values {
-        [self.nearness, self.color[0], self.color[1], self.color[2]]
+    fn values(&self, side: usize) -> Values {
+        let [red, green, blue] = self.colors[side];
+        [self.nearness, red, green, blue]
     }
 }
 
@@ -162,8 +164,10 @@ impl Scene {
         // Shares of b and c at a pixel: how they change from one pixel to the next, and with them all values.
         let (b_right, b_down) = ((c.y - a.y) / area, (a.x - c.x) / area);
         let (c_right, c_down) = ((a.y - b.y) / area, (b.x - a.x) / area);
-        let (from, to_b, to_c) =
-            (a.values(), difference(b.values(), a.values()), difference(c.values(), a.values()));
+        // Corners that go round the other way are seen from below.
+        let side = usize::from(area > 0.0);
+        let from = a.values(side);
+        let (to_b, to_c) = (difference(b.values(side), from), difference(c.values(side), from));
         let right = add(scale(to_b, b_right), scale(to_c, c_right));
         let down = add(scale(to_b, b_down), scale(to_c, c_down));
         let contour = Contour::new(corners, [b_right, b_down, c_right, c_down], self.line);
@@ -256,16 +260,16 @@ fn see(mesh: &[Corner], orbit: Orbit, width: f32, height: f32) -> Vec<Seen> {
     mesh.iter()
         .map(|corner| {
             let nearness = 1.0 / (orbit.distance - dot(corner.place, toward_eye));
-            let facing = if dot(corner.normal, toward_eye) < -0.25 { -1.0 } else { 1.0 };
-            let diffuse = (facing * dot(corner.normal, light)).max(0.0);
-            let shine = (facing * dot(corner.normal, halfway)).max(0.0).powi(40);
-            let color =
-                corner.color.map(|channel| (channel * (0.34 + 0.74 * diffuse) + 100.0 * shine).min(255.0));
+            let colors = [1.0, -1.0].map(|side| {
+                let diffuse = (side * dot(corner.normal, light)).max(0.0);
+                let shine = (side * dot(corner.normal, halfway)).max(0.0).powi(40);
+                corner.color.map(|channel| (channel * (0.34 + 0.74 * diffuse) + 100.0 * shine).min(255.0))
+            });
             Seen {
                 x: width / 2.0 + dot(corner.place, right) * nearness * zoom,
                 y: height / 2.0 - dot(corner.place, up) * nearness * zoom,
                 nearness: if nearness.is_finite() { nearness } else { 0.0 },
-                color,
+                colors,
                 contour: (corner.place[2] + LOWEST) * CONTOURS,
             }
         })
@@ -293,14 +297,16 @@ mod tests {
                 x,
                 y,
                 nearness,
-                color: [color; 3],
+                colors: [[color; 3]; 2],
                 contour: 0.0,
             })
         };
         for order in [[0, 1], [1, 0]] {
             let mut scene = Scene::new(100, 100, 1.0);
             let triangles = [triangle(0.5, 200.0), triangle(0.25, 100.0)];
-            order.into_iter().for_each(|index| scene.triangle(triangles[index].each_ref()));
+            for index in order {
+                scene.triangle(triangles[index].each_ref());
+            }
             assert_eq!(scene.colors[3 * (40 * 100 + 50)], 200);
         }
     }
