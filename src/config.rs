@@ -87,7 +87,7 @@ pub struct Config {
     #[arg(long, env = "FRAMEHUB_DEADLINE", value_name = "SECONDS", default_value = "10", value_parser = seconds, help_heading = "Limits")]
     pub deadline: Duration,
 
-    /// How log lines look; what is logged is set by RUST_LOG, such as `RUST_LOG=framehub=debug`
+    /// How log lines look; what is logged is set by `RUST_LOG`, such as `RUST_LOG=framehub=debug`
     #[arg(long, env = "FRAMEHUB_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, help_heading = "Logging")]
     pub log_format: LogFormat,
 }

@@ -75,6 +75,10 @@ struct Seat {
     base64: bool,
     /// The image that it was sent, or is being encoded for it, last.
     last: Option<Last>,
+    /// Counts the images that were chosen for it, in order.
+    chosen: u64,
+    /// The place in that order of the newest image that it was sent.
+    sent: u64,
     /// Frames that it never got, since newer ones came first.
     skipped: u64,
 }
@@ -94,10 +98,20 @@ struct Latest {
     settled: bool,
 }
 
+/// A view that waits for an image.
+#[derive(Debug)]
+struct Waiting {
+    view: ViewId,
+    /// The image's place among those that were chosen for the view.
+    order: u64,
+    /// Whether it only makes exact what the view shows already.
+    settle: bool,
+}
+
 /// The views waiting for an image that is being encoded, or the image.
 #[derive(Debug)]
 enum Slot {
-    Encoding(Vec<(ViewId, bool)>),
+    Encoding(Vec<Waiting>),
     Ready(Arc<Encoded>),
 }
 
@@ -115,7 +129,16 @@ pub struct Delivery {
 impl Delivery {
     /// Adds a view; it gets nothing before it has a size and credits.
     pub fn join(&mut self, view: ViewId, base64: bool) {
-        let seat = Seat { credits: 0, size: None, visible: false, base64, last: None, skipped: 0 };
+        let seat = Seat {
+            credits: 0,
+            size: None,
+            visible: false,
+            base64,
+            last: None,
+            chosen: 0,
+            sent: 0,
+            skipped: 0,
+        };
         self.seats.insert(view, seat);
     }
 
@@ -207,6 +230,8 @@ impl Delivery {
         for (&view, seat) in &mut self.seats {
             let Some((variant, settle)) = seat.next(latest, quality) else { continue };
             seat.credits -= 1;
+            seat.chosen += 1;
+            let waiting = Waiting { view, order: seat.chosen, settle };
             seat.last = Some(Last {
                 number: latest.number,
                 size: (variant.width, variant.height),
@@ -215,11 +240,12 @@ impl Delivery {
             match self.slots.get_mut(&(latest.number, variant)) {
                 Some(Slot::Ready(encoded)) => {
                     let encoded = Arc::clone(encoded);
+                    seat.sent = seat.chosen;
                     actions.push(Action::Send(Send { view, number: latest.number, encoded, settle }));
                 }
-                Some(Slot::Encoding(waiting)) => waiting.push((view, settle)),
+                Some(Slot::Encoding(others)) => others.push(waiting),
                 None => {
-                    self.slots.insert((latest.number, variant), Slot::Encoding(vec![(view, settle)]));
+                    self.slots.insert((latest.number, variant), Slot::Encoding(vec![waiting]));
                     self.encodes += 1;
                     let frame = latest.frame.clone();
                     actions.push(Action::Encode(Encode { number: latest.number, frame, variant }));
@@ -229,8 +255,8 @@ impl Delivery {
         actions
     }
 
-    /// Takes the outcome of an encode; the views that waited get the image, or their credits back. Call
-    /// [`Delivery::serve`] after it.
+    /// Takes the outcome of an encode; the views that waited get the image, or their credits back. An image that was
+    /// overtaken by one chosen later is not sent, so that the newest is what stays. Call [`Delivery::serve`] after it.
     pub fn encoded(&mut self, number: u64, variant: Variant, outcome: Outcome) -> Vec<Action> {
         let Some(Slot::Encoding(waiting)) = self.slots.remove(&(number, variant)) else { return Vec::new() };
         match outcome {
@@ -238,16 +264,21 @@ impl Delivery {
                 if self.latest.as_ref().is_some_and(|latest| latest.number == number) {
                     self.slots.insert((number, variant), Slot::Ready(Arc::clone(&encoded)));
                 }
-                waiting
-                    .into_iter()
-                    .filter(|(view, _)| self.seats.contains_key(view))
-                    .map(|(view, settle)| {
-                        Action::Send(Send { view, number, encoded: Arc::clone(&encoded), settle })
-                    })
-                    .collect()
+                let mut actions = Vec::new();
+                for Waiting { view, order, settle } in waiting {
+                    let Some(seat) = self.seats.get_mut(&view) else { continue };
+                    if order < seat.sent {
+                        seat.credits += 1;
+                        seat.skipped += 1;
+                        continue;
+                    }
+                    seat.sent = order;
+                    actions.push(Action::Send(Send { view, number, encoded: Arc::clone(&encoded), settle }));
+                }
+                actions
             }
             Outcome::Stale | Outcome::Failed => {
-                for (view, _) in waiting {
+                for Waiting { view, .. } in waiting {
                     if let Some(seat) = self.seats.get_mut(&view) {
                         seat.credits += 1;
                         if matches!(outcome, Outcome::Stale) {
@@ -396,6 +427,22 @@ mod tests {
         assert!(!wanted());
         delivery.encoded(number, variant, Outcome::Stale);
         assert_eq!(serve(&mut delivery, 80).0, [(1, 2, false)]);
+    }
+
+    #[test]
+    fn an_image_that_is_done_after_a_newer_one_is_not_sent_and_gives_its_credit_back() {
+        let mut delivery = with_views(1, 2);
+        let encode = |delivery: &mut Delivery| {
+            delivery.publish(frame(40, 30));
+            let Some(Action::Encode(encode)) = delivery.serve(80).pop() else { panic!("no encode") };
+            encode
+        };
+        let (slow, quick) = (encode(&mut delivery), encode(&mut delivery));
+        let outcome = |encode: &Encode| Outcome::Encoded(image(encode.variant));
+        assert_eq!(delivery.encoded(quick.number, quick.variant, outcome(&quick)).len(), 1);
+        assert!(delivery.encoded(slow.number, slow.variant, outcome(&slow)).is_empty());
+        assert!(delivery.wants_frame());
+        assert_eq!(delivery.skipped(ViewId(1)), 1);
     }
 
     #[test]

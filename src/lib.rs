@@ -1,4 +1,4 @@
-//! FrameHub serves *remote frame buffer widgets*: rendered where the data is, shown where the user is.
+//! `FrameHub` serves *remote frame buffer widgets*: rendered where the data is, shown where the user is.
 //!
 //! ```text
 //!  renderer ──frame──▶ Widget ──job──▶ encoder pool ──encoded──▶ Widget ──▶ View ──bytes──▶ Socket ──▶ browser

@@ -299,7 +299,7 @@ impl View {
             }
         };
         let counted = || confirmed.iter().filter(|frame| !frame.settle);
-        if let Some(last) = counted().last() {
+        if let Some(last) = counted().next_back() {
             let now = unix_now();
             let roundtrip = last.sent_at.elapsed().as_secs_f64();
             let delivery = self.clock.delivery(now - roundtrip, feedback.localtime, roundtrip);

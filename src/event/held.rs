@@ -1,5 +1,7 @@
 //! What a view holds down, so that it can be released for a user who no longer can.
 
+use std::collections::BTreeMap;
+
 use super::{EventKind, Key, Pointer};
 
 /// The buttons and keys that are down in one view, and where its pointer was last.
@@ -66,7 +68,7 @@ impl Held {
         let pointer_up = pressed.map(|pressed| {
             EventKind::PointerUp(Pointer {
                 buttons: vec![],
-                touches: Default::default(),
+                touches: BTreeMap::new(),
                 ntouches: 0,
                 ..pressed
             })

@@ -106,11 +106,17 @@ fn read<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Refusal> {
         }
         let reason = error.to_string();
         let field = match path.as_str() {
-            "." => reason.split('`').nth(1).unwrap_or("message").to_owned(),
+            "." => missing_field(&reason).unwrap_or("message").to_owned(),
             _ => path,
         };
         Refusal::of_message("bad_field", format!("field `{field}`: {reason}")).field(field)
     })
+}
+
+/// The field that an error of serde's says is missing or unknown; its path is that of the object around it.
+fn missing_field(reason: &str) -> Option<&str> {
+    let named = reason.strip_prefix("missing field `").or_else(|| reason.strip_prefix("unknown field `"))?;
+    named.split('`').next()
 }
 
 /// The beginning of a text that someone else chose, for a message.

@@ -134,7 +134,7 @@ impl Kind {
     #[must_use]
     pub fn described(mut self, title: &'static str, description: &'static str) -> Self {
         self.title = title;
-        self.traits.title = title.to_owned();
+        title.clone_into(&mut self.traits.title);
         self.description = description;
         self
     }

@@ -5,6 +5,7 @@ use actix_web::{
     http::header::{self, ContentType},
     web::Path,
 };
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use super::{error::ApiError, routes::Site};
@@ -39,7 +40,7 @@ pub async fn file(path: Path<String>, request: HttpRequest) -> Result<HttpRespon
             "there is no such file",
         ));
     };
-    let etag = format!("\"{}\"", hex(&file.metadata.sha256_hash()[..16]));
+    let etag = format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(file.metadata.sha256_hash()));
     let known =
         request.headers().get(header::IF_NONE_MATCH).is_some_and(|value| value.as_bytes() == etag.as_bytes());
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
@@ -77,8 +78,4 @@ fn embedded(name: &str) -> String {
 fn content_type(file: &EmbeddedFile) -> String {
     let mimetype = file.metadata.mimetype();
     if mimetype.starts_with("text/") { format!("{mimetype}; charset=utf-8") } else { mimetype.to_owned() }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

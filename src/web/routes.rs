@@ -48,23 +48,19 @@ pub fn configure(site: Data<Site>) -> impl FnOnce(&mut ServiceConfig) {
                     .add(("Cross-Origin-Resource-Policy", "same-origin")),
             )
             .service(resource("/health", [(Method::GET, web::get().to(api::health))]))
-            .service(resource("/static/{path:.*}", [(Method::GET, web::get().to(pages::file))]))
-            .service(guarded());
+            .service(resource("/static/{path:.*}", [(Method::GET, web::get().to(pages::file))]));
         if base.is_empty() {
-            config.service(open);
+            config.service(open.service(guarded()));
         } else {
             // The path without the slash leads to the one with it, as relative addresses in the pages need.
             let to = format!("{base}/");
+            let redirect = move || {
+                let to = to.clone();
+                async move { HttpResponse::PermanentRedirect().insert_header((header::LOCATION, to)).finish() }
+            };
             config
-                .service(open)
-                .route(
-                    &base,
-                    web::get().to(move || {
-                        let to = to.clone();
-                        async move {
-                            HttpResponse::PermanentRedirect().insert_header((header::LOCATION, to)).finish()
-                        }
-                    }),
+                .service(
+                    open.service(resource("", [(Method::GET, web::get().to(redirect))])).service(guarded()),
                 )
                 .default_service(web::to(not_found));
         }

@@ -44,12 +44,13 @@ pub async fn guard(
         return Ok(request.error_response(error).map_into_right_body());
     }
     let Some(key) = &site.key else { return Ok(next.call(request).await?.map_into_left_body()) };
-    if audience == Audience::Page && request.method() == Method::GET {
-        if let Some((given, clean)) = key_in_query(&request) {
-            let response =
-                if key.matches(&given) { welcome(&site, key, &clean) } else { pages::login(&site, true) };
-            return Ok(request.into_response(response).map_into_right_body());
-        }
+    if audience == Audience::Page
+        && request.method() == Method::GET
+        && let Some((given, clean)) = key_in_query(&request)
+    {
+        let response =
+            if key.matches(&given) { welcome(&site, key, &clean) } else { pages::login(&site, true) };
+        return Ok(request.into_response(response).map_into_right_body());
     }
     if key.matches_any(&credentials(&request, &site)) {
         return Ok(next.call(request).await?.map_into_left_body());

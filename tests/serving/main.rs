@@ -1,0 +1,14 @@
+//! The server as views, programs and renderers meet it: in one process, on a free port, with fake browsers.
+
+mod access;
+mod bad_input;
+mod browser;
+mod events;
+mod flow;
+mod http;
+mod lifecycle;
+mod probe;
+mod server;
+mod sharing;
+mod snapshots;
+mod statistics;
