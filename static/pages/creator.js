@@ -82,7 +82,8 @@ function fieldOf({ name, type, default: value, description }) {
   else field.value = String(value ?? "");
   if (type === "number") field.step = "any";
   field.required = number;
-  return make("label", {}, name.replaceAll("_", " "), field, make("small", {}, description));
+  const words = name.replaceAll("_", " ");
+  return make("label", {}, words.charAt(0).toUpperCase() + words.slice(1), field, make("small", {}, description));
 }
 
 /** @param {HTMLInputElement} field */

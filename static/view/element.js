@@ -376,7 +376,8 @@ export class FrameView extends HTMLElement {
     this.#field.disabled = !acts;
     this.#field.style.display = acts ? "" : "none";
     // JupyterLab's own mark for elements whose keys are theirs.
-    this.toggleAttribute("data-lm-suppress-shortcuts", acts);
+    if (acts) this.setAttribute("data-lm-suppress-shortcuts", "true");
+    else this.removeAttribute("data-lm-suppress-shortcuts");
     if (acts && !this.#acting) {
       this.#acting = new AbortController();
       const { signal } = this.#acting;

@@ -27,6 +27,8 @@ export class PointerEvents {
    * @type {Map<number, number>}
    */
   #released = new Map();
+  /** When the last pointer came up, as the browser dates its events. */
+  #cameUp = -Infinity;
   #stage;
   #emit;
   #focus;
@@ -127,6 +129,8 @@ export class PointerEvents {
 
   /** @param {PointerEvent} event */
   #move(event) {
+    // Browsers deliver moves once per drawn frame, and a busy one can deliver them after the release that followed them.
+    if (event.timeStamp < this.#cameUp) return;
     const held = this.#held.get(event.pointerId);
     if (!held && this.#held.size > 0) return;
     const touch = this.#position(event);
@@ -143,6 +147,12 @@ export class PointerEvents {
     const held = this.#held.get(event.pointerId);
     this.#released.delete(event.pointerId);
     if (!held) return;
+    this.#cameUp = event.timeStamp;
+    if (at && (at.x !== held.touch.x || at.y !== held.touch.y)) {
+      // The move to where it comes up, which the browser has not delivered in time.
+      held.touch = at;
+      this.#moves.push(this.#event("pointer_move", at, held.button, modifiersOf(event)));
+    }
     this.#moves.flush();
     this.#held.delete(event.pointerId);
     this.#emit(this.#event("pointer_up", at ?? held.touch, held.button, modifiersOf(event)));

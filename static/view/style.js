@@ -119,7 +119,7 @@ canvas.empty { visibility: hidden; }
   display: grid;
   grid-template-columns: auto 1fr auto auto;
   align-items: center;
-  gap: 4px 10px;
+  row-gap: 4px;
   width: fit-content;
   max-width: calc(100% - 20px);
   max-height: calc(100% - 20px);
@@ -142,11 +142,12 @@ canvas.empty { visibility: hidden; }
 .notice[data-state="connecting"] .mark,
 .notice[data-state="disconnected"] .mark { background: var(--accent); animation: pulse 1.2s ease-in-out infinite; }
 .notice[data-state="connecting"] { animation: appear .2s .4s backwards; }
-.notice .text { grid-column: 2; overflow-wrap: anywhere; }
+.notice .text { grid-column: 2; margin-inline-start: 10px; overflow-wrap: anywhere; }
 .notice details { grid-column: 1 / -1; min-width: 0; order: 9; }
 .notice summary { color: var(--ink-soft); cursor: pointer; width: fit-content; }
 .notice pre { margin: 6px 0 0; max-height: 14em; overflow: auto; font: 12px/1.45 ui-monospace, Menlo, Consolas, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
 .notice button {
+  margin-inline-start: 10px;
   padding: 2px 10px;
   background: var(--surface-2);
   border: 1px solid var(--line);
