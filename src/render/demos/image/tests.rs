@@ -18,12 +18,28 @@ use crate::render::{
     },
 };
 
-/// A new empty folder; names differ, so that tests do not meet.
-fn folder(name: &str) -> PathBuf {
+/// A new empty folder, removed after the test; names differ, so that tests do not meet.
+struct NewFolder(PathBuf);
+
+fn folder(name: &str) -> NewFolder {
     let folder = std::env::temp_dir().join(format!("framehub-pictures-{}-{name}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).unwrap();
-    folder
+    NewFolder(folder)
+}
+
+impl std::ops::Deref for NewFolder {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for NewFolder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// The colour of the test picture at a place: different for each of 65,536 × 256 places.
@@ -149,11 +165,11 @@ fn a_double_click_or_f_fits_and_a_double_click_again_shows_pixels() {
 
 #[test]
 fn a_far_view_shows_means_of_pixels_and_a_near_one_squares() {
-    let path = folder("means").join("stripes.png");
+    let folder = folder("means");
     ::image::GrayImage::from_fn(64, 64, |x, _| ::image::Luma([if x % 2 == 0 { 0 } else { 255 }]))
-        .save(&path)
+        .save(folder.join("stripes.png"))
         .unwrap();
-    let mut viewer = viewer(path.parent().unwrap(), "").unwrap();
+    let mut viewer = viewer(&folder, "").unwrap();
     send(&mut viewer, resize(16.0, 16.0, 1.0));
     let far = loaded(&mut viewer);
     assert!(far.pixels().iter().all(|value| (127..=128).contains(value)));
@@ -234,7 +250,7 @@ fn broken_and_oversized_files_are_shown_as_messages() {
         let shown = loaded(&mut viewer);
         assert!(shown.pixels().chunks_exact(3).any(|pixel| pixel != BACKGROUND));
         assert!(
-            Folder::new(folder.clone())
+            Folder::new(folder.to_owned())
                 .load(file)
                 .err()
                 .expect("it was opened")
