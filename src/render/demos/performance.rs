@@ -17,7 +17,7 @@ use crate::{
         Kind, KindError, Options, RemoteFrameBuffer, RenderError,
         demos::{
             NO_SIZE,
-            canvas::{Canvas, LINE_HEIGHT},
+            canvas::{Canvas, Color, LINE_HEIGHT},
         },
     },
     stats::StatsSummary,
@@ -31,6 +31,10 @@ const SHIFT: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often to look whether they have come.
 const GLANCE: Duration = Duration::from_millis(5);
+
+const PAPER: Color = [250, 250, 252];
+const INK: Color = [16, 24, 40];
+const FAINT: Color = [102, 112, 133];
 
 struct Performance {
     handle: WidgetHandle,
@@ -93,6 +97,19 @@ impl Performance {
         (is_complete || ended.elapsed() > PATIENCE).then_some(stats)
     }
 
+    fn unwatched_frame(&self) -> Result<Frame, RenderError> {
+        let scale = self.size.ratio;
+        let mut canvas = Canvas::new(&self.size, PAPER);
+        canvas.text(
+            20.0 * scale,
+            16.0 * scale,
+            "No view was open. Click, Enter or Space: start",
+            scale,
+            FAINT,
+        );
+        Ok(canvas.into_frame()?)
+    }
+
     fn text_frame(&self, stats: &StatsSummary, seconds: f64) -> Result<Frame, RenderError> {
         let milliseconds = |seconds: f64| format!("{:.1} ms", seconds * 1e3);
         let rows = [
@@ -108,22 +125,17 @@ impl Performance {
             ("Base64 encoding", milliseconds(stats.b64_encoding)),
         ];
         let scale = self.size.ratio;
-        let mut canvas = Canvas::new(&self.size, [250, 250, 252]);
+        let mut canvas = Canvas::new(&self.size, PAPER);
         let mut line = |number: f64, column: f64, text: &str, color| {
             canvas.text(column * scale, (16.0 + number * (LINE_HEIGHT + 6.0)) * scale, text, scale, color);
         };
         let title = format!("{} frames of {} x {} pixels", self.frames, self.width, self.height);
-        line(0.0, 20.0, &title, [16, 24, 40]);
+        line(0.0, 20.0, &title, INK);
         for (number, (name, value)) in (0_u8..).zip(&rows) {
-            line(f64::from(number) + 1.5, 20.0, name, [102, 112, 133]);
-            line(
-                f64::from(number) + 1.5,
-                150.0,
-                value,
-                if number == 0 { [21, 94, 239] } else { [16, 24, 40] },
-            );
+            line(f64::from(number) + 1.5, 20.0, name, FAINT);
+            line(f64::from(number) + 1.5, 150.0, value, if number == 0 { [21, 94, 239] } else { INK });
         }
-        line(rows.len() as f64 + 2.0, 20.0, "Click, Enter or Space: once more", [102, 112, 133]);
+        line(rows.len() as f64 + 2.0, 20.0, "Click, Enter or Space: once more", FAINT);
         Ok(canvas.into_frame()?)
     }
 }
@@ -167,6 +179,11 @@ impl RemoteFrameBuffer for Performance {
                     return Ok(None);
                 };
                 let seconds = (ended - began).as_secs_f64();
+                if stats.sent_frames == 0 {
+                    // Drawn for a snapshot, say: the run is still to come.
+                    self.state = State::Ready;
+                    return self.unwatched_frame().map(Some);
+                }
                 self.state = State::Done { stats, seconds };
                 self.text_frame(&stats, seconds).map(Some)
             }
@@ -261,13 +278,26 @@ mod tests {
 
     #[test]
     fn the_text_comes_after_a_while_though_a_view_left_with_frames_unconfirmed() {
-        let (mut renderer, _) = performance(&json!({"frames": 1}));
+        let (mut renderer, handle) = performance(&json!({"frames": 1}));
         frame(&mut *renderer);
+        count_frames(&handle, 1, 0);
         let began = Instant::now();
         while renderer.get_frame().unwrap().is_none() {
             assert!(began.elapsed() < 2 * PATIENCE);
         }
         assert!(began.elapsed() >= PATIENCE);
+    }
+
+    #[test]
+    fn a_run_that_nobody_saw_is_still_to_come() {
+        let (mut renderer, handle) = performance(&json!({"frames": 1}));
+        frame(&mut *renderer);
+        while renderer.get_frame().unwrap().is_none() {
+            is_draw_requested(&handle);
+        }
+        assert!(!is_draw_requested(&handle));
+        assert_eq!(frame(&mut *renderer).width(), 640);
+        assert!(is_draw_requested(&handle));
     }
 
     #[test]
