@@ -17,10 +17,11 @@ use crate::{
     actors::{
         metrics::{Metrics, Register, Scrape},
         registry::Registry,
-        widget::{GetReport, Install, Surroundings, Widget, WidgetLimits, WidgetReport, panic_message},
+        widget::{GetReport, Install, Surroundings, Widget, WidgetLimits, WidgetReport},
     },
     encode::Pool,
     handle::{Shared, WidgetHandle},
+    panic,
     render::{KindError, Kinds},
     traits::TraitError,
 };
@@ -153,7 +154,7 @@ impl Hub {
         let renderer = made.map_err(|error| {
             let panic = error.try_into_panic();
             KindError::Failed(
-                panic.map_or_else(|error| error.to_string(), |panic| panic_message(&*panic).to_owned()),
+                panic.map_or_else(|error| error.to_string(), |panic| panic::message(&*panic).to_owned()),
             )
         })??;
         handle.addr().do_send(Install(renderer));

@@ -32,6 +32,7 @@ pub mod frame;
 pub mod handle;
 pub mod hub;
 pub mod pacing;
+mod panic;
 pub mod protocol;
 pub mod render;
 pub mod server;

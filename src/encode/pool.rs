@@ -3,14 +3,13 @@
 //! Jobs start in the order in which they were handed over. A job that panics costs nobody but itself: its own
 //! completion hears of it, and the thread takes the next job. Who hands jobs over bounds their number.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 use super::{EncodeError, Encoded, Variant, encode};
-use crate::frame::Frame;
+use crate::{frame::Frame, panic};
 
 /// What became of a frame that was handed to [`Pool::encode`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +37,7 @@ impl Pool {
             .num_threads(threads)
             .thread_name(|index| format!("encode-{index}"))
             .panic_handler(
-                |panic| tracing::error!(message = %panic_message(&*panic), "completion of a job panicked"),
+                |panic| tracing::error!(message = %panic::message(&*panic), "completion of a job panicked"),
             )
             .build()?;
         Ok(Self { threads })
@@ -74,20 +73,9 @@ impl Pool {
     ) {
         self.threads.spawn_fifo(move || {
             let result = catch_unwind(AssertUnwindSafe(job))
-                .unwrap_or_else(|panic| Err(EncodeError::Panicked(panic_message(&*panic).to_owned())));
+                .unwrap_or_else(|panic| Err(EncodeError::Panicked(panic::message(&*panic).to_owned())));
             done(result);
         });
-    }
-}
-
-/// What a panic said.
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    if let Some(message) = panic.downcast_ref::<&str>() {
-        message
-    } else if let Some(message) = panic.downcast_ref::<String>() {
-        message
-    } else {
-        "no message"
     }
 }
 

@@ -4,7 +4,9 @@
 //! and which view gets which image. Never renders or encodes itself: the renderer is moved to a blocking thread for each
 //! turn and comes back with a message, images come back from the encoder pool. Never knows a socket.
 
+mod messages;
 mod report;
+mod snapshots;
 mod turn;
 
 use std::{
@@ -16,8 +18,8 @@ use std::{
 use actix::prelude::*;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+pub use messages::*;
 pub use report::{GetReport, WidgetReport};
-pub use turn::panic_message;
 use turn::{SnapshotTurn, Turn, TurnDone};
 
 use crate::{
@@ -25,7 +27,7 @@ use crate::{
     actors::{
         metrics::WidgetMetrics,
         registry::Registry,
-        view::{self, End, Outbox, View, ViewLimits},
+        view::{self, End, View, ViewLimits},
     },
     delivery::{Action, Delivery, Outcome},
     encode::{self, Pool, Variant},
@@ -72,96 +74,6 @@ pub struct Surroundings {
     pub metrics: Arc<WidgetMetrics>,
     pub limits: WidgetLimits,
 }
-
-/// Hands the renderer over, once it is made. The widget does nothing with events and draws before.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Install(pub Box<dyn RemoteFrameBuffer>);
-
-/// The shared `draw_requested` was set.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct DrawRequested;
-
-/// The shared `pushed` holds a frame.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct FramePushed;
-
-/// The shared traits have changed.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct TraitsChanged;
-
-/// Begin all statistics anew.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct ResetStats;
-
-/// Show text in every view.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Print(pub String);
-
-/// End the widget.
-#[derive(Message, Clone, Copy, PartialEq, Eq)]
-#[rtype(result = "()")]
-pub enum Close {
-    /// It is closed for good.
-    Closed,
-    /// The server stops; views may find the widget again when it is back.
-    Shutdown,
-}
-
-/// Take a picture.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct TakeSnapshot {
-    pub pixel_ratio: Option<f64>,
-    pub answer: oneshot::Sender<Result<Frame, SnapshotError>>,
-}
-
-/// A connection wants a view.
-#[derive(Message)]
-#[rtype(result = "Result<Addr<View>, Refusal>")]
-pub struct Attach {
-    pub role: Role,
-    pub base64: bool,
-    pub outbox: Outbox,
-}
-
-/// A view's size is known or changed, or whether the user can see it.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct ViewChanged {
-    pub view: ViewId,
-    pub size: Option<Size>,
-    pub visible: bool,
-    /// Whether the user resized it, which makes it the driver.
-    pub acted: bool,
-}
-
-/// A view may be sent so many more frames, or fewer (negative).
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Grant {
-    pub view: ViewId,
-    pub credits: i64,
-}
-
-/// The user acted in a view that may interact; positions are in the view's logical pixels.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Input {
-    pub view: ViewId,
-    pub kind: EventKind,
-    pub timestamp: f64,
-}
-
-/// A view is gone.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Leave(pub ViewId);
 
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -431,48 +343,6 @@ impl Widget {
             views: self.views.len(),
         }
     }
-
-    /// The size of a snapshot, checked.
-    fn snapshot_size(&self, pixel_ratio: Option<f64>) -> Result<Size, SnapshotError> {
-        let base = self.size.unwrap_or_else(|| {
-            let logical = self.shared.traits.lock().logical_size();
-            widget_size(logical, None, std::iter::empty(), self.around.limits.max_pixels)
-        });
-        let ratio = pixel_ratio.unwrap_or(base.ratio);
-        if !(0.1..=20.0).contains(&ratio) {
-            return Err(SnapshotError::Ratio(ratio));
-        }
-        let max = self.around.limits.max_snapshot_pixels;
-        let size = base.at_ratio(ratio);
-        let pixels = u64::from(size.pwidth) * u64::from(size.pheight);
-        if pixels > max {
-            return Err(SnapshotError::TooLarge { pixels, max });
-        }
-        Ok(size)
-    }
-
-    /// Whether the latest frame is what the renderer would draw now, as far as it has said.
-    fn is_at_rest(&self) -> bool {
-        self.renderer.is_some()
-            && self.queue.is_empty()
-            && !self.shared.draw_requested.load(Ordering::Acquire)
-    }
-
-    fn answer_snapshot(&mut self, picture: Result<Option<Frame>, String>, ctx: &mut Context<Self>) {
-        let Some((size, answer)) = self.snapshot_under_way.take() else { return };
-        let picture = match picture {
-            Ok(Some(frame)) if !frame.is_empty() => {
-                if self.size == Some(size) {
-                    self.publish(frame.clone(), ctx);
-                }
-                Ok(frame)
-            }
-            Ok(_) => self.delivery.latest().cloned().ok_or(SnapshotError::NoFrame),
-            Err(message) => Err(SnapshotError::Failed(message)),
-        };
-        // Who asked may have gone away.
-        let _ = answer.send(picture);
-    }
 }
 
 impl Actor for Widget {
@@ -564,29 +434,6 @@ impl Handler<Close> for Widget {
         }
         self.push(Event::of_widget(EventKind::Close));
         self.pump(ctx);
-    }
-}
-
-impl Handler<TakeSnapshot> for Widget {
-    type Result = ();
-
-    fn handle(&mut self, request: TakeSnapshot, ctx: &mut Self::Context) {
-        if self.closing {
-            let _ = request.answer.send(Err(SnapshotError::Closed));
-            return;
-        }
-        match self.snapshot_size(request.pixel_ratio) {
-            Ok(size) if self.is_at_rest() && self.size == Some(size) && self.delivery.latest().is_some() => {
-                let _ = request.answer.send(self.delivery.latest().cloned().ok_or(SnapshotError::NoFrame));
-            }
-            Ok(size) => {
-                self.snapshots.push_back((size, request.answer));
-                self.pump(ctx);
-            }
-            Err(error) => {
-                let _ = request.answer.send(Err(error));
-            }
-        }
     }
 }
 

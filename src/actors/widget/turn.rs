@@ -1,7 +1,6 @@
 //! One turn of a renderer: it takes the events that wait and draws if that is wanted, on a thread that may block.
 
 use std::{
-    any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
@@ -11,6 +10,7 @@ use crate::{
     Frame, RemoteFrameBuffer,
     event::{Event, EventKind, Size},
     handle::Shared,
+    panic,
     render::RenderError,
 };
 
@@ -104,15 +104,6 @@ fn caught<T>(what: &str, method: impl FnOnce() -> Result<T, RenderError>) -> Res
     match catch_unwind(AssertUnwindSafe(method)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(format!("{what} failed: {error}")),
-        Err(panic) => Err(format!("{what} panicked: {}", panic_message(&*panic))),
+        Err(panic) => Err(format!("{what} panicked: {}", panic::message(&*panic))),
     }
-}
-
-/// The message of a panic.
-pub fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
 }

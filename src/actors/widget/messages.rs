@@ -1,0 +1,107 @@
+//! What a widget is told, and asked.
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+use crate::{
+    Frame, RemoteFrameBuffer,
+    actors::view::{Outbox, View},
+    event::{EventKind, Size, ViewId},
+    handle::SnapshotError,
+    protocol::{Refusal, view::Role},
+};
+
+/// Hands the renderer over, once it is made. The widget does nothing with events and draws before.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Install(pub Box<dyn RemoteFrameBuffer>);
+
+/// The shared `draw_requested` was set.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct DrawRequested;
+
+/// The shared `pushed` holds a frame.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct FramePushed;
+
+/// The shared traits have changed.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct TraitsChanged;
+
+/// Begin all statistics anew.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ResetStats;
+
+/// Show text in every view.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Print(pub String);
+
+/// End the widget.
+#[derive(Message, Clone, Copy, PartialEq, Eq)]
+#[rtype(result = "()")]
+pub enum Close {
+    /// It is closed for good.
+    Closed,
+    /// The server stops; views may find the widget again when it is back.
+    Shutdown,
+}
+
+/// Take a picture.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct TakeSnapshot {
+    /// Physical pixels per logical pixel; `None` means the widget's own.
+    pub pixel_ratio: Option<f64>,
+    /// Where the picture goes.
+    pub answer: oneshot::Sender<Result<Frame, SnapshotError>>,
+}
+
+/// A connection wants a view.
+#[derive(Message)]
+#[rtype(result = "Result<Addr<View>, Refusal>")]
+pub struct Attach {
+    /// What the view may do.
+    pub role: Role,
+    /// Whether it takes frames as base64.
+    pub base64: bool,
+    /// Where what it has to say goes.
+    pub outbox: Outbox,
+}
+
+/// A view's size is known or changed, or whether the user can see it.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ViewChanged {
+    pub view: ViewId,
+    pub size: Option<Size>,
+    pub visible: bool,
+    /// Whether the user resized it, which makes it the driver.
+    pub acted: bool,
+}
+
+/// A view may be sent so many more frames, or fewer (negative).
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Grant {
+    pub view: ViewId,
+    pub credits: i64,
+}
+
+/// The user acted in a view that may interact; positions are in the view's logical pixels.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Input {
+    pub view: ViewId,
+    pub kind: EventKind,
+    pub timestamp: f64,
+}
+
+/// A view is gone.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Leave(pub ViewId);

@@ -1,0 +1,80 @@
+//! Pictures of a widget for who asks, with or without views.
+
+use std::sync::atomic::Ordering;
+
+use actix::prelude::*;
+
+use super::{TakeSnapshot, Widget};
+use crate::{Frame, event::Size, handle::SnapshotError, sizing::widget_size};
+
+impl Widget {
+    /// The size of a snapshot, checked.
+    fn snapshot_size(&self, pixel_ratio: Option<f64>) -> Result<Size, SnapshotError> {
+        let base = self.size.unwrap_or_else(|| {
+            let logical = self.shared.traits.lock().logical_size();
+            widget_size(logical, None, std::iter::empty(), self.around.limits.max_pixels)
+        });
+        let ratio = pixel_ratio.unwrap_or(base.ratio);
+        if !(0.1..=20.0).contains(&ratio) {
+            return Err(SnapshotError::Ratio(ratio));
+        }
+        let max = self.around.limits.max_snapshot_pixels;
+        let size = base.at_ratio(ratio);
+        let pixels = u64::from(size.pwidth) * u64::from(size.pheight);
+        if pixels > max {
+            return Err(SnapshotError::TooLarge { pixels, max });
+        }
+        Ok(size)
+    }
+
+    /// Whether the latest frame is what the renderer would draw now, as far as it has said.
+    fn is_at_rest(&self) -> bool {
+        self.renderer.is_some()
+            && self.queue.is_empty()
+            && !self.shared.draw_requested.load(Ordering::Acquire)
+    }
+
+    /// Hands the picture that a turn took to who asked for it.
+    pub(super) fn answer_snapshot(
+        &mut self,
+        picture: Result<Option<Frame>, String>,
+        ctx: &mut Context<Self>,
+    ) {
+        let Some((size, answer)) = self.snapshot_under_way.take() else { return };
+        let picture = match picture {
+            Ok(Some(frame)) if !frame.is_empty() => {
+                if self.size == Some(size) {
+                    self.publish(frame.clone(), ctx);
+                }
+                Ok(frame)
+            }
+            Ok(_) => self.delivery.latest().cloned().ok_or(SnapshotError::NoFrame),
+            Err(message) => Err(SnapshotError::Failed(message)),
+        };
+        // Who asked may have gone away.
+        let _ = answer.send(picture);
+    }
+}
+
+impl Handler<TakeSnapshot> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, request: TakeSnapshot, ctx: &mut Self::Context) {
+        if self.closing {
+            let _ = request.answer.send(Err(SnapshotError::Closed));
+            return;
+        }
+        match self.snapshot_size(request.pixel_ratio) {
+            Ok(size) if self.is_at_rest() && self.size == Some(size) && self.delivery.latest().is_some() => {
+                let _ = request.answer.send(self.delivery.latest().cloned().ok_or(SnapshotError::NoFrame));
+            }
+            Ok(size) => {
+                self.snapshots.push_back((size, request.answer));
+                self.pump(ctx);
+            }
+            Err(error) => {
+                let _ = request.answer.send(Err(error));
+            }
+        }
+    }
+}
