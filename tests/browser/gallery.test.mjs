@@ -104,8 +104,6 @@ for (const prefix of ["/", "/services/framehub/"]) {
           assert.equal(new URL(url).host, base.host, url);
           assert.ok(new URL(url).pathname.startsWith(prefix), url);
         }
-        const icon = await server.request("static/icon.svg").catch((error) => error);
-        assert.ok(icon, "icons are there");
       }));
 
     test("a page without the key asks for it, refuses a wrong one, and opens with the right one", () =>
@@ -133,6 +131,21 @@ for (const prefix of ["/", "/services/framehub/"]) {
         },
         UNAUTHORIZED,
       ));
+
+    test("pages forbid all code, styles and connections that are not the server's own", () =>
+      visiting(browser, async (visit) => {
+        for (const path of ["", "widgets/square"]) {
+          const response = await visit.page.goto(server.page(path));
+          const policy = response?.headers()["content-security-policy"] ?? "";
+          assert.match(policy, /default-src 'none'/);
+          assert.match(policy, /script-src 'self'(;|$)/);
+          assert.match(policy, /style-src 'self'(;|$)/);
+        }
+        // That the pages themselves keep to it, every test here checks by the console's errors; this shows that it tells.
+        await visit.page.evaluate(() => document.body.append(Object.assign(document.createElement("script"), { textContent: "0" })));
+        await until(() => visit.faults.length > 0, "a violation is told");
+        assert.match(String(visit.faults.splice(0)), /Content Security Policy/);
+      }));
 
     test("a page of an unknown widget says that there is none", () =>
       visiting(

@@ -85,6 +85,8 @@ export class Visit {
     this.sent = [];
     /** Messages from the server to the page. @type {Message[]} */
     this.received = [];
+    /** The messages of both directions in order, shortened. @type {string[]} */
+    this.log = [];
 
     page.on("console", (message) => {
       if (message.type() === "error") this.faults.push(`${message.text()} (${message.location().url})`);
@@ -93,10 +95,23 @@ export class Visit {
     page.on("request", (request) => this.requests.push(request.url()));
     page.on("websocket", (socket) => {
       this.requests.push(socket.url());
-      socket.on("framesent", ({ payload }) => this.sent.push(parse(payload)));
-      socket.on("framereceived", ({ payload }) => this.received.push(parse(payload)));
+      socket.on("framesent", ({ payload }) => this.#record(this.sent, ">", parse(payload)));
+      socket.on("framereceived", ({ payload }) => this.#record(this.received, "<", parse(payload)));
     });
   }
+
+  /**
+   * @param {Message[]} messages
+   * @param {string} direction
+   * @param {Message} message
+   */
+  #record(messages, direction, message) {
+    messages.push(message);
+    this.log.push(`${direction} ${JSON.stringify(message).slice(0, 240)}`);
+  }
+
+  /** The last messages, for whoever wonders why a condition is not met. */
+  clues = () => `; the last messages:\n${this.log.slice(-40).join("\n")}\n${this.faults.join("\n")}`;
 
   /** The view's element; the first one where there are several. */
   get view() {
@@ -121,6 +136,12 @@ export class Visit {
     return this.sentOf("frame_feedback").length;
   }
 
+  /** Whether the page has drawn all frames that it was sent. */
+  get atRest() {
+    const frame = this.received.findLast(({ type }) => type === "framebufferdata");
+    return this.sentOf("frame_feedback").at(-1)?.index === frame?.index;
+  }
+
   /**
    * Opens a page and waits until a view in it has drawn a frame.
    * @param {string} url
@@ -128,31 +149,40 @@ export class Visit {
   async show(url) {
     const before = this.confirmed;
     await this.page.goto(url);
-    await until(() => this.confirmed > before, "the view draws a frame");
+    await until(() => this.confirmed > before, "the view draws a frame", { clues: this.clues });
   }
 
-  /** Waits until the page has drawn the latest frame, and that is a lossless one. */
+  /** Waits until the page has drawn the latest frame, and that is a lossless one of the view's size. */
   async settled() {
     await until(() => {
       const frame = this.received.findLast(({ type }) => type === "framebufferdata");
-      return frame?.lossless && this.sentOf("frame_feedback").at(-1)?.index === frame.index;
-    }, "the view draws a lossless frame");
+      const size = this.sentOf("resize").at(-1);
+      if (!frame?.lossless || !size || !this.atRest) return false;
+      // A frame of another shape than the view's touches two of its sides.
+      return frame.width === size.pwidth || frame.height === size.pheight;
+    }, "the view draws a lossless frame", { clues: this.clues });
   }
 
   /**
-   * Opens a page of the test's own on the server's origin, which imports the view's module.
+   * Opens a page of the test's own on the server's origin, which imports the view's module, and waits until a view in it
+   * has drawn a frame.
    * @param {import("./server.mjs").Server} server
    * @param {string} body the page's body
+   * @param {{drawn?: boolean}} [options] `drawn`: whether to wait so
    */
-  async embed(server, body) {
+  async embed(server, body, { drawn = true } = {}) {
     const html = `<!doctype html><html lang="en"><head><title>Test</title><meta charset="utf-8">
       <link rel="stylesheet" href="static/framehub.css">
       <script type="module" src="static/view.js"></script></head><body>${body}</body></html>`;
     await this.page.request.get(server.page());
+    // A page that the test answers has no network address of its own, which makes the server a foreign network to it.
+    await this.page.context().grantPermissions(["local-network-access"], { origin: new URL(server.base).origin });
     await this.page.route(server.url("embedding-page"), (route) =>
       route.fulfill({ contentType: "text/html", body: html }),
     );
-    await this.show(server.url("embedding-page"));
+    const url = server.url("embedding-page");
+    if (drawn) await this.show(url);
+    else await this.page.goto(url);
   }
 }
 

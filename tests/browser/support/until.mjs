@@ -9,15 +9,16 @@ const POLL = 25;
  * @template T
  * @param {() => T | Promise<T>} condition
  * @param {string} what what is waited for, told when it does not come
- * @param {{timeout?: number, every?: number}} [options] in milliseconds
- * @returns {Promise<NonNullable<T>>}
+ * @param {{timeout?: number, every?: number, clues?: () => string}} [options] times in milliseconds; `clues`: what else
+ *   to tell then
+ * @returns {Promise<Exclude<NonNullable<T>, false | "" | 0>>}
  */
-export async function until(condition, what, { timeout = 15_000, every = POLL } = {}) {
+export async function until(condition, what, { timeout = 15_000, every = POLL, clues = () => "" } = {}) {
   const deadline = performance.now() + timeout;
   for (;;) {
     const value = await condition();
-    if (value) return /** @type {NonNullable<T>} */ (value);
-    if (performance.now() > deadline) throw new Error(`not within ${timeout / 1000} s: ${what}; last: ${JSON.stringify(value)}`);
+    if (value) return /** @type {Exclude<NonNullable<T>, false | "" | 0>} */ (value);
+    if (performance.now() > deadline) throw new Error(`not within ${timeout / 1000} s: ${what}${clues()}`);
     await delay(every);
   }
 }
