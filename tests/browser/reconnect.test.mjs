@@ -30,6 +30,9 @@ describe("a view's connection", () => {
           await until(async () => /reconnect|connection|lost|offline/i.test(await visit.view.innerText()), "the view says so");
           assert.equal(difference(await canvasPixels(visit.canvas), shown), "", "the last frame stays");
 
+          // Long enough for the pauses between its attempts to have grown.
+          const attempts = visit.requests.length;
+          await until(() => visit.requests.length >= attempts + 12, "the view keeps trying", { timeout: 60_000 });
           const confirmed = visit.confirmed;
           server = await startServer([], { port });
           const began = performance.now();
