@@ -3,7 +3,7 @@
 use actix_web::{
     HttpResponse,
     http::{StatusCode, header},
-    web::{Bytes, Data, Path, Query},
+    web::{Bytes, Data, Path, Payload, Query},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -89,9 +89,9 @@ struct NewWidget {
 /// `POST /api/widgets`.
 ///
 /// # Errors
-/// 400 for a bad body, kind, option or trait; 429 when there are too many widgets.
-pub async fn create(site: Data<Site>, body: Bytes) -> Result<HttpResponse, ApiError> {
-    let new: NewWidget = read_json(&body)?;
+/// 400 for a bad body, kind, option or trait; 413 for a body that is too long; 429 when there are too many widgets.
+pub async fn create(site: Data<Site>, payload: Payload) -> Result<HttpResponse, ApiError> {
+    let new: NewWidget = read_json(&body(&site, payload).await?)?;
     let widget = site.hub.create(&new.kind, None, new.options, &new.traits).await?;
     let location = address(&site, &widget);
     Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(details(&site, &widget)))
@@ -115,10 +115,10 @@ struct Patch {
 /// `PATCH /api/widgets/{id}`.
 ///
 /// # Errors
-/// 400 for a bad body or trait; 404 when there is no such widget.
-pub async fn patch(site: Data<Site>, id: Path<String>, body: Bytes) -> Result<HttpResponse, ApiError> {
+/// 400 for a bad body or trait; 404 when there is no such widget; 413 for a body that is too long.
+pub async fn patch(site: Data<Site>, id: Path<String>, payload: Payload) -> Result<HttpResponse, ApiError> {
     let widget = find(&site, &id)?;
-    let patch: Patch = read_json(&body)?;
+    let patch: Patch = read_json(&body(&site, payload).await?)?;
     widget.set_traits(&patch.traits)?;
     Ok(HttpResponse::Ok().json(details(&site, &widget)))
 }
@@ -203,6 +203,20 @@ pub async fn snapshot(
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .content_type(format.mimetype())
         .body(bytes))
+}
+
+/// The body of a request, if it is not too long.
+async fn body(site: &Site, payload: Payload) -> Result<Bytes, ApiError> {
+    let max = site.inbound.max_message_bytes;
+    match payload.to_bytes_limited(max).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) => Err(ApiError::bad_request(format!("the body cannot be read: {error}"))),
+        Err(_) => {
+            let message =
+                format!("the body is longer than {max} bytes: send less, or raise --max-message-bytes");
+            Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message))
+        }
+    }
 }
 
 /// The widget of that id.

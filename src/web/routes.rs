@@ -35,8 +35,7 @@ pub struct Site {
 pub fn configure(site: Data<Site>) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
         let base = site.base_url.trim_end_matches('/').to_owned();
-        let max_body = site.inbound.max_message_bytes;
-        config.app_data(site).app_data(web::PayloadConfig::new(max_body)).app_data(
+        config.app_data(site).app_data(
             web::QueryConfig::default()
                 .error_handler(|error, _| ApiError::bad_request(error.to_string()).into()),
         );

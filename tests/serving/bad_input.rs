@@ -270,7 +270,8 @@ fn bad_requests_are_refused_with_code_and_field() {
     }
     let huge = format!(r#"{{"kind": "{}"}}"#, "x".repeat(300_000));
     let key = format!("Authorization: Bearer {}\r\n", crate::server::KEY);
-    assert_eq!(server.request_with("POST", "/api/widgets", &key, &huge).status, 413);
+    let (message, _) = server.request_with("POST", "/api/widgets", &key, &huge).error(413, "too_large");
+    assert!(message.contains("--max-message-bytes"), "{message}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod flow;
 mod http;
 mod lifecycle;
 mod probe;
+mod program;
 mod server;
 mod sharing;
 mod snapshots;

@@ -38,6 +38,18 @@ fn a_small_watcher_costs_no_render_and_gets_a_small_image() {
 }
 
 #[test]
+fn a_widget_that_only_watchers_see_has_the_size_of_its_traits() {
+    let server = TestServer::start();
+    let probe = server.probe(json!({"css_width": "200px", "css_height": "100px"}));
+    let mut thumbnail = server.view_with(probe.id(), "?role=watch").sized(50, 50, 1.0);
+    thumbnail.frame();
+    let size = probe.size().unwrap();
+    assert_eq!((size.width, size.height, size.pwidth, size.pheight), (200.0, 100.0, 50, 25));
+    server.set_traits(probe.id(), json!({"css_height": "200px"}));
+    wait_for("the new size", || probe.size().filter(|size| (size.pwidth, size.pheight) == (50, 50)));
+}
+
+#[test]
 fn a_watcher_cannot_act_whatever_it_sends() {
     let server = TestServer::start();
     let probe = server.probe(json!({}));

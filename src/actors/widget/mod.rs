@@ -109,6 +109,8 @@ pub struct Widget {
     views: BTreeMap<ViewId, Member>,
     /// The view whose size is the widget's.
     driver: Option<ViewId>,
+    /// The logical size that the last driver gave the widget; the traits' before there was one.
+    driven: Option<(f64, f64)>,
     /// The size that the renderer has, or will have once it took the events that wait.
     size: Option<Size>,
     state: State,
@@ -140,6 +142,7 @@ impl Widget {
             delivery: Delivery::default(),
             views: BTreeMap::new(),
             driver: None,
+            driven: None,
             size: None,
             state: State::Live,
             error: None,
@@ -276,12 +279,11 @@ impl Widget {
     /// Works out the widget's size anew; when it changed, the renderer is told and drawn.
     fn resize(&mut self) {
         let driver = self.driver.and_then(|driver| self.delivery.size(driver)).copied();
-        let logical = match (&driver, &self.size) {
-            (Some(driver), _) => (driver.width, driver.height),
-            // Only watchers are left: the widget keeps the size that its last driver gave it.
-            (None, Some(size)) => (size.width, size.height),
-            (None, None) => self.shared.traits.lock().logical_size(),
-        };
+        if let Some(driver) = &driver {
+            self.driven = Some((driver.width, driver.height));
+        }
+        // When only watchers are left, the widget keeps the size that its last driver gave it.
+        let logical = self.driven.unwrap_or_else(|| self.shared.traits.lock().logical_size());
         let mut visible = self.delivery.visible_sizes().peekable();
         if visible.peek().is_none() {
             return;
@@ -386,7 +388,9 @@ impl Handler<TraitsChanged> for Widget {
         for member in self.views.values() {
             member.addr.do_send(view::SetCapacity(traits.max_buffered_frames));
         }
+        self.resize();
         self.serve(ctx);
+        self.pump(ctx);
     }
 }
 
@@ -516,7 +520,8 @@ impl Handler<Input> for Widget {
         if let (Some(view), Some(widget)) = (self.delivery.size(input.view), &self.size) {
             Mapping::new((view.width, view.height), (widget.width, widget.height)).event(&mut event);
         }
-        if self.queue.len() >= MAX_QUEUE {
+        let releases = matches!(event.kind, EventKind::PointerUp(_) | EventKind::KeyUp(_));
+        if self.queue.len() >= MAX_QUEUE && !releases {
             let refusal = Refusal::of_connection(
                 "queue",
                 format!(

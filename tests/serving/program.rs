@@ -1,0 +1,124 @@
+//! The program: its flags, the one line that it prints, its signals.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    process::{Child, ChildStdout, Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+use crate::{browser::Browser, server::KEY};
+
+fn framehub(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_framehub"));
+    command.args(arguments).env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn output(arguments: &[&str]) -> (Output, String) {
+    let output = framehub(arguments).output().expect("it runs");
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output, error)
+}
+
+/// A running server that is ended at the latest when the test ends.
+struct Running {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    line: String,
+}
+
+impl Running {
+    fn start(arguments: &[&str]) -> Self {
+        let mut child = framehub(arguments).spawn().expect("it starts");
+        let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("a line");
+        Self { child, stdout, line }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().expect("kill runs").success());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn it_prints_one_line_and_a_signal_ends_it_well() {
+    for signal in ["TERM", "INT"] {
+        let mut running = Running::start(&["--listen", "127.0.0.1:0", "--key", KEY, "--log-format", "json"]);
+        let url = running.line.split_whitespace().last().expect("a URL").to_owned();
+        let expected = format!("FrameHub {} is at http://127.0.0.1:", env!("CARGO_PKG_VERSION"));
+        assert!(running.line.starts_with(&expected), "{}", running.line);
+        assert!(url.ends_with(&format!("/?key={KEY}")), "{url}");
+        let address = url.split('/').nth(2).expect("an address").parse().expect("an address");
+        let mut view =
+            Browser::connect(address, "/api/widgets/square/view").expect("connected").sized(64, 64, 1.0);
+        view.frame();
+        running.signal(signal);
+        assert_eq!(view.close_code(), 1001);
+        assert_eq!(running.child.wait().expect("it ends").code(), Some(0), "after SIG{signal}");
+        let mut rest = String::new();
+        running.stdout.read_to_string(&mut rest).expect("text");
+        assert_eq!(rest, "", "more than one line");
+        let mut log = String::new();
+        running.child.stderr.take().expect("piped").read_to_string(&mut log).expect("text");
+        assert!(!log.is_empty() && !log.contains(KEY), "{log}");
+        for line in log.lines() {
+            serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        }
+    }
+}
+
+#[test]
+fn bad_flags_end_it_with_what_to_write_instead() {
+    for (arguments, message) in [
+        (&["--listen", "8420"][..], "--listen"),
+        (&["--key", "short"], "at least 8 characters"),
+        (&["--auth", "none", "--listen", "0.0.0.0:0"], "--auth none lets everyone in"),
+        (&["--lisen", "127.0.0.1:0"], "--listen"),
+    ] {
+        let (output, error) = output(arguments);
+        assert!(!output.status.success() && output.stdout.is_empty(), "{arguments:?}");
+        assert!(error.contains(message), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn an_address_that_is_taken_is_told_with_a_way_out() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let (output, error) = output(&["--listen", &address]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error.contains(&address) && error.contains("--listen"), "{error}");
+}
+
+#[test]
+fn help_groups_the_flags_and_names_their_variables() {
+    let (output, _) = output(&["--help"]);
+    let help = String::from_utf8(output.stdout).expect("text");
+    for word in [
+        "Network:",
+        "Access:",
+        "Widgets:",
+        "Limits:",
+        "Logging:",
+        "FRAMEHUB_LISTEN",
+        "FRAMEHUB_KEY",
+        "--max-views",
+    ] {
+        assert!(help.contains(word), "{word} is not in the help");
+    }
+    assert_eq!(
+        help.matches("      --").count(),
+        help.matches("[env: FRAMEHUB_").count(),
+        "a flag without a variable"
+    );
+}
