@@ -7,8 +7,8 @@ pub fn unix_now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
-/// How many of the latest pings the estimate rests on: at one each few seconds about a minute, in which clocks drift little.
-const WINDOW: usize = 12;
+/// How many of the latest pings the estimate rests on: at one each two seconds a minute, in which clocks drift little.
+const WINDOW: usize = 30;
 
 /// The estimated difference between a browser's clock and the server's.
 ///

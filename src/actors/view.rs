@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// How often the browser's clock and the link are measured.
-const PING_EVERY: Duration = Duration::from_secs(5);
+const PING_EVERY: Duration = Duration::from_secs(2);
 /// Text that may be under way to a browser that says nothing at all. Beyond it the browser has stopped reading.
 const MAX_UNHEARD_TEXT: usize = 4 << 20;
 
