@@ -65,6 +65,6 @@ fn shade(at: u32, of: u32) -> u8 {
 fn main() -> Result<(), ServeError> {
     let hello = Kind::new("hello", |widget, _options| Ok(Hello { widget, size: None, dot: (0.0, 0.0) }))
         .described("Hello", "A dot that follows the pointer.")
-        .with_traits(|traits| traits.cursor = "none".to_owned());
-    Server::new(Config::default()).kind(hello).widget("hello").run()
+        .with_traits(|traits| traits.cursor = "none".into());
+    Server::new(Config::from_args()).kind(hello).widget("hello").run()
 }

@@ -149,6 +149,11 @@ impl Default for Config {
 }
 
 impl Config {
+    /// What the program's flags and variables say; ends the program with a message when they are bad, or ask for help.
+    pub fn from_args() -> Self {
+        Self::parse()
+    }
+
     /// Checks what no single flag can check.
     ///
     /// # Errors

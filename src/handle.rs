@@ -84,6 +84,9 @@ pub enum SnapshotError {
     /// The renderer failed.
     #[error("the renderer failed: {0}")]
     Failed(String),
+    /// The renderer is busy, and many wait for a snapshot already.
+    #[error("{0} snapshots wait for the renderer, which is the limit: try again later")]
+    Busy(usize),
     /// The widget was closed meanwhile.
     #[error("the widget is closed")]
     Closed,

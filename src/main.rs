@@ -2,12 +2,11 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use framehub::{Config, Server, config::LogFormat};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let config = Config::parse();
+    let config = Config::from_args();
     start_logging(config.log_format);
     match Server::new(config).demos().run() {
         // Renderers that are still at work are not waited for.

@@ -121,11 +121,14 @@ impl Pacing {
         credits
     }
 
+    /// When the oldest frame in flight is overdue.
+    pub fn due(&self) -> Option<Instant> {
+        self.in_flight.front().map(|oldest| oldest.sent_at + self.deadline)
+    }
+
     /// Says whether the oldest frame in flight is overdue, and what follows.
     pub fn check(&mut self, now: Instant) -> Verdict {
-        let Some(due) = self.in_flight.front().map(|oldest| oldest.sent_at + self.deadline) else {
-            return Verdict::Wait(None);
-        };
+        let Some(due) = self.due() else { return Verdict::Wait(None) };
         if now < due {
             return Verdict::Wait(Some(due));
         }
@@ -186,6 +189,13 @@ mod tests {
         assert_eq!(pacing.confirm(1), Ok(vec![]));
         pacing.sent(103, false, start + DEADLINE);
         assert_eq!(pacing.check(start + 2 * DEADLINE), Verdict::Refill(1));
+    }
+
+    #[test]
+    fn asking_when_a_frame_is_due_gives_no_frame_up() {
+        let (pacing, start) = sent(2);
+        assert_eq!(pacing.due(), Some(start + DEADLINE));
+        assert_eq!(pacing.in_flight(), 2);
     }
 
     #[test]

@@ -415,7 +415,7 @@ impl Handler<Deliver> for View {
             self.metrics.sent.inc();
         }
         self.outbox.do_send(ToClient::Frame(message));
-        if let Verdict::Wait(Some(due)) = self.pacing.check(now) {
+        if let Some(due) = self.pacing.due() {
             self.watch(due, ctx);
         }
     }

@@ -114,6 +114,7 @@ impl From<SnapshotError> for ApiError {
             SnapshotError::TooLarge { .. } => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message).field("pixel_ratio")
             }
+            SnapshotError::Busy(_) => Self::unavailable(message),
             SnapshotError::NoFrame => Self::new(StatusCode::CONFLICT, "no_frame", message),
             SnapshotError::Failed(_) => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "renderer_failed", message)

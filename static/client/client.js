@@ -34,14 +34,13 @@ import { readBinaryFrame, readTextFrame } from "./message.js";
  */
 
 const SUBPROTOCOL = "framehub.view.v1";
-/** Close codes of the server: the widget was closed, and there is no such widget. */
+/** The server's close code for a widget that was closed. */
 const WIDGET_CLOSED = 4000;
-const UNKNOWN_WIDGET = 4004;
 /** A connection that lasted this long, in milliseconds, ends an outage. */
 const STABLE = 3000;
 /** An attempt that neither succeeds nor fails is given up after this time. */
 const CONNECT_TIMEOUT = 10_000;
-/** The server pings every 5 s: after silence of this length the connection is dead, whatever the network says. */
+/** The server pings every 2 s: after silence of this length the connection is dead, whatever the network says. */
 const SILENCE = 20_000;
 
 export class FrameHubClient extends EventTarget {
@@ -192,10 +191,6 @@ export class FrameHubClient extends EventTarget {
       this.#stop({ name: "closed", text: "The widget was closed." });
       return;
     }
-    if (code === UNKNOWN_WIDGET) {
-      this.#stop({ name: "closed", text: "There is no such widget on the server." });
-      return;
-    }
     if (opened) {
       this.#lost(opened, code === 1001 ? "The server stops. Reconnecting …" : "Connection lost. Reconnecting …", reason);
       return;
@@ -222,7 +217,7 @@ export class FrameHubClient extends EventTarget {
     if (opened && performance.now() - opened > STABLE) this.#backoff.reset();
     const timer = setTimeout(() => this.#open(), this.#backoff.next());
     this.#attempt.signal.addEventListener("abort", () => clearTimeout(timer));
-    this.#enter({ name: "waiting", text: reason === "limit" ? "The server has no room for another view. Trying again …" : text });
+    this.#enter({ name: "waiting", text: reason === "max_views" ? "The server has no room for another view. Trying again …" : text });
   }
 
   /** @param {ClientState} state */

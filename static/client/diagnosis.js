@@ -25,9 +25,6 @@ export async function diagnose(widget, signal) {
       return { verdict: "denied", text: "The server does not accept connections from this page's address." };
     case 404:
       return { verdict: "gone", text: "There is no such widget on the server: it was closed, or the server was restarted." };
-    case 429:
-    case 503:
-      return { verdict: "retry", text: "The server has no room for another view. Trying again …" };
     default:
       return { verdict: "retry", text: "The connection was refused. Reconnecting …" };
   }

@@ -122,3 +122,21 @@ fn help_groups_the_flags_and_names_their_variables() {
         "a flag without a variable"
     );
 }
+
+#[test]
+fn the_readme_names_every_flag_and_variable() {
+    let readme = include_str!("../../README.md");
+    let (output, _) = output(&["--help"]);
+    let help = String::from_utf8(output.stdout).expect("text");
+    let flags = help.lines().filter_map(|line| line.strip_prefix("      --")?.split(' ').next());
+    let variables =
+        help.lines().filter_map(|line| line.split("[env: FRAMEHUB_").nth(1)?.split([']', '=']).next());
+    let mut names = 0;
+    for name in
+        flags.map(|flag| format!("`--{flag}")).chain(variables.map(|name| format!("`FRAMEHUB_{name}`")))
+    {
+        assert!(readme.contains(&name), "{name} is not in the README");
+        names += 1;
+    }
+    assert!(names >= 34, "only {names} flags and variables were found in the help");
+}

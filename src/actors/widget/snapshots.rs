@@ -7,6 +7,9 @@ use actix::prelude::*;
 use super::{TakeSnapshot, Widget};
 use crate::{Frame, event::Size, handle::SnapshotError, sizing::widget_size};
 
+/// Most snapshots that wait for a busy renderer.
+const MAX_WAITING: usize = 32;
+
 impl Widget {
     /// The size of a snapshot, checked.
     fn snapshot_size(&self, pixel_ratio: Option<f64>) -> Result<Size, SnapshotError> {
@@ -69,6 +72,12 @@ impl Handler<TakeSnapshot> for Widget {
                 let _ = request.answer.send(self.delivery.latest().cloned().ok_or(SnapshotError::NoFrame));
             }
             Ok(size) => {
+                // Who asked and went away needs no picture.
+                self.snapshots.retain(|(_, answer)| !answer.is_closed());
+                if self.snapshots.len() >= MAX_WAITING {
+                    let _ = request.answer.send(Err(SnapshotError::Busy(MAX_WAITING)));
+                    return;
+                }
                 self.snapshots.push_back((size, request.answer));
                 self.pump(ctx);
             }
