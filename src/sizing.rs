@@ -33,10 +33,10 @@ pub fn widget_size<'a>(
     capped(width, height, ratio)
 }
 
-/// The least ratio that a view of this size cannot tell from sharper ones, a physical pixel's rounding included.
+/// The ratio up to which a view's own physical size serves, whatever its sides were rounded to.
 fn own_ratio(size: &Size) -> f64 {
     let (x, y) = (f64::from(size.pwidth) / size.width, f64::from(size.pheight) / size.height);
-    x.max(y) + 1e-9
+    x.min(y) + 1e-9
 }
 
 #[expect(
@@ -152,6 +152,12 @@ mod tests {
     fn a_sharper_view_of_the_same_shape_raises_the_ratio() {
         let (plain, sharp) = (view(400.0, 300.0, 1.0), view(400.0, 300.0, 2.0));
         assert_eq!(of(&plain, &[plain, sharp], UNCAPPED), view(400.0, 300.0, 2.0));
+    }
+
+    #[test]
+    fn a_rounded_side_of_the_driver_does_not_hide_that_another_view_needs_more() {
+        let (flat, larger) = (view(2000.0, 1.0, 3.7), view(2001.0, 50.0, 3.7));
+        assert_eq!(of(&flat, &[flat, larger], UNCAPPED).pwidth, larger.pwidth);
     }
 
     #[test]
