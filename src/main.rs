@@ -1,6 +1,6 @@
 //! The server as a program: reads flags, starts logging, runs.
 
-use std::process::ExitCode;
+use std::{io::IsTerminal, process::ExitCode};
 
 use framehub::{Config, Server, config::LogFormat};
 use tracing_subscriber::EnvFilter;
@@ -20,7 +20,10 @@ fn main() -> ExitCode {
 
 fn start_logging(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,framehub=info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),
