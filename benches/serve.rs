@@ -131,14 +131,18 @@ impl View {
 fn confirm_all(socket: &mut WebSocket<TcpStream>, confirmed: &AtomicU64, stop: &AtomicBool) {
     let mut index = 0;
     while !stop.load(Ordering::Relaxed) {
-        if let Ok(Message::Binary(_)) = socket.read() {
-            index += 1;
-            let feedback = json!({"type": "frame_feedback", "index": index, "timestamp": 0, "localtime": 0});
-            if socket.send(Message::text(feedback.to_string())).is_err() {
-                break;
-            }
-            confirmed.fetch_add(1, Ordering::Relaxed);
+        match socket.read() {
+            Ok(Message::Binary(_)) => {}
+            Ok(_) => continue,
+            Err(tungstenite::Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
+            Err(_) => break,
         }
+        index += 1;
+        let feedback = json!({"type": "frame_feedback", "index": index, "timestamp": 0, "localtime": 0});
+        if socket.send(Message::text(feedback.to_string())).is_err() {
+            break;
+        }
+        confirmed.fetch_add(1, Ordering::Relaxed);
     }
 }
 
