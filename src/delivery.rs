@@ -123,6 +123,8 @@ pub struct Delivery {
     slots: HashMap<(u64, Variant), Slot>,
     /// The number of the latest frame, for encodes that wait on the pool.
     newest: Arc<AtomicU64>,
+    /// The number of the newest frame of which an encode has begun.
+    begun: Arc<AtomicU64>,
     encodes: u64,
 }
 
@@ -187,9 +189,17 @@ impl Delivery {
         }
     }
 
-    /// Whether some view would get a frame if one were drawn now.
+    /// Whether some view would get a frame if one were drawn now. While the latest frame waits for an encoder thread, another
+    /// would only overtake it.
     pub fn wants_frame(&self) -> bool {
-        self.seats.values().any(|seat| seat.visible && seat.size.is_some() && seat.credits > 0)
+        let waits = self.latest.as_ref().is_some_and(|latest| {
+            latest.number > self.begun.load(Ordering::Acquire)
+                && self
+                    .slots
+                    .iter()
+                    .any(|(key, slot)| key.0 == latest.number && matches!(slot, Slot::Encoding(_)))
+        });
+        !waits && self.seats.values().any(|seat| seat.visible && seat.size.is_some() && seat.credits > 0)
     }
 
     /// The sizes of the views that the user can see.
@@ -217,10 +227,17 @@ impl Delivery {
         self.encodes
     }
 
-    /// A check for encodes that wait on the pool: whether a frame is still the latest.
-    pub fn still_latest(&self, number: u64) -> impl FnOnce() -> bool + std::marker::Send + 'static {
-        let newest = Arc::clone(&self.newest);
-        move || newest.load(Ordering::Acquire) == number
+    /// For an encode that waits on the pool, to call when its turn comes: whether the frame is still the latest, so that the
+    /// encode begins.
+    pub fn begin(&self, number: u64) -> impl FnOnce() -> bool + std::marker::Send + 'static {
+        let (newest, begun) = (Arc::clone(&self.newest), Arc::clone(&self.begun));
+        move || {
+            let wanted = newest.load(Ordering::Acquire) == number;
+            if wanted {
+                begun.fetch_max(number, Ordering::AcqRel);
+            }
+            wanted
+        }
     }
 
     /// Gives the latest frame to every view that lacks it and has a credit. `quality` is 1..=100, 100 meaning lossless.
@@ -422,7 +439,7 @@ mod tests {
         let Some(Action::Encode(Encode { number, variant, .. })) = delivery.serve(80).pop() else {
             panic!("no encode")
         };
-        let wanted = delivery.still_latest(number);
+        let wanted = delivery.begin(number);
         delivery.publish(frame(40, 30));
         assert!(!wanted());
         delivery.encoded(number, variant, Outcome::Stale);
@@ -443,6 +460,28 @@ mod tests {
         assert!(delivery.encoded(slow.number, slow.variant, outcome(&slow)).is_empty());
         assert!(delivery.wants_frame());
         assert_eq!(delivery.skipped(ViewId(1)), 1);
+    }
+
+    #[test]
+    fn nothing_is_drawn_while_the_latest_frame_waits_for_an_encoder() {
+        let mut delivery = with_views(1, 2);
+        delivery.publish(frame(40, 30));
+        let Some(Action::Encode(encode)) = delivery.serve(80).pop() else { panic!("no encode") };
+        assert!(!delivery.wants_frame(), "another frame would only overtake it");
+        assert!(delivery.begin(encode.number)());
+        assert!(delivery.wants_frame(), "the next frame is drawn while this one is encoded");
+    }
+
+    #[test]
+    fn a_frame_that_was_pushed_over_a_waiting_one_does_not_stop_the_draws() {
+        let mut delivery = with_views(1, 2);
+        delivery.publish(frame(40, 30));
+        let Some(Action::Encode(first)) = delivery.serve(80).pop() else { panic!("no encode") };
+        delivery.publish(frame(40, 30));
+        assert!(!delivery.begin(first.number)());
+        delivery.encoded(first.number, first.variant, Outcome::Stale);
+        assert_eq!(serve(&mut delivery, 80).0, [(1, 2, false)]);
+        assert!(delivery.wants_frame());
     }
 
     #[test]

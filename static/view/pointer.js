@@ -17,6 +17,7 @@ import { timestamp } from "./types.js";
  * @property {number} button the one that began the drag
  * @property {number} mask the browser's bits of the buttons that are held
  * @property {Touch} touch where it is
+ * @property {boolean} recaptured whether the browser took the capture away once, and it was taken again
  */
 
 export class PointerEvents {
@@ -61,7 +62,7 @@ export class PointerEvents {
     on("pointerup", (event) => this.#up(event, this.#position(event)));
     // A cancelled pointer has no position of its own.
     on("pointercancel", (event) => this.#up(event));
-    on("lostpointercapture", (event) => this.#up(event));
+    on("lostpointercapture", (event) => this.#lost(event));
     on("pointerenter", (event) => this.#cross("pointer_enter", event));
     on("pointerleave", (event) => this.#cross("pointer_leave", event));
     on("dblclick", (event) => this.#doubleClick(event));
@@ -114,17 +115,37 @@ export class PointerEvents {
     if (!event.altKey) event.preventDefault();
     // On a touch screen the focus would bring up the keyboard on every tap.
     if (event.pointerType !== "touch") this.#focus();
-    try {
-      this.#stage.setPointerCapture(event.pointerId);
-    } catch {
-      // The pointer is gone already; its release comes all the same.
-    }
+    this.#capture(event.pointerId);
     this.#moves.flush();
     this.#released.delete(event.pointerId);
     const touch = this.#position(event);
     const button = buttonOf(event.button);
-    this.#held.set(event.pointerId, { button, mask: event.buttons, touch });
+    this.#held.set(event.pointerId, { button, mask: event.buttons, touch, recaptured: false });
     this.#emit(this.#event("pointer_down", touch, button, modifiersOf(event)));
+  }
+
+  /**
+   * A browser may take the capture away although the button stays down, as Chromium does now and then when the press also moves
+   * the focus into the page: the drag goes on. Whoever takes it away twice means it.
+   * @param {PointerEvent} event
+   */
+  #lost(event) {
+    const held = this.#held.get(event.pointerId);
+    if (held && event.buttons !== 0 && !held.recaptured && this.#capture(event.pointerId)) held.recaptured = true;
+    else this.#up(event);
+  }
+
+  /**
+   * @param {number} id of a pointer
+   * @returns {boolean} false when the pointer is gone already; its release comes all the same
+   */
+  #capture(id) {
+    try {
+      this.#stage.setPointerCapture(id);
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** @param {PointerEvent} event */

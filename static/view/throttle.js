@@ -32,7 +32,8 @@ export class Throttle {
   push(event) {
     if (this.#pending && this.#merge(this.#pending, event)) return;
     this.flush();
-    const wait = this.#sent + INTERVAL - performance.now();
+    // Whole milliseconds: browsers cut the rest off, and would be early.
+    const wait = Math.ceil(this.#sent + INTERVAL - performance.now());
     if (wait <= 0) {
       this.#send(event);
       return;

@@ -83,6 +83,11 @@ struct EncodeDone {
     outcome: encode::Outcome,
 }
 
+/// An encode has begun: the next frame may be drawn.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct EncodeBegun;
+
 impl Message for TurnDone {
     type Result = ();
 }
@@ -270,7 +275,15 @@ impl Widget {
                 Action::Encode(job) => {
                     let (widget, number, variant) = (ctx.address(), job.number, job.variant);
                     let done = move |outcome| widget.do_send(EncodeDone { number, variant, outcome });
-                    self.around.pool.encode(job.frame, variant, self.delivery.still_latest(number), done);
+                    let (widget, begin) = (ctx.address(), self.delivery.begin(number));
+                    let still_wanted = move || {
+                        let begins = begin();
+                        if begins {
+                            widget.do_send(EncodeBegun);
+                        }
+                        begins
+                    };
+                    self.around.pool.encode(job.frame, variant, still_wanted, done);
                 }
             }
         }
@@ -594,6 +607,14 @@ impl Handler<TurnDone> for Widget {
         if let Some(frame) = frame.filter(|_| !self.closing) {
             self.publish(frame, ctx);
         }
+        self.pump(ctx);
+    }
+}
+
+impl Handler<EncodeBegun> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, _: EncodeBegun, ctx: &mut Self::Context) {
         self.pump(ctx);
     }
 }
