@@ -1,247 +1,513 @@
 //! How fast frames reach views, and what views and widgets cost.
 //!
 //! ```sh
-//! cargo bench --bench serve               # half a minute; -- --quick: a few seconds
+//! cargo bench --bench serve               # a minute and a half; -- --quick: a quarter of a minute
 //! ```
 //!
-//! The views are connections of this same process that confirm each frame as it comes, without decoding it: what they cost is
-//! in the figures of the server.
+//! How to read the table: `benches/README.md`.
+
+#![expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
 
 mod common;
 
 use std::{
-    net::{SocketAddr, TcpStream},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-        mpsc,
-    },
-    thread::JoinHandle,
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{Mutex, mpsc},
     time::{Duration, Instant},
 };
 
 use actix::System;
-use common::{Table, pictures::Picture, ratio};
+use actix_web::rt::time::sleep;
+use common::{
+    Table,
+    browsers::{self, Browsers},
+    median,
+    pictures::Picture,
+    process::{cpu_seconds, resident_kb},
+};
 use framehub::{
     Config, Frame, Kind, KindError, RemoteFrameBuffer, RenderError, Server, WidgetHandle,
-    encode::{Codec, Variant, encode},
+    config::Auth,
+    encode::{Codec, Pool, Variant, encode},
     hub::Hub,
 };
 use serde_json::{Map, json};
-use tungstenite::{Message, WebSocket, client::IntoClientRequest};
 
-/// Draws the same few pictures in turn, as fast as views take them.
+type Size = (u32, u32);
+
+/// A size, and what is asked of it.
+struct Case {
+    size: Size,
+    /// Least frames of one view, in frames of the encoder on one thread.
+    least: f64,
+    /// Time between draws when the cost of views is measured: every view then gets every frame.
+    pace: Duration,
+}
+
+const CASES: [Case; 2] = [
+    Case { size: (1920, 1080), least: 0.85, pace: Duration::from_millis(33) },
+    Case { size: SMALL, least: 0.7, pace: Duration::from_millis(16) },
+];
+const SMALL: Size = (640, 480);
+/// Time between draws for a crowd that is to keep up.
+const CROWD_PACE: Duration = Duration::from_millis(100);
+/// Most that a further view may cost, in first views.
+const MOST_FURTHER: f64 = 0.05;
+/// Views beyond the first when the cost of one of them is measured.
+const FURTHER: usize = 20;
+const CROWD: usize = 500;
+/// Widgets that are watched at the same time, more than there are cores on most machines that run this.
+const BUSY_WIDGETS: usize = 8;
+const IDLE_WIDGETS: usize = 1000;
+/// Most memory of an idle widget.
+const MOST_KB: f64 = 64.0;
+/// Longest wait for views to come or go.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Views run this long before anything counts.
+const WARM_UP: Duration = Duration::from_millis(150);
+
+/// How long to measure.
+struct Span {
+    /// How often the contestants take turns.
+    rounds: usize,
+    /// One turn.
+    turn: Duration,
+    /// One turn in which CPU time is measured, which comes in steps of 10 ms.
+    paced: Duration,
+    crowd: Duration,
+    /// When something hangs, the benchmark ends nevertheless.
+    limit: Duration,
+}
+
+fn main() {
+    if browsers::are_here() {
+        return;
+    }
+    let seconds = Duration::from_secs_f64;
+    let span = if std::env::args().any(|argument| argument == "--quick") {
+        Span { rounds: 1, turn: seconds(0.3), paced: seconds(0.5), crowd: seconds(1.0), limit: seconds(40.0) }
+    } else {
+        Span {
+            rounds: 5,
+            turn: seconds(0.8),
+            paced: seconds(1.5),
+            crowd: seconds(4.0),
+            limit: seconds(150.0),
+        }
+    };
+    let limit = span.limit;
+    std::thread::spawn(move || {
+        std::thread::sleep(limit);
+        eprintln!("given up after {} seconds: the machine is too busy, or something hangs", limit.as_secs());
+        std::process::exit(1);
+    });
+    System::new().block_on(async move {
+        let server = Bench::start().await;
+        let mut table = Table::new(["what", "size", "FrameHub", "beside it", "ratio", "aim", ""]);
+        // First, while the process is small and nothing that was given back can be used again.
+        idle(&server, &mut table).await;
+        for case in &CASES {
+            few_views(&server, &span, case, &mut table).await;
+        }
+        busy_widgets(&server, &span, &mut table).await;
+        crowd(&server, &span, &mut table).await;
+        table.print("A server and its views. Ratios are medians of ratios within a round.");
+    });
+}
+
+/// Draws four pictures in turn, and asks for the next draw at once.
 struct Reel {
     widget: WidgetHandle,
     frames: Vec<Frame>,
     next: usize,
+    /// Least time from one draw to the next.
+    pace: Duration,
+    drawn: Instant,
 }
 
 impl RemoteFrameBuffer for Reel {
     fn get_frame(&mut self) -> Result<Option<Frame>, RenderError> {
+        std::thread::sleep(self.pace.saturating_sub(self.drawn.elapsed()));
+        self.drawn = Instant::now();
         self.widget.request_draw();
-        self.next += 1;
-        Ok(Some(self.frames[self.next % self.frames.len()].clone()))
+        self.next = (self.next + 1) % self.frames.len();
+        Ok(Some(self.frames[self.next].clone()))
     }
 }
 
-struct Idle;
-
-impl RemoteFrameBuffer for Idle {}
-
-fn reel(width: u32, height: u32) -> Vec<Frame> {
-    [Picture::Smooth, Picture::Plot].map(|picture| picture.rgb(width, height)).to_vec()
+/// A plot above a smooth picture, moved up by a quarter of the height from frame to frame: each takes as long to encode.
+fn reel(size: Size) -> Vec<Frame> {
+    static REELS: Mutex<BTreeMap<Size, Vec<Frame>>> = Mutex::new(BTreeMap::new());
+    REELS.lock().expect("nobody panics").entry(size).or_insert_with(|| draw(size)).clone()
 }
 
-/// Starts a server in this process; it ends with the process.
-fn serve() -> (SocketAddr, Hub, JoinHandle<()>) {
-    let config = Config {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        auth: framehub::config::Auth::None,
-        max_widgets: 2000,
-        ..Config::default()
-    };
-    let (started, start) = mpsc::channel();
-    let thread = std::thread::spawn(move || {
-        System::new().block_on(async move {
-            let server = Server::new(config)
-                .kind(
-                    Kind::new("reel", |widget, options| {
-                        let side = |name| {
-                            options.integer(name, 1..=4096).map(|side| u32::try_from(side).unwrap_or(1))
-                        };
-                        let frames = reel(side("width")?, side("height")?);
-                        Ok(Reel { widget, frames, next: 0 })
-                    })
-                    .option("width", 640, "in pixels")
-                    .option("height", 480, "in pixels"),
-                )
-                .kind(Kind::new("idle", |_, _| Ok::<_, KindError>(Idle)));
-            let running = server.start().await.expect("the server starts");
-            started.send((running.address, running.hub.clone())).expect("the benchmark waits");
-            std::future::pending::<()>().await;
-        });
-    });
-    let (address, hub) = start.recv().expect("the server starts");
-    (address, hub, thread)
+fn draw((width, height): Size) -> Vec<Frame> {
+    let bytes = (width * height * 3) as usize;
+    let mut pixels = [
+        &Picture::Plot.rgb(width, height).pixels()[..bytes / 2],
+        &Picture::Smooth.rgb(width, height).pixels()[bytes / 2..],
+    ]
+    .concat();
+    (0..4)
+        .map(|_| {
+            pixels.rotate_left(bytes / 4);
+            Frame::rgb8(width, height, pixels.clone()).expect("as many pixels as the size says")
+        })
+        .collect()
 }
 
-/// Calls the server's hub from outside its runtime.
-fn create(hub: &Hub, kind: &str, width: u32, height: u32) -> WidgetHandle {
-    let options = match kind {
-        "reel" => json!({"width": width, "height": height}).as_object().cloned().unwrap_or_default(),
-        _ => Map::new(),
-    };
-    System::new().block_on(hub.create(kind, None, options, &Map::new())).expect("the widget is made")
+/// A server in this process.
+#[derive(Clone)]
+struct Bench {
+    address: SocketAddr,
+    hub: Hub,
 }
 
-/// A view that confirms every frame at once, on a thread of its own.
-struct View {
-    confirmed: Arc<AtomicU64>,
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<()>,
+/// What happened while it was measured.
+struct Measured {
+    seconds: f64,
+    cpu: f64,
+    draws: f64,
+    /// Encodes that were asked for. One that is overtaken by a newer frame before it begins is not carried out.
+    encodes: f64,
+    /// Frames that were sent to at least one view.
+    sent: f64,
+    /// Confirmed frames of each view, the view with the fewest first.
+    confirmed: Vec<f64>,
 }
 
-impl View {
-    fn open(address: SocketAddr, widget: &str, width: u32, height: u32) -> Self {
-        let stream = TcpStream::connect(address).expect("a connection");
-        stream.set_nodelay(true).expect("an option");
-        stream.set_read_timeout(Some(Duration::from_millis(200))).expect("an option");
-        let request =
-            format!("ws://{address}/api/widgets/{widget}/view").into_client_request().expect("a request");
-        let (mut socket, _) = tungstenite::client(request, stream).expect("a view");
-        let resize = json!({"type": "resize", "width": width, "height": height, "pwidth": width, "pheight": height, "ratio": 1});
-        socket.send(Message::text(resize.to_string())).expect("sent");
-        let (confirmed, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-        let (counter, stopped) = (Arc::clone(&confirmed), Arc::clone(&stop));
-        let thread = std::thread::spawn(move || confirm_all(&mut socket, &counter, &stopped));
-        Self { confirmed, stop, thread }
+impl Measured {
+    /// Frames of all views.
+    fn view_frames(&self) -> f64 {
+        self.confirmed.iter().sum()
     }
 
-    fn frames(&self) -> u64 {
-        self.confirmed.load(Ordering::Relaxed)
+    /// CPU seconds for each frame that was sent, to however many views.
+    fn cpu_per_frame(&self) -> f64 {
+        self.cpu / self.sent
     }
 
-    fn close(self) {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().expect("the view ends well");
+    /// The part of the views that a frame was sent to, in the mean.
+    fn reach(&self) -> f64 {
+        self.view_frames() / self.sent / self.confirmed.len() as f64
+    }
+
+    /// Frames per second that views confirmed, in the mean.
+    fn rate(&self) -> f64 {
+        self.view_frames() / self.confirmed.len() as f64 / self.seconds
     }
 }
 
-fn confirm_all(socket: &mut WebSocket<TcpStream>, confirmed: &AtomicU64, stop: &AtomicBool) {
-    let mut index = 0;
-    while !stop.load(Ordering::Relaxed) {
-        match socket.read() {
-            Ok(Message::Binary(_)) => {}
-            Ok(_) => continue,
-            Err(tungstenite::Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => continue,
-            Err(_) => break,
-        }
-        index += 1;
-        let feedback = json!({"type": "frame_feedback", "index": index, "timestamp": 0, "localtime": 0});
-        if socket.send(Message::text(feedback.to_string())).is_err() {
-            break;
-        }
-        confirmed.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// Frames a second that the first view confirms, and CPU seconds of this process for each of them, while `views` watch.
-fn measure(address: SocketAddr, hub: &Hub, views: usize, size: (u32, u32), seconds: f64) -> (f64, f64) {
-    let widget = create(hub, "reel", size.0, size.1);
-    let views: Vec<_> = (0..views).map(|_| View::open(address, widget.id(), size.0, size.1)).collect();
-    // All views have their first frame before the clock starts.
-    while views.iter().any(|view| view.frames() == 0) {
-        std::thread::park_timeout(Duration::from_millis(5));
-    }
-    let (start, cpu, before) = (Instant::now(), cpu_seconds(), total(&views));
-    std::thread::park_timeout(Duration::from_secs_f64(seconds));
-    #[expect(clippy::cast_precision_loss, reason = "some thousand frames")]
-    let frames = (total(&views) - before) as f64 / views.len() as f64;
-    let outcome = (frames / start.elapsed().as_secs_f64(), (cpu_seconds() - cpu) / frames);
-    widget.close();
-    views.into_iter().for_each(View::close);
-    outcome
-}
-
-fn total(views: &[View]) -> u64 {
-    views.iter().map(View::frames).sum()
-}
-
-/// User and system time of this process so far.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
-    let fields: Vec<_> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
-    // Fields 14 and 15 of proc(5), in ticks of 1/100 s.
-    [11, 12].iter().filter_map(|&field: &usize| fields[field].parse::<f64>().ok()).sum::<f64>() / 100.0
-}
-
-/// Resident memory of this process, in KB.
-fn resident_kb() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-    line.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or_default()
-}
-
-/// Frames a second of the encoder alone, on one core.
-fn encoder_rate(size: (u32, u32), seconds: f64) -> f64 {
-    let frames = reel(size.0, size.1);
-    let variant =
-        Variant { width: size.0, height: size.1, codec: Codec::Jpeg { quality: 80 }, base64: false };
-    let (start, mut count) = (Instant::now(), 0.0);
-    while start.elapsed().as_secs_f64() < seconds {
-        for frame in &frames {
-            encode(frame, variant).expect("it encodes");
-            count += 1.0;
-        }
-    }
-    count / start.elapsed().as_secs_f64()
-}
-
-fn main() {
-    let seconds = if std::env::args().any(|argument| argument == "--quick") { 0.5 } else { 3.0 };
-    let (address, hub, _server) = serve();
-
-    let before = resident_kb();
-    let idle: Vec<_> = (0..1000).map(|_| create(&hub, "idle", 0, 0)).collect();
-    let per_widget = (resident_kb() - before) / 1000.0;
-    idle.iter().for_each(WidgetHandle::close);
-
-    let mut rates = Table::new(["size", "encoder frames/s", "confirmed frames/s", "confirmed / encoder"]);
-    for size in [(1920, 1080), (640, 480)] {
-        let encoder = encoder_rate(size, seconds);
-        let (rate, _) = measure(address, &hub, 1, size, seconds);
-        rates.row([
-            format!("{}×{}", size.0, size.1),
-            format!("{encoder:.0}"),
-            format!("{rate:.0}"),
-            ratio(rate, encoder),
-        ]);
-    }
-    rates.print("One view, JPEG of quality 80, beside the encoder alone on one core");
-
-    let mut views =
-        Table::new(["views", "size", "frames/s each", "CPU ms a frame", "a further view / the first"]);
-    for (count, size) in
-        [(1, (1920, 1080)), (8, (1920, 1080)), (1, (640, 480)), (8, (640, 480)), (500, (640, 480))]
-    {
-        let (rate, cpu) = measure(address, &hub, count, size, seconds);
-        let (_, single) = measure(address, &hub, 1, size, seconds);
-        #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
-        let further = if count == 1 {
-            "–".to_owned()
-        } else {
-            format!("{:.3}", (cpu - single) / (count - 1) as f64 / single)
+impl Bench {
+    async fn start() -> Self {
+        let config = Config {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            auth: Auth::None,
+            no_demos: true,
+            max_widgets: IDLE_WIDGETS + BUSY_WIDGETS + 10,
+            ..Config::default()
         };
-        views.row([
-            count.to_string(),
-            format!("{}×{}", size.0, size.1),
-            format!("{rate:.0}"),
-            format!("{:.2}", cpu * 1e3),
-            further,
+        let kind = Kind::new("reel", |widget, options| {
+            let number = |name| options.integer(name, 0..=4096);
+            let side = |name| Ok::<_, KindError>(u32::try_from(number(name)?).unwrap_or(u32::MAX));
+            Ok(Reel {
+                widget,
+                frames: reel((side("width")?, side("height")?)),
+                next: 0,
+                pace: Duration::from_millis(number("pace")?),
+                drawn: Instant::now(),
+            })
+        })
+        .option("width", 640, "in pixels")
+        .option("height", 480, "in pixels")
+        .option("pace", 0, "in milliseconds");
+        let running = Server::new(config).demos().kind(kind).start().await.expect("the server starts");
+        Self { address: running.address, hub: running.hub.clone() }
+    }
+
+    async fn create(&self, kind: &str, options: serde_json::Value) -> WidgetHandle {
+        let options = options.as_object().cloned().unwrap_or_default();
+        self.hub.create(kind, None, options, &Map::new()).await.expect("the widget is made")
+    }
+
+    async fn reel(&self, (width, height): Size, pace: Duration) -> WidgetHandle {
+        let pace = u64::try_from(pace.as_millis()).expect("a short time");
+        self.create("reel", json!({"width": width, "height": height, "pace": pace})).await
+    }
+
+    /// Draws, encodes, frames sent, and the confirmed frames of each view, so far.
+    async fn counts(&self, widget: &WidgetHandle) -> ([u64; 3], Vec<u64>) {
+        let report = self.hub.report(widget).await.expect("the widget is there");
+        let confirmed = report.views.iter().map(|view| view.stats.confirmed_frames).collect();
+        ([report.drawn_frames, report.encodes, report.stats.sent_frames], confirmed)
+    }
+
+    /// Waits until the frames that the views confirmed are as they should be.
+    async fn wait(&self, what: &str, widget: &WidgetHandle, condition: impl Fn(&[u64]) -> bool) {
+        let start = Instant::now();
+        loop {
+            let (_, confirmed) = self.counts(widget).await;
+            if condition(&confirmed) {
+                return;
+            }
+            let without = confirmed.iter().filter(|frames| **frames == 0).count();
+            assert!(
+                start.elapsed() < PATIENCE,
+                "waited in vain: {what}; {} views, {without} of them without a frame",
+                confirmed.len()
+            );
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Lets views watch a widget for a while, all at its own size.
+    async fn measure(&self, widget: &WidgetHandle, size: Size, views: usize, span: Duration) -> Measured {
+        let browsers = Browsers::start(self.address, widget.id(), views, size);
+        self.wait("all views have a frame", widget, |frames| {
+            frames.len() == views && frames.iter().all(|frames| *frames > 0)
+        })
+        .await;
+        sleep(WARM_UP).await;
+        let (counts, before) = self.counts(widget).await;
+        let (start, cpu) = (Instant::now(), cpu_seconds());
+        sleep(span).await;
+        let (counts_after, after) = self.counts(widget).await;
+        let (seconds, cpu) = (start.elapsed().as_secs_f64(), cpu_seconds() - cpu);
+        assert_eq!(after.len(), views, "no view was lost");
+        let mut confirmed: Vec<_> =
+            after.iter().zip(&before).map(|(after, before)| (after - before) as f64).collect();
+        confirmed.sort_by(f64::total_cmp);
+        drop(browsers);
+        self.wait("the views are gone", widget, <[u64]>::is_empty).await;
+        let [draws, encodes, sent] = [0, 1, 2].map(|count| (counts_after[count] - counts[count]) as f64);
+        Measured { seconds, cpu, draws, encodes, sent, confirmed }
+    }
+}
+
+/// One view beside the encoder alone, and what a further view costs beside the first.
+async fn few_views(server: &Bench, span: &Span, case: &Case, table: &mut Table) {
+    let (size, frames) = (case.size, reel(case.size));
+    let (free, paced) = (server.reel(size, Duration::ZERO).await, server.reel(size, case.pace).await);
+    let pool = Pool::new(0).expect("threads start");
+    let mut rounds = Vec::new();
+    for _ in 0..span.rounds {
+        let alone = encoder_rate(&frames, span.turn);
+        let view = server.measure(&free, size, 1, span.turn).await.rate();
+        let pooled = pool_rate(&pool, &frames, span.turn);
+        let one = server.measure(&paced, size, 1, span.paced).await;
+        let more = server.measure(&paced, size, 1 + FURTHER, span.paced).await;
+        let first = one.cpu_per_frame();
+        // For each frame, the first view pays the encode; the rest is that of the views that shared it.
+        let further = (more.cpu - more.sent * first) / (more.view_frames() - more.sent);
+        rounds.push([view, alone, pooled, further, first, more.reach()]);
+    }
+    free.close();
+    paced.close();
+
+    let [view, alone, pooled, further, first, reach] =
+        [0, 1, 2, 3, 4, 5].map(|column| median(rounds.iter().map(|round| round[column]).collect()));
+    let ratio =
+        |one: usize, other: usize| median(rounds.iter().map(|round| round[one] / round[other]).collect());
+    let (size, per_second) = (name(size), |rate: f64| format!("{rate:.1} frames/s"));
+    let (to_alone, to_pool, to_first) = (ratio(0, 1), ratio(0, 2), ratio(3, 4));
+    table.row([
+        "one view / the encoder, one thread".to_owned(),
+        size.clone(),
+        per_second(view),
+        per_second(alone),
+        format!("{to_alone:.2}"),
+        format!("≥ {}", case.least),
+        verdict(to_alone >= case.least),
+    ]);
+    table.row([
+        "one view / the encoder's pool, all cores".to_owned(),
+        size.clone(),
+        per_second(view),
+        per_second(pooled),
+        format!("{to_pool:.2}"),
+        String::new(),
+        String::new(),
+    ]);
+    table.row([
+        format!("CPU of a further view / of the first (frames shared by {:.0} %)", reach * 100.0),
+        size,
+        format!("{:.3} ms", further * 1e3),
+        format!("{:.3} ms", first * 1e3),
+        format!("{:.1} %", to_first * 100.0),
+        format!("≤ {:.0} %", MOST_FURTHER * 100.0),
+        verdict(to_first <= MOST_FURTHER),
+    ]);
+}
+
+/// More widgets than cores, each with one view and drawing whenever that is ready.
+async fn busy_widgets(server: &Bench, span: &Span, table: &mut Table) {
+    let pool = Pool::new(0).expect("threads start");
+    let (mut to_pool, mut draws, mut sent, mut pooled) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..span.rounds {
+        let all = pool_rate(&pool, &reel(SMALL), span.turn);
+        let mut running = Vec::new();
+        for _ in 0..BUSY_WIDGETS {
+            let (server, widget, turn) =
+                (server.clone(), server.reel(SMALL, Duration::ZERO).await, span.turn);
+            running.push(actix_web::rt::spawn(async move {
+                let measured = server.measure(&widget, SMALL, 1, turn).await;
+                widget.close();
+                (measured.sent / measured.seconds, measured.draws / measured.seconds)
+            }));
+        }
+        let (mut all_sent, mut all_draws) = (0.0, 0.0);
+        for one in running {
+            let (sent, draws) = one.await.expect("the measurement ends well");
+            (all_sent, all_draws) = (all_sent + sent, all_draws + draws);
+        }
+        to_pool.push(all_sent / all);
+        draws.push(all_draws);
+        sent.push(all_sent);
+        pooled.push(all);
+    }
+    let [to_pool, draws, sent, pooled] = [to_pool, draws, sent, pooled].map(median);
+    table.row([
+        format!("{BUSY_WIDGETS} busy widgets, all their frames / the encoder's pool"),
+        name(SMALL),
+        format!("{sent:.1} frames/s"),
+        format!("{pooled:.1} frames/s"),
+        format!("{to_pool:.2}"),
+        String::new(),
+        String::new(),
+    ]);
+    table.row([
+        format!("{BUSY_WIDGETS} busy widgets, draws / frames sent"),
+        name(SMALL),
+        format!("{draws:.1} /s"),
+        format!("{sent:.1} /s"),
+        format!("{:.2}", draws / sent),
+        String::new(),
+        String::new(),
+    ]);
+}
+
+/// Many views of one widget: one that draws at a pace that they can keep, and one that draws whenever any of them is ready.
+async fn crowd(server: &Bench, span: &Span, table: &mut Table) {
+    for (what, pace) in [("10 draws a second", CROWD_PACE), ("draws at once", Duration::ZERO)] {
+        let widget = server.reel(SMALL, pace).await;
+        let one = server.measure(&widget, SMALL, 1, span.paced).await;
+        let crowd = server.measure(&widget, SMALL, CROWD, span.crowd).await;
+        widget.close();
+        let rate = |frames: f64| frames / crowd.seconds;
+        let (fewest, most) = (rate(crowd.confirmed[0]), rate(crowd.confirmed[CROWD - 1]));
+        table.row([
+            format!("{CROWD} views, {what}: frames of a view (fewest, most) / sent"),
+            name(SMALL),
+            format!("{:.1} frames/s ({fewest:.1}, {most:.1})", crowd.rate()),
+            format!("{:.1} frames/s", rate(crowd.sent)),
+            format!("{:.2}", crowd.reach()),
+            String::new(),
+            String::new(),
+        ]);
+        table.row([
+            format!("{CROWD} views, {what}: encodes asked for / draws"),
+            name(SMALL),
+            format!("{:.1} /s", rate(crowd.encodes)),
+            format!("{:.1} /s", rate(crowd.draws)),
+            format!("{:.2}", crowd.encodes / crowd.draws),
+            "1".to_owned(),
+            // At either end, a frame may be drawn and its encode not yet asked for.
+            verdict((crowd.encodes - crowd.draws).abs() <= 2.0),
+        ]);
+        let (each, only) = (crowd.cpu / crowd.view_frames(), one.cpu / one.view_frames());
+        table.row([
+            format!("{CROWD} views, {what}: CPU of a view's frame / of an only view's"),
+            name(SMALL),
+            format!("{:.3} ms", each * 1e3),
+            format!("{:.3} ms", only * 1e3),
+            format!("{:.1} %", each / only * 100.0),
+            String::new(),
+            String::new(),
         ]);
     }
-    views.print("Views that share the encode; the CPU is that of the server and of the views' own ends");
+}
 
-    println!("\n1,000 idle widgets: {per_widget:.1} KB each");
+/// Widgets that nobody watches.
+async fn idle(server: &Bench, table: &mut Table) {
+    // What the first widget of a kind needs once is not a widget's.
+    let first = server.create("grid", json!({})).await;
+    let before = resident_kb();
+    let mut widgets = Vec::with_capacity(IDLE_WIDGETS);
+    for _ in 0..IDLE_WIDGETS {
+        widgets.push(server.create("grid", json!({})).await);
+    }
+    // An answer says that a widget's actor is at rest.
+    for widget in &widgets {
+        server.counts(widget).await;
+    }
+    let each = (resident_kb() - before) / IDLE_WIDGETS as f64;
+    widgets.iter().chain([&first]).for_each(WidgetHandle::close);
+    table.row([
+        format!("memory of each of {IDLE_WIDGETS} idle widgets"),
+        String::new(),
+        format!("{each:.1} KB"),
+        String::new(),
+        String::new(),
+        format!("≤ {MOST_KB} KB"),
+        verdict(each <= MOST_KB),
+    ]);
+}
+
+fn variant(frame: &Frame) -> Variant {
+    Variant {
+        width: frame.width(),
+        height: frame.height(),
+        codec: Codec::Jpeg { quality: 80 },
+        base64: false,
+    }
+}
+
+/// Frames a second that one thread encodes.
+fn encoder_rate(frames: &[Frame], span: Duration) -> f64 {
+    let (start, mut count) = (Instant::now(), 0);
+    while start.elapsed() < span {
+        for frame in frames {
+            std::hint::black_box(encode(frame, variant(frame)).expect("the frames can be encoded"));
+            count += 1;
+        }
+    }
+    f64::from(count) / start.elapsed().as_secs_f64()
+}
+
+/// Frames a second that the pool encodes.
+fn pool_rate(pool: &Pool, frames: &[Frame], span: Duration) -> f64 {
+    let (done, results) = mpsc::channel();
+    let start = |frame: &Frame| {
+        let done = done.clone();
+        pool.encode(
+            frame.clone(),
+            variant(frame),
+            || true,
+            move |outcome| {
+                let _ = done.send(outcome);
+            },
+        );
+    };
+    // As many at once as there are cores, and as many waiting.
+    let jobs = 2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    (0..jobs).for_each(|job| start(&frames[job % frames.len()]));
+    let (began, mut count) = (Instant::now(), 0);
+    while began.elapsed() < span {
+        results.recv().expect("the pool answers");
+        count += 1;
+        start(&frames[count % frames.len()]);
+    }
+    let rate = count as f64 / began.elapsed().as_secs_f64();
+    // The pool is at rest before the next turn begins.
+    (0..jobs).for_each(|_| drop(results.recv()));
+    rate
+}
+
+fn name((width, height): Size) -> String {
+    format!("{width}×{height}")
+}
+
+fn verdict(met: bool) -> String {
+    if met { "met" } else { "missed" }.to_owned()
 }

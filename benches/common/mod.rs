@@ -5,7 +5,9 @@
 
 #![allow(dead_code, reason = "each benchmark uses some of this")]
 
+pub mod browsers;
 pub mod pictures;
+pub mod process;
 
 use std::time::Instant;
 
