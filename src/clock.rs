@@ -7,6 +7,11 @@ pub fn unix_now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 
+/// Now, in whole seconds since 1970 (Unix time).
+pub fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
 /// How many of the latest pings the estimate rests on: at one each two seconds a minute, in which clocks drift little.
 const WINDOW: usize = 30;
 

@@ -5,8 +5,12 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Parser, ValueEnum};
 
 use crate::{
-    actors::{view::ViewLimits, widget::WidgetLimits},
-    protocol::InboundLimits,
+    actors::{kernel::KernelSettings, view::ViewLimits, widget::WidgetLimits},
+    hub::HubLimits,
+    protocol::{
+        InboundLimits,
+        kernel::{KernelInboundLimits, KernelLimits, MAX_HEADER},
+    },
 };
 
 /// A server for remote frame buffer widgets: rendered where the data is, shown where the user is.
@@ -62,6 +66,14 @@ pub struct Config {
     /// Most views of one widget at a time
     #[arg(long, env = "FRAMEHUB_MAX_VIEWS", value_name = "N", default_value_t = 1000, value_parser = at_least_one, help_heading = "Limits")]
     pub max_views: usize,
+
+    /// Most notebook kernels and scripts connected at a time
+    #[arg(long, env = "FRAMEHUB_MAX_KERNELS", value_name = "N", default_value_t = 100, value_parser = at_least_one, help_heading = "Limits")]
+    pub max_kernels: usize,
+
+    /// Seconds for which the widgets of a kernel that is gone wait for it
+    #[arg(long, env = "FRAMEHUB_KERNEL_GRACE", value_name = "SECONDS", default_value = "300", value_parser = grace, help_heading = "Limits")]
+    pub kernel_grace: Duration,
 
     /// Most pixels that a renderer is asked for; larger views get them scaled up by the browser
     #[arg(long, env = "FRAMEHUB_MAX_PIXELS", value_name = "WxH", default_value = "3840x2160", value_parser = pixels, help_heading = "Limits")]
@@ -137,6 +149,8 @@ impl Default for Config {
             no_demos: false,
             max_widgets: 1000,
             max_views: 1000,
+            max_kernels: 100,
+            kernel_grace: Duration::from_secs(300),
             max_pixels: 3840 * 2160,
             max_frame_pixels: 16_384 * 8192,
             max_snapshot_pixels: 7680 * 4320,
@@ -170,8 +184,26 @@ impl Config {
         Ok(())
     }
 
+    /// The bounds on what the server carries.
+    pub(crate) fn hub_limits(&self) -> HubLimits {
+        HubLimits {
+            max_widgets: self.max_widgets,
+            max_kernels: self.max_kernels,
+            widget: self.widget_limits(),
+            kernel: KernelSettings {
+                grace: self.kernel_grace,
+                limits: KernelLimits {
+                    message_bytes: self.max_message_bytes,
+                    header_bytes: MAX_HEADER,
+                    frame_pixels: self.max_frame_pixels,
+                },
+            },
+            inbound: self.inbound_limits(),
+        }
+    }
+
     /// The bounds on widgets and their views.
-    pub(crate) fn widget_limits(&self) -> WidgetLimits {
+    fn widget_limits(&self) -> WidgetLimits {
         WidgetLimits {
             max_views: self.max_views,
             max_pixels: self.max_pixels,
@@ -186,6 +218,14 @@ impl Config {
         InboundLimits {
             max_message_bytes: self.max_message_bytes,
             max_events_per_second: self.max_events_per_second,
+        }
+    }
+
+    /// The bounds on what a kernel's connection sends.
+    pub(crate) fn kernel_inbound_limits(&self) -> KernelInboundLimits {
+        KernelInboundLimits {
+            max_message_bytes: self.max_message_bytes,
+            max_frame_pixels: self.max_frame_pixels,
         }
     }
 }
@@ -249,11 +289,19 @@ fn pixels(text: &str) -> Result<u64, String> {
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
+    duration(text, 0.01, 3600.0)
+}
+
+fn grace(text: &str) -> Result<Duration, String> {
+    duration(text, 0.0, 604_800.0)
+}
+
+fn duration(text: &str, min: f64, max: f64) -> Result<Duration, String> {
     text.parse::<f64>()
         .ok()
-        .filter(|seconds| (0.01..=3600.0).contains(seconds))
+        .filter(|seconds| (min..=max).contains(seconds))
         .map(Duration::from_secs_f64)
-        .ok_or_else(|| "write a number of seconds from 0.01 to 3600".to_owned())
+        .ok_or_else(|| format!("write a number of seconds from {min} to {max}"))
 }
 
 #[cfg(test)]

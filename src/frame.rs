@@ -1,10 +1,12 @@
 //! A frame: the pixels that a renderer made, before any encoding.
 
 use bytes::Bytes;
+use serde::Deserialize;
 
 /// How the pixels of a [`Frame`] are laid out in memory. All formats have 8 bits per channel,
 /// values 0..=255 in sRGB as a browser shows them, rows from top to bottom without padding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum PixelFormat {
     /// One channel: grey.
     Gray8,

@@ -25,7 +25,7 @@ pub struct Identity {
     /// Names the widget in URLs.
     pub id: String,
     /// The kind that made it.
-    pub kind: &'static str,
+    pub kind: String,
     /// The user it belongs to; `None` where there are no users.
     pub owner: Option<String>,
     /// When it was made, Unix time in seconds.
@@ -47,13 +47,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub fn new(
-        id: String,
-        kind: &'static str,
-        owner: Option<String>,
-        options: Options,
-        traits: Traits,
-    ) -> Self {
+    pub fn new(id: String, kind: String, owner: Option<String>, options: Options, traits: Traits) -> Self {
         Self {
             identity: Identity { id, kind, owner, created: unix_now(), options },
             draw_requested: AtomicBool::new(false),
@@ -81,6 +75,9 @@ pub enum SnapshotError {
     /// The renderer has not made any frame.
     #[error("the widget has no frame: its renderer returned none")]
     NoFrame,
+    /// The kernel that draws the widget is gone, and left no frame.
+    #[error("the kernel that draws the widget is gone and has left no frame: run it again")]
+    Gone,
     /// The renderer failed.
     #[error("the renderer failed: {0}")]
     Failed(String),
@@ -194,6 +191,14 @@ impl WidgetHandle {
             self.widget.do_send(widget::TraitsChanged);
         }
         Ok(())
+    }
+}
+
+impl WidgetHandle {
+    /// Sets all traits.
+    pub(crate) fn replace_traits(&self, traits: Traits) {
+        *self.shared.traits.lock() = traits;
+        self.widget.do_send(widget::TraitsChanged);
     }
 }
 

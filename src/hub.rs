@@ -10,11 +10,14 @@ use std::{
 };
 
 use actix::prelude::*;
+use prometheus::IntGauge;
 use serde_json::{Map, Value};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     actors::{
+        kernel::{Kernel, KernelSettings, Shutdown},
+        kernels::{Kernels, OwnName},
         metrics::{Metrics, Register, Scrape},
         registry::Registry,
         widget::{GetReport, Install, Surroundings, Widget, WidgetLimits, WidgetReport},
@@ -22,8 +25,10 @@ use crate::{
     encode::Pool,
     handle::{Shared, WidgetHandle},
     panic,
-    render::{KindError, Kinds},
-    traits::TraitError,
+    protocol::{InboundLimits, Refusal, close_code},
+    render::{KindError, Kinds, Options},
+    traits::{TraitError, Traits},
+    web::auth::ticket::Tickets,
 };
 
 /// Most arbiters for widgets and views: they only decide, so that a few carry thousands.
@@ -49,6 +54,60 @@ pub enum CreateError {
     Stopping,
 }
 
+impl From<TraitError> for Refusal {
+    fn from(error: TraitError) -> Self {
+        Self::of_message("bad_trait", error.to_string()).field(format!("traits.{}", error.name))
+    }
+}
+
+impl From<CreateError> for Refusal {
+    fn from(error: CreateError) -> Self {
+        let message = error.to_string();
+        match error {
+            CreateError::Trait(error) => error.into(),
+            CreateError::Kind(KindError::Unknown { .. }) => {
+                Self::of_message("unknown_kind", message).field("kind")
+            }
+            CreateError::Kind(KindError::Option { option, .. }) => {
+                Self::of_message("bad_option", message).field(format!("options.{option}"))
+            }
+            CreateError::Kind(KindError::Failed(_)) => {
+                Self::of_message("renderer_failed", format!("the renderer cannot start: {message}"))
+            }
+            CreateError::Full(_) => Self::of_message("max_widgets", message),
+            CreateError::Exists(_) => Self::of_message("exists", message).field("id"),
+            CreateError::Stopping => Self::of_message("unavailable", message),
+        }
+    }
+}
+
+/// Bounds on what a server carries.
+#[derive(Debug, Clone, Copy)]
+pub struct HubLimits {
+    /// Most widgets.
+    pub max_widgets: usize,
+    /// Most kernels connected.
+    pub max_kernels: usize,
+    /// Bounds on each widget.
+    pub widget: WidgetLimits,
+    /// What holds for each kernel.
+    pub kernel: KernelSettings,
+    /// Bounds on what a view sends.
+    pub inbound: InboundLimits,
+}
+
+/// A kernel's right to be connected; it counts as connected for as long as this lives.
+pub struct Admission {
+    _permit: OwnedSemaphorePermit,
+    gauge: IntGauge,
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        self.gauge.dec();
+    }
+}
+
 /// Everything a running server shares. Clones are cheap.
 #[derive(Clone)]
 pub struct Hub(Arc<Inner>);
@@ -61,8 +120,12 @@ struct Inner {
     arbiters: Vec<ArbiterHandle>,
     next_arbiter: AtomicUsize,
     places: Arc<Semaphore>,
-    max_widgets: usize,
-    limits: WidgetLimits,
+    kernels: Kernels,
+    kernel_places: Arc<Semaphore>,
+    /// How many kernels are connected.
+    kernel_gauge: IntGauge,
+    tickets: Tickets,
+    limits: HubLimits,
 }
 
 impl Hub {
@@ -70,11 +133,7 @@ impl Hub {
     ///
     /// # Errors
     /// When the metrics or the encoder pool cannot be made.
-    pub fn start(
-        kinds: Kinds,
-        max_widgets: usize,
-        limits: WidgetLimits,
-    ) -> Result<Self, Box<dyn std::error::Error>> {
+    pub fn start(kinds: Kinds, limits: HubLimits) -> Result<Self, Box<dyn std::error::Error>> {
         let arbiters: Vec<_> = (0..available_parallelism().map_or(1, NonZero::get).min(MAX_ARBITERS))
             .map(|_| Arbiter::new().handle())
             .collect();
@@ -82,12 +141,15 @@ impl Hub {
         Ok(Self(Arc::new(Inner {
             kinds,
             registry: Registry::default(),
+            kernels: Kernels::default(),
+            kernel_places: Arc::new(Semaphore::new(limits.max_kernels)),
+            kernel_gauge: metrics.kernels(),
+            tickets: Tickets::new(),
             metrics: Metrics::start_in_arbiter(&arbiters[0], |_| metrics),
             pool: Arc::new(Pool::new(0)?),
             arbiters,
             next_arbiter: AtomicUsize::new(0),
-            places: Arc::new(Semaphore::new(max_widgets)),
-            max_widgets,
+            places: Arc::new(Semaphore::new(limits.max_widgets)),
             limits,
         })))
     }
@@ -118,39 +180,17 @@ impl Hub {
         options: Map<String, Value>,
         traits: &Map<String, Value>,
     ) -> Result<WidgetHandle, CreateError> {
-        let inner = &self.0;
-        let kind = inner.kinds.get(kind)?.clone();
+        let kind = self.0.kinds.get(kind)?.clone();
         let options = kind.complete(options)?;
         let mut all_traits = kind.traits().clone();
         all_traits.apply(traits)?;
-        let place = Arc::clone(&inner.places)
-            .try_acquire_owned()
-            .map_err(|_| CreateError::Full(inner.max_widgets))?;
-        let id = id.map_or_else(random_id, str::to_owned);
-        if inner.registry.contains(&id) {
-            return Err(CreateError::Exists(id));
-        }
-
-        let register = Register { widget: id.clone(), kind: kind.name().to_owned() };
-        let metrics = inner.metrics.send(register).await.map_err(|_| CreateError::Stopping)?;
-        let around = Surroundings {
-            pool: Arc::clone(&inner.pool),
-            registry: inner.registry.clone(),
-            metrics,
-            limits: inner.limits,
-        };
-        let shared = Arc::new(Shared::new(id, kind.name(), None, options, all_traits));
-        let arbiter =
-            &inner.arbiters[inner.next_arbiter.fetch_add(1, Ordering::Relaxed) % inner.arbiters.len()];
-        let for_actor = Arc::clone(&shared);
-        let widget = Widget::start_in_arbiter(arbiter, move |_| Widget::new(for_actor, around, place));
-        let handle = WidgetHandle::new(Arc::clone(&shared), widget);
+        let handle =
+            self.begin(kind.name().to_owned(), id.map(str::to_owned), None, options, all_traits).await?;
 
         // Renderers are made where they may block. Should it fail, the actor ends with its last address.
         let for_renderer = handle.clone();
-        let made =
-            actix_web::rt::task::spawn_blocking(move || kind.make(for_renderer, &shared.identity.options))
-                .await;
+        let options = handle.identity().options.clone();
+        let made = actix_web::rt::task::spawn_blocking(move || kind.make(for_renderer, &options)).await;
         let renderer = made.map_err(|error| {
             let panic = error.try_into_panic();
             KindError::Failed(
@@ -158,9 +198,110 @@ impl Hub {
             )
         })??;
         handle.addr().do_send(Install(renderer));
-        inner.registry.insert(handle.clone());
-        tracing::info!(widget = handle.id(), kind = handle.identity().kind, "widget made");
+        self.list(&handle);
         Ok(handle)
+    }
+
+    /// Makes a widget whose renderer is in a kernel, with a random id or the given one. It does nothing before the kernel
+    /// adopts it.
+    ///
+    /// # Errors
+    /// When there is no place for another widget, or one of that id exists.
+    pub(crate) async fn create_for_kernel(
+        &self,
+        kind: String,
+        id: Option<String>,
+        owner: Option<String>,
+        traits: Traits,
+    ) -> Result<WidgetHandle, CreateError> {
+        let handle = self.begin(kind, id, owner, Options::default(), traits).await?;
+        self.list(&handle);
+        Ok(handle)
+    }
+
+    fn list(&self, handle: &WidgetHandle) {
+        self.0.registry.insert(handle.clone());
+        tracing::info!(widget = handle.id(), kind = handle.identity().kind, "widget made");
+    }
+
+    /// Starts the actor of a widget, without a renderer, and not in the registry yet.
+    async fn begin(
+        &self,
+        kind: String,
+        id: Option<String>,
+        owner: Option<String>,
+        options: Options,
+        traits: Traits,
+    ) -> Result<WidgetHandle, CreateError> {
+        let inner = &self.0;
+        let place = Arc::clone(&inner.places)
+            .try_acquire_owned()
+            .map_err(|_| CreateError::Full(inner.limits.max_widgets))?;
+        let id = id.unwrap_or_else(random_id);
+        if inner.registry.contains(&id) {
+            return Err(CreateError::Exists(id));
+        }
+
+        let register = Register { widget: id.clone(), kind: kind.clone() };
+        let metrics = inner.metrics.send(register).await.map_err(|_| CreateError::Stopping)?;
+        let around = Surroundings {
+            pool: Arc::clone(&inner.pool),
+            registry: inner.registry.clone(),
+            metrics,
+            limits: inner.limits.widget,
+        };
+        let shared = Arc::new(Shared::new(id, kind, owner, options, traits));
+        let for_actor = Arc::clone(&shared);
+        let widget = Widget::start_in_arbiter(self.arbiter(), move |_| Widget::new(for_actor, around, place));
+        Ok(WidgetHandle::new(shared, widget))
+    }
+
+    /// Where the next actor runs: they are dealt out in turn.
+    fn arbiter(&self) -> &ArbiterHandle {
+        &self.0.arbiters[self.0.next_arbiter.fetch_add(1, Ordering::Relaxed) % self.0.arbiters.len()]
+    }
+
+    /// Lets a kernel in, if there is a place for it.
+    ///
+    /// # Errors
+    /// When as many kernels are connected as may be.
+    pub(crate) fn admit_kernel(&self) -> Result<Admission, Refusal> {
+        let permit = Arc::clone(&self.0.kernel_places).try_acquire_owned().map_err(|_| {
+            let max = self.0.limits.max_kernels;
+            let message =
+                format!("the server has {max} kernels, which is the limit (--max-kernels): end one of them");
+            Refusal::of_connection("max_kernels", message, close_code::TRY_LATER)
+        })?;
+        self.0.kernel_gauge.inc();
+        Ok(Admission { _permit: permit, gauge: self.0.kernel_gauge.clone() })
+    }
+
+    /// The kernel of a session, started if it is a new one.
+    pub(crate) fn kernel(&self, session: &OwnName) -> Addr<Kernel> {
+        self.0.kernels.of_session(session, || {
+            let (hub, session) = (self.clone(), session.clone());
+            Kernel::start_in_arbiter(self.arbiter(), move |_| Kernel::new(hub, session))
+        })
+    }
+
+    /// The kernels there are.
+    pub(crate) fn kernels(&self) -> &Kernels {
+        &self.0.kernels
+    }
+
+    /// What holds for each kernel.
+    pub(crate) fn kernel_settings(&self) -> KernelSettings {
+        self.0.limits.kernel
+    }
+
+    /// Bounds on what a view sends.
+    pub(crate) fn inbound_limits(&self) -> InboundLimits {
+        self.0.limits.inbound
+    }
+
+    /// Issues and checks tickets to views.
+    pub(crate) fn tickets(&self) -> &Tickets {
+        &self.0.tickets
     }
 
     /// A widget's statistics; `None` when it is closed.
@@ -180,8 +321,11 @@ impl Hub {
         }
     }
 
-    /// Tells all widgets and views that the server stops.
+    /// Tells all kernels, widgets and views that the server stops.
     pub fn shut_down(&self) {
+        for kernel in self.0.kernels.all() {
+            kernel.do_send(Shutdown);
+        }
         for widget in self.0.registry.all() {
             widget.shut_down();
         }

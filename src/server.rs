@@ -153,7 +153,7 @@ impl Server {
         let listen = |error| ServeError::Listen { address, error };
         let listener = TcpListener::bind(address).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let hub = Hub::start(self.kinds, config.max_widgets, config.widget_limits())
+        let hub = Hub::start(self.kinds, config.hub_limits())
             .map_err(|error| ServeError::Start(error.to_string()))?;
         for kind in self.first {
             if let Err(error) = hub.create(&kind, Some(&kind), Map::new(), &Map::new()).await {
@@ -169,6 +169,7 @@ impl Server {
             cookie: format!("framehub-{}", address.port()),
             allow_origins: config.allow_origins.clone(),
             inbound: config.inbound_limits(),
+            kernel_inbound: config.kernel_inbound_limits(),
         });
         let reap_after = 2 * config.deadline + REAP_AFTER;
         let http = HttpServer::new(move || App::new().configure(configure(site.clone())))

@@ -79,6 +79,7 @@ pub struct Metrics {
     counters: Vec<IntCounterVec>,
     seconds: Vec<CounterVec>,
     views: IntGaugeVec,
+    kernels: IntGauge,
 }
 
 const COUNTERS: [(&str, &str); 8] = [
@@ -122,8 +123,10 @@ impl Metrics {
             counters: Vec::new(),
             seconds: Vec::new(),
             views: IntGaugeVec::new(Opts::new("framehub_views", "Views connected."), &LABELS)?,
+            kernels: IntGauge::new("framehub_kernels", "Notebook kernels and scripts connected.")?,
             registry,
         };
+        metrics.registry.register(Box::new(metrics.kernels.clone()))?;
         metrics.registry.register(Box::new(metrics.views.clone()))?;
         for (name, help) in COUNTERS {
             let counter = IntCounterVec::new(Opts::new(name, help), &LABELS)?;
@@ -136,6 +139,11 @@ impl Metrics {
             metrics.seconds.push(counter);
         }
         Ok(metrics)
+    }
+
+    /// How many kernels are connected, for who counts them.
+    pub fn kernels(&self) -> IntGauge {
+        self.kernels.clone()
     }
 }
 

@@ -1,5 +1,7 @@
 //! The actors: what holds state over time and decides. They never block; work goes to pools and comes back as a message.
 
+pub mod kernel;
+pub mod kernels;
 pub mod metrics;
 pub mod registry;
 pub mod view;

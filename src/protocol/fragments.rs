@@ -1,4 +1,4 @@
-//! Text messages that come in several WebSocket fragments, put together again.
+//! Messages that come in several WebSocket fragments, put together again.
 
 use bytes::{Bytes, BytesMut};
 
@@ -15,6 +15,11 @@ impl Fragments {
     /// Puts together messages of at most `max_bytes`.
     pub fn new(max_bytes: usize) -> Self {
         Self { max_bytes, partial: None }
+    }
+
+    /// Whether a message is incomplete.
+    pub fn is_open(&self) -> bool {
+        self.partial.is_some()
     }
 
     /// Takes the first fragment.

@@ -5,7 +5,9 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::{
-    Refusal, close_code,
+    Refusal,
+    bucket::Bucket,
+    close_code,
     fragments::{Fragments, too_big},
     view::{self, ClientMessage},
 };
@@ -23,7 +25,7 @@ pub struct InboundLimits {
 /// who makes them up.
 const MAX_OTHERS_PER_SECOND: u32 = 20_000;
 /// So many refused messages end a connection: its sender is broken, or means harm.
-const MAX_REFUSALS: u32 = 100;
+pub const MAX_REFUSALS: u32 = 100;
 
 /// The checks on what one connection sends. Bytes go in, messages and refusals come out.
 #[derive(Debug)]
@@ -112,31 +114,6 @@ impl Inbound {
         }
         let message = format!("{MAX_REFUSALS} messages were refused; the last one since {}", refusal.message);
         Refusal { message, close: Some(close_code::POLICY), ..refusal }
-    }
-}
-
-/// A token bucket: `rate` tokens a second, as many at most.
-#[derive(Debug)]
-struct Bucket {
-    rate: f64,
-    tokens: f64,
-    filled: Instant,
-}
-
-impl Bucket {
-    fn new(rate: u32, now: Instant) -> Self {
-        Self { rate: f64::from(rate), tokens: f64::from(rate), filled: now }
-    }
-
-    fn take(&mut self, now: Instant) -> bool {
-        let gained = now.saturating_duration_since(self.filled).as_secs_f64() * self.rate;
-        self.tokens = (self.tokens + gained).min(self.rate);
-        self.filled = now;
-        if self.tokens < 1.0 {
-            return false;
-        }
-        self.tokens -= 1.0;
-        true
     }
 }
 

@@ -1,7 +1,10 @@
 //! The messages on the wire, and the checks on what comes in.
 
+mod bucket;
 mod fragments;
 mod inbound;
+pub mod json;
+pub mod kernel;
 pub mod view;
 
 pub use inbound::{Inbound, InboundLimits};
@@ -45,16 +48,20 @@ pub mod close_code {
     pub const GOING_AWAY: u16 = 1001;
     /// The client broke the WebSocket protocol.
     pub const PROTOCOL: u16 = 1002;
+    /// The client is gone, or is done.
+    pub const NORMAL: u16 = 1000;
     /// The client sent binary.
     pub const UNSUPPORTED: u16 = 1003;
     /// The client sent too many or too many bad messages.
     pub const POLICY: u16 = 1008;
     /// A message was too big.
     pub const TOO_BIG: u16 = 1009;
-    /// The server has no place for another view; connect again later.
+    /// The server has no place for another view or kernel; connect again later.
     pub const TRY_LATER: u16 = 1013;
     /// The widget is closed; do not connect again.
     pub const WIDGET_CLOSED: u16 = 4000;
-    /// The view did not confirm its frames in time; connect again.
+    /// The kernel connected once more, and this is its older connection.
+    pub const REPLACED: u16 = 4001;
+    /// The view did not confirm its frames in time, the kernel did not answer; connect again.
     pub const DEADLINE: u16 = 4008;
 }

@@ -4,9 +4,12 @@ use std::borrow::Cow;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use bytestring::ByteString;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
-use super::Refusal;
+use super::{
+    Refusal,
+    json::{read, shortened},
+};
 use crate::{
     encode::Encoded,
     event::{EventKind, ViewId},
@@ -95,35 +98,6 @@ pub fn parse(text: &[u8]) -> Result<ClientMessage, Refusal> {
     Ok(ClientMessage::Event { kind, timestamp: head.timestamp })
 }
 
-/// Reads a payload, with the path of the field where that fails.
-fn read<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Refusal> {
-    let mut deserializer = serde_json::Deserializer::from_slice(text);
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let path = error.path().to_string();
-        let error = error.into_inner();
-        if !error.is_data() {
-            return Refusal::of_message("bad_json", format!("the message is not valid JSON: {error}"));
-        }
-        let reason = error.to_string();
-        let field = match path.as_str() {
-            "." => missing_field(&reason).unwrap_or("message").to_owned(),
-            _ => path,
-        };
-        Refusal::of_message("bad_field", format!("field `{field}`: {reason}")).field(field)
-    })
-}
-
-/// The field that an error of serde's says is missing or unknown; its path is that of the object around it.
-fn missing_field(reason: &str) -> Option<&str> {
-    let named = reason.strip_prefix("missing field `").or_else(|| reason.strip_prefix("unknown field `"))?;
-    named.split('`').next()
-}
-
-/// The beginning of a text that someone else chose, for a message.
-fn shortened(text: &str) -> String {
-    text.chars().take(40).collect()
-}
-
 /// What a view's renderer is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -134,6 +108,8 @@ pub enum State {
     Busy,
     /// The last draw or event failed.
     Error,
+    /// In a kernel that is gone; it may come back.
+    Gone,
 }
 
 /// What a view may do.
@@ -145,6 +121,17 @@ pub enum Role {
     Interact,
     /// See the widget.
     Watch,
+}
+
+/// How frames travel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Frames {
+    /// As binary messages.
+    #[default]
+    Binary,
+    /// As text, for places that carry no bytes.
+    Base64,
 }
 
 /// A text message to a view's browser.
@@ -306,14 +293,6 @@ impl FrameMessage {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-}
-
-/// Reads JSON that came from outside into a type, with the path of the field where that fails.
-///
-/// # Errors
-/// As [`parse`].
-pub fn read_json<T: DeserializeOwned>(text: &[u8]) -> Result<T, Refusal> {
-    read(text)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::{error::ApiError, routes::Site};
 use crate::{
     encode::{self, SnapshotFormat},
     handle::WidgetHandle,
-    protocol::view::read_json,
+    protocol::json::read,
 };
 
 /// Who asks for a snapshot of a widget whose renderer is busy waits so long.
@@ -91,7 +91,7 @@ struct NewWidget {
 /// # Errors
 /// 400 for a bad body, kind, option or trait; 413 for a body that is too long; 429 when there are too many widgets.
 pub async fn create(site: Data<Site>, payload: Payload) -> Result<HttpResponse, ApiError> {
-    let new: NewWidget = read_json(&body(&site, payload).await?)?;
+    let new: NewWidget = read(&body(&site, payload).await?)?;
     let widget = site.hub.create(&new.kind, None, new.options, &new.traits).await?;
     let location = address(&site, &widget);
     Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(details(&site, &widget)))
@@ -118,7 +118,7 @@ struct Patch {
 /// 400 for a bad body or trait; 404 when there is no such widget; 413 for a body that is too long.
 pub async fn patch(site: Data<Site>, id: Path<String>, payload: Payload) -> Result<HttpResponse, ApiError> {
     let widget = find(&site, &id)?;
-    let patch: Patch = read_json(&body(&site, payload).await?)?;
+    let patch: Patch = read(&body(&site, payload).await?)?;
     widget.set_traits(&patch.traits)?;
     Ok(HttpResponse::Ok().json(details(&site, &widget)))
 }

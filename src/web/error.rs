@@ -76,31 +76,23 @@ impl From<Refusal> for ApiError {
 
 impl From<TraitError> for ApiError {
     fn from(error: TraitError) -> Self {
-        let message = error.to_string();
-        Self::new(StatusCode::BAD_REQUEST, "bad_trait", message).field(format!("traits.{}", error.name))
+        Refusal::from(error).into()
     }
 }
 
 impl From<CreateError> for ApiError {
     fn from(error: CreateError) -> Self {
-        let message = error.to_string();
-        match error {
-            CreateError::Trait(error) => error.into(),
-            CreateError::Kind(KindError::Unknown { .. }) => {
-                Self::new(StatusCode::BAD_REQUEST, "unknown_kind", message).field("kind")
+        let status = match &error {
+            CreateError::Trait(_)
+            | CreateError::Kind(KindError::Unknown { .. } | KindError::Option { .. }) => {
+                StatusCode::BAD_REQUEST
             }
-            CreateError::Kind(KindError::Option { option, .. }) => {
-                Self::new(StatusCode::BAD_REQUEST, "bad_option", message).field(format!("options.{option}"))
-            }
-            CreateError::Kind(KindError::Failed(_)) => Self::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "renderer_failed",
-                format!("the renderer cannot start: {message}"),
-            ),
-            CreateError::Full(_) => Self::new(StatusCode::TOO_MANY_REQUESTS, "max_widgets", message),
-            CreateError::Exists(_) => Self::new(StatusCode::CONFLICT, "exists", message).field("id"),
-            CreateError::Stopping => Self::unavailable(message),
-        }
+            CreateError::Kind(KindError::Failed(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+            CreateError::Full(_) => StatusCode::TOO_MANY_REQUESTS,
+            CreateError::Exists(_) => StatusCode::CONFLICT,
+            CreateError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self { status, ..Refusal::from(error).into() }
     }
 }
 
@@ -114,7 +106,7 @@ impl From<SnapshotError> for ApiError {
             SnapshotError::TooLarge { .. } => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message).field("pixel_ratio")
             }
-            SnapshotError::Busy(_) => Self::unavailable(message),
+            SnapshotError::Busy(_) | SnapshotError::Gone => Self::unavailable(message),
             SnapshotError::NoFrame => Self::new(StatusCode::CONFLICT, "no_frame", message),
             SnapshotError::Failed(_) => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "renderer_failed", message)

@@ -3,6 +3,8 @@
 pub mod api;
 pub mod auth;
 pub mod error;
+pub mod kernel;
 pub mod pages;
 pub mod routes;
 pub mod socket;
+pub mod websocket;

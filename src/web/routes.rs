@@ -11,9 +11,12 @@ use super::{
     api,
     auth::{guard, key::AccessKey},
     error::ApiError,
-    pages, socket,
+    kernel, pages, socket,
 };
-use crate::{hub::Hub, protocol::InboundLimits};
+use crate::{
+    hub::Hub,
+    protocol::{InboundLimits, kernel::KernelInboundLimits},
+};
 
 /// What every request may need.
 pub struct Site {
@@ -27,8 +30,10 @@ pub struct Site {
     pub cookie: String,
     /// Origins besides the server's own from which pages may connect.
     pub allow_origins: Vec<String>,
-    /// Bounds on what a socket may send.
+    /// Bounds on what a view's socket may send.
     pub inbound: InboundLimits,
+    /// Bounds on what a kernel's socket may send.
+    pub kernel_inbound: KernelInboundLimits,
 }
 
 /// Adds all routes.
@@ -92,6 +97,7 @@ fn guarded() -> impl actix_web::dev::HttpServiceFactory {
             [(Method::POST, web::post().to(api::reset_stats))],
         ))
         .service(resource("/api/widgets/{id}/snapshot", [(Method::GET, web::get().to(api::snapshot))]))
+        .service(resource("/api/kernel", [(Method::GET, web::get().to(kernel::connect))]))
         .service(resource("/api/widgets/{id}/view", [(Method::GET, web::get().to(socket::connect))]))
         .default_service(web::to(not_found))
 }

@@ -8,15 +8,19 @@ use std::time::Instant;
 use actix::prelude::*;
 use actix_http::ws::Item;
 use actix_web::{
-    Error, HttpRequest, HttpResponse,
+    Error, HttpMessage, HttpRequest, HttpResponse,
     web::{Data, Path, Payload, Query},
 };
-use actix_web_actors::ws::{
-    CloseCode, CloseReason, Message, ProtocolError, WebsocketContext, WsResponseBuilder,
-};
+use actix_web_actors::ws::{Message, ProtocolError, WebsocketContext, WsResponseBuilder};
+use bytes::Bytes;
 use serde::Deserialize;
 
-use super::{api, error::ApiError, routes::Site};
+use super::{
+    api,
+    auth::ticket::Permit,
+    routes::Site,
+    websocket::{self, Peer, close},
+};
 use crate::{
     actors::{
         view::{Disconnected, FromClient, ToClient, View},
@@ -25,7 +29,7 @@ use crate::{
     handle::WidgetHandle,
     protocol::{
         Inbound, Refusal, close_code,
-        view::{ClientMessage, FrameMessage, Role, SUBPROTOCOL, ServerMessage},
+        view::{ClientMessage, FrameMessage, Frames, Role, SUBPROTOCOL, ServerMessage},
     },
 };
 
@@ -37,15 +41,6 @@ pub struct ViewQuery {
     role: Role,
     #[serde(default)]
     frames: Frames,
-}
-
-/// How frames travel.
-#[derive(Deserialize, Default, PartialEq, Eq)]
-#[serde(rename_all = "lowercase")]
-enum Frames {
-    #[default]
-    Binary,
-    Base64,
 }
 
 /// `GET /api/widgets/{id}/view`: a WebSocket that shows the widget.
@@ -60,9 +55,12 @@ pub async fn connect(
     payload: Payload,
 ) -> Result<HttpResponse, Error> {
     let widget = api::find(&site, &id)?;
+    // A ticket to watch does not become one to act by the query.
+    let permit = request.extensions().get::<Permit>().copied();
+    let role = if matches!(permit, Some(Permit(Role::Watch))) { Role::Watch } else { query.role };
     let socket = Socket {
         widget,
-        role: query.role,
+        role,
         base64: query.frames == Frames::Base64,
         inbound: Inbound::new(site.inbound, Instant::now()),
         view: None,
@@ -71,11 +69,7 @@ pub async fn connect(
         .protocols(&[SUBPROTOCOL])
         .frame_size(site.inbound.max_message_bytes)
         .start()
-        .map_err(|error| {
-            let message =
-                format!("this is no WebSocket handshake ({error}): connect with a WebSocket client");
-            ApiError::bad_request(message).into()
-        })
+        .map_err(|error| websocket::no_handshake(&error))
 }
 
 /// The actor. See the module's documentation.
@@ -94,23 +88,6 @@ impl Socket {
             view.do_send(FromClient(message));
         }
     }
-
-    fn continuation(&mut self, item: &Item) {
-        let outcome = match item {
-            Item::FirstText(bytes) => self.inbound.first_fragment(bytes).map(|()| None),
-            Item::FirstBinary(_) => Err(self.inbound.binary()),
-            Item::Continue(bytes) => self.inbound.next_fragment(bytes).map(|()| None),
-            Item::Last(bytes) => self.inbound.last_fragment(bytes, Instant::now()).map(Some),
-        };
-        if let Some(message) = outcome.transpose() {
-            self.forward(message);
-        }
-    }
-}
-
-fn close(context: &mut WebsocketContext<Socket>, code: u16, reason: &str) {
-    context.close(Some(CloseReason { code: CloseCode::from(code), description: Some(reason.to_owned()) }));
-    context.stop();
 }
 
 impl Actor for Socket {
@@ -147,31 +124,40 @@ impl Actor for Socket {
     }
 }
 
+impl Peer for Socket {
+    fn text(&mut self, text: &Bytes, _: &mut Self::Context) {
+        let message = self.inbound.text(text, Instant::now());
+        self.forward(message);
+    }
+
+    fn binary(&mut self, _: &Bytes, _: &mut Self::Context) {
+        self.forward(Err(self.inbound.binary()));
+    }
+
+    fn fragment(&mut self, item: &Item, _: &mut Self::Context) {
+        let outcome = match item {
+            Item::FirstText(bytes) => self.inbound.first_fragment(bytes).map(|()| None),
+            Item::FirstBinary(_) => Err(self.inbound.binary()),
+            Item::Continue(bytes) => self.inbound.next_fragment(bytes).map(|()| None),
+            Item::Last(bytes) => self.inbound.last_fragment(bytes, Instant::now()).map(Some),
+        };
+        if let Some(message) = outcome.transpose() {
+            self.forward(message);
+        }
+    }
+
+    fn refused(&mut self, refusal: Refusal, _: &mut Self::Context) {
+        self.forward(Err(refusal));
+    }
+
+    fn too_big(&self) -> Refusal {
+        self.inbound.too_big()
+    }
+}
+
 impl StreamHandler<Result<Message, ProtocolError>> for Socket {
     fn handle(&mut self, message: Result<Message, ProtocolError>, context: &mut Self::Context) {
-        match message {
-            Ok(Message::Text(text)) => {
-                let message = self.inbound.text(text.as_bytes(), Instant::now());
-                self.forward(message);
-            }
-            Ok(Message::Continuation(item)) => self.continuation(&item),
-            Ok(Message::Binary(_)) => self.forward(Err(self.inbound.binary())),
-            Ok(Message::Ping(bytes)) => context.pong(&bytes),
-            Ok(Message::Close(reason)) => {
-                context.close(reason);
-                context.stop();
-            }
-            Ok(Message::Pong(_) | Message::Nop) => {}
-            Err(ProtocolError::Overflow) => self.forward(Err(self.inbound.too_big())),
-            Err(error) => {
-                let refusal = Refusal::of_connection(
-                    "websocket",
-                    format!("the WebSocket protocol was broken: {error}"),
-                    close_code::PROTOCOL,
-                );
-                self.forward(Err(refusal));
-            }
-        }
+        websocket::receive(self, message, context);
     }
 
     /// The view ends the connection in its own time, so that what it still has to say is said.
@@ -190,13 +176,7 @@ impl Handler<ToClient> for Socket {
         match message {
             ToClient::Text(text) | ToClient::Frame(FrameMessage::Base64(text)) => context.text(text),
             ToClient::Frame(FrameMessage::Binary { header, parts }) => {
-                // Fragments of one message, so that the images need not be copied behind each view's own header.
-                context.write_raw(Message::Continuation(Item::FirstBinary(header)));
-                let last = parts.len().saturating_sub(1);
-                for (index, part) in parts.into_iter().enumerate() {
-                    let item = if index == last { Item::Last(part) } else { Item::Continue(part) };
-                    context.write_raw(Message::Continuation(item));
-                }
+                websocket::send_parts(context, std::iter::once(header).chain(parts));
             }
             ToClient::Close { code, reason } => close(context, code, reason),
         }

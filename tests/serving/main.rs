@@ -6,6 +6,8 @@ mod browser;
 mod events;
 mod flow;
 mod http;
+mod kernel;
+mod kernel_link;
 mod lifecycle;
 mod probe;
 mod program;

@@ -2,9 +2,12 @@
 //!
 //! Owns the renderer, the queue of events, the latest frame and the seats of its views. Decides when to draw, at what size,
 //! and which view gets which image. Never renders or encodes itself: the renderer is moved to a blocking thread for each
-//! turn and comes back with a message, images come back from the encoder pool. Never knows a socket.
+//! turn and comes back with a message, or is in a kernel, which is sent a message and answers with one; images come back from
+//! the encoder pool. Never knows a socket.
 
 mod messages;
+mod remote;
+mod renderer;
 mod report;
 mod snapshots;
 mod turn;
@@ -19,11 +22,13 @@ use actix::prelude::*;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 pub use messages::*;
+pub use remote::{Adopt, KernelGone, KernelRequest, RemoteDone, ShowError};
+use renderer::Renderer;
 pub use report::{GetReport, WidgetReport};
 use turn::{SnapshotTurn, Turn, TurnDone};
 
 use crate::{
-    Frame, RemoteFrameBuffer,
+    Frame,
     actors::{
         metrics::WidgetMetrics,
         registry::Registry,
@@ -103,8 +108,7 @@ pub struct Widget {
     around: Surroundings,
     /// Counts against the server's limit of widgets for as long as this actor lives.
     _place: OwnedSemaphorePermit,
-    /// The renderer, when it is not away on a turn.
-    renderer: Option<Box<dyn RemoteFrameBuffer>>,
+    renderer: Renderer,
     /// When the turn that is running began.
     turn_began: Option<Instant>,
     /// Events that wait for the renderer.
@@ -141,7 +145,7 @@ impl Widget {
             shared,
             around,
             _place: place,
-            renderer: None,
+            renderer: Renderer::Away,
             turn_began: None,
             queue: EventQueue::default(),
             delivery: Delivery::default(),
@@ -167,12 +171,21 @@ impl Widget {
     /// Sends the renderer on a turn if it is here and has something to do.
     fn pump(&mut self, ctx: &mut Context<Self>) {
         let may_draw = !self.closing && self.size.is_some() && self.delivery.wants_frame();
-        let draw = may_draw && self.shared.draw_requested.load(Ordering::Acquire);
-        let idle = self.queue.is_empty() && self.snapshots.is_empty() && !draw;
+        let draw = may_draw && self.is_draw_requested();
+        let idle =
+            self.queue.is_empty() && self.snapshots.is_empty() && !draw && !self.renderer.is_taking_picture();
         if idle && !self.closing {
             return;
         }
-        let Some(renderer) = self.renderer.take() else { return };
+        let renderer = match std::mem::replace(&mut self.renderer, Renderer::Away) {
+            Renderer::Local(renderer) => renderer,
+            Renderer::Away => return,
+            Renderer::Remote(remote) => {
+                self.renderer = Renderer::Remote(remote);
+                self.remote_turn(may_draw, ctx);
+                return;
+            }
+        };
         self.snapshot_under_way = self.snapshots.pop_front();
         let turn = Turn {
             renderer,
@@ -350,7 +363,7 @@ impl Widget {
         ServerMessage::Status {
             view,
             widget: &self.shared.identity.id,
-            kind: self.shared.identity.kind,
+            kind: &self.shared.identity.kind,
             role,
             driver: self.driver == Some(view),
             state: self.state,
@@ -368,7 +381,7 @@ impl Handler<Install> for Widget {
     type Result = ();
 
     fn handle(&mut self, Install(renderer): Install, ctx: &mut Self::Context) {
-        self.renderer = Some(renderer);
+        self.renderer = Renderer::Local(renderer);
         self.pump(ctx);
     }
 }
@@ -387,6 +400,9 @@ impl Handler<FramePushed> for Widget {
     fn handle(&mut self, _: FramePushed, ctx: &mut Self::Context) {
         let pushed = self.shared.pushed.lock().take();
         if let Some(frame) = pushed.filter(|_| !self.closing) {
+            if self.state == State::Error {
+                self.set_state(State::Live, None);
+            }
             self.publish(frame, ctx);
         }
     }
@@ -488,6 +504,7 @@ impl Handler<Attach> for Widget {
         addr.do_send(view::Tell(ServerMessage::Traits { traits: &traits }.to_text()));
         addr.do_send(view::Tell(self.status(id, attach.role).to_text()));
         self.announce_soon(ctx);
+        self.tell_kernel_of_views();
         Ok(addr)
     }
 }
@@ -503,6 +520,7 @@ impl Handler<ViewChanged> for Widget {
         if change.acted || (self.driver.is_none() && change.size.is_some()) {
             self.drive(change.view);
         }
+        self.tell_kernel_of_views();
         self.resize();
         self.serve(ctx);
         self.pump(ctx);
@@ -534,6 +552,10 @@ impl Handler<Input> for Widget {
             Mapping::new((view.width, view.height), (widget.width, widget.height)).event(&mut event);
         }
         let releases = matches!(event.kind, EventKind::PointerUp(_) | EventKind::KeyUp(_));
+        if self.is_kernel_gone() && !releases {
+            // What the user does to a picture that nobody draws is not to happen later.
+            return;
+        }
         if self.queue.len() >= MAX_QUEUE && !releases {
             let refusal = Refusal::of_connection(
                 "queue",
@@ -560,6 +582,7 @@ impl Handler<Leave> for Widget {
             return;
         }
         self.delivery.leave(view);
+        self.tell_kernel_of_views();
         self.around.metrics.views.dec();
         if self.driver == Some(view) {
             self.driver =
@@ -575,11 +598,19 @@ impl Handler<TurnDone> for Widget {
     type Result = ();
 
     fn handle(&mut self, done: TurnDone, ctx: &mut Self::Context) {
-        self.renderer = Some(done.renderer);
-        self.turn_began = None;
+        self.renderer = Renderer::Local(done.renderer);
         if let Some(picture) = done.snapshot {
             self.answer_snapshot(picture, ctx);
         }
+        self.turn_ended(done.outcome, ctx);
+        self.pump(ctx);
+    }
+}
+
+impl Widget {
+    /// Takes what a turn gave.
+    fn turn_ended(&mut self, done: turn::Outcome, ctx: &mut Context<Self>) {
+        self.turn_began = None;
         if let Some(drawn) = &done.drawn {
             let seconds = done.draw_time.as_secs_f64();
             self.frames_drawn += 1;
@@ -607,7 +638,6 @@ impl Handler<TurnDone> for Widget {
         if let Some(frame) = frame.filter(|_| !self.closing) {
             self.publish(frame, ctx);
         }
-        self.pump(ctx);
     }
 }
 

@@ -1,7 +1,5 @@
 //! Pictures of a widget for who asks, with or without views.
 
-use std::sync::atomic::Ordering;
-
 use actix::prelude::*;
 
 use super::{TakeSnapshot, Widget};
@@ -32,9 +30,7 @@ impl Widget {
 
     /// Whether the latest frame is what the renderer would draw now, as far as it has said.
     fn is_at_rest(&self) -> bool {
-        self.renderer.is_some()
-            && self.queue.is_empty()
-            && !self.shared.draw_requested.load(Ordering::Acquire)
+        self.renderer.is_free() && self.queue.is_empty() && !self.is_draw_requested()
     }
 
     /// Hands the picture that a turn took to who asked for it.
@@ -70,6 +66,9 @@ impl Handler<TakeSnapshot> for Widget {
         match self.snapshot_size(request.pixel_ratio) {
             Ok(size) if self.is_at_rest() && self.size == Some(size) && self.delivery.latest().is_some() => {
                 let _ = request.answer.send(self.delivery.latest().cloned().ok_or(SnapshotError::NoFrame));
+            }
+            Ok(_) if self.is_kernel_gone() => {
+                let _ = request.answer.send(self.delivery.latest().cloned().ok_or(SnapshotError::Gone));
             }
             Ok(size) => {
                 // Who asked and went away needs no picture.

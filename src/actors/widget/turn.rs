@@ -16,7 +16,7 @@ use crate::{
 
 /// A renderer that refines its picture step by step asks for a draw in each step. A snapshot follows it this long, so as to
 /// show the picture as it is at rest.
-const SNAPSHOT_PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const SNAPSHOT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a renderer is to do.
 pub struct Turn {
@@ -37,17 +37,22 @@ pub struct SnapshotTurn {
     pub current: Option<Size>,
 }
 
-/// What became of a turn.
+/// What became of a turn on a thread of this process.
 pub struct TurnDone {
     pub renderer: Box<dyn RemoteFrameBuffer>,
+    pub outcome: Outcome,
+    /// The picture, if one was asked for.
+    pub snapshot: Option<Result<Option<Frame>, String>>,
+}
+
+/// What became of the events and the draw of a turn, wherever the renderer is.
+pub struct Outcome {
     /// The outcome of `get_frame`, if it was called.
     pub drawn: Option<Result<Option<Frame>, String>>,
     /// How long `get_frame` took.
     pub draw_time: Duration,
     /// The first error of `handle_event`.
     pub event_error: Option<String>,
-    /// The picture, if one was asked for.
-    pub snapshot: Option<Result<Option<Frame>, String>>,
 }
 
 impl Turn {
@@ -67,7 +72,7 @@ impl Turn {
             draw_time = start.elapsed();
         }
         let snapshot = self.snapshot.take().map(|snapshot| self.picture(&snapshot));
-        TurnDone { renderer: self.renderer, drawn, draw_time, event_error, snapshot }
+        TurnDone { renderer: self.renderer, outcome: Outcome { drawn, draw_time, event_error }, snapshot }
     }
 
     fn handle(&mut self, event: &Event) -> Result<(), String> {

@@ -2,9 +2,10 @@
 
 pub mod key;
 pub mod origin;
+pub mod ticket;
 
 use actix_web::{
-    Error, HttpResponse,
+    Error, HttpMessage, HttpResponse,
     body::{EitherBody, MessageBody},
     cookie::{Cookie, SameSite},
     dev::{ServiceRequest, ServiceResponse},
@@ -13,8 +14,9 @@ use actix_web::{
     web::Data,
 };
 
-use self::key::AccessKey;
+use self::{key::AccessKey, ticket::Permit};
 use super::{error::ApiError, pages, routes::Site};
+use crate::clock::unix_seconds;
 
 /// How an unauthorised request is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +27,8 @@ enum Audience {
     Program,
 }
 
-/// Lets a request through if it has the key and comes from an allowed page. A page that is asked for with `?key=` gets the
+/// Lets a request through if it has the key and comes from an allowed page, or opens a view with a ticket for it, wherever
+/// it comes from: the ticket is the permission. A page that is asked for with `?key=` gets the
 /// key as a cookie and is asked for again without it, so that the key does not stay in the address.
 ///
 /// # Errors
@@ -40,6 +43,18 @@ pub async fn guard(
         .strip_prefix(site.base_url.as_str())
         .is_some_and(|path| path.starts_with("api/") || path == "metrics");
     let audience = if api { Audience::Program } else { Audience::Page };
+    if let Some(offer) = ticket::offered(&request, &site.base_url) {
+        return match site.hub.tickets().check(&offer.ticket, &offer.widget, unix_seconds()) {
+            Ok(role) => {
+                request.extensions_mut().insert(Permit(role));
+                Ok(next.call(request).await?.map_into_left_body())
+            }
+            Err(error) => {
+                let error = ApiError::new(StatusCode::FORBIDDEN, "ticket", error.to_string());
+                Ok(request.error_response(error).map_into_right_body())
+            }
+        };
+    }
     if let Err(error) = origin::check(&request, &site) {
         return Ok(request.error_response(error).map_into_right_body());
     }

@@ -1,0 +1,147 @@
+//! What a kernel's actor is told, and asked.
+
+use std::time::Duration;
+
+use actix::prelude::*;
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use super::relay::Relay;
+use crate::{
+    actors::kernels::Orphan,
+    event::Event,
+    hub::Admission,
+    protocol::kernel::{KernelLimits, KernelMessage, Refused},
+};
+
+/// Where a kernel's messages go: the address of a socket.
+pub type KernelOutbox = Recipient<ToKernel>;
+
+/// What holds for every kernel of a server.
+#[derive(Debug, Clone, Copy)]
+pub struct KernelSettings {
+    /// How long the widgets of a kernel that is gone are kept.
+    pub grace: Duration,
+    /// What a kernel may send.
+    pub limits: KernelLimits,
+}
+
+/// Something for the kernel.
+#[derive(Message, Debug)]
+#[rtype(result = "()")]
+pub enum ToKernel {
+    /// A text message.
+    Text(ByteString),
+    /// A binary message, in parts.
+    Binary(Vec<Bytes>),
+    /// A WebSocket ping.
+    Ping,
+    /// Close the connection.
+    Close {
+        /// The WebSocket close code.
+        code: u16,
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+/// The kernel is connected, for the first time or again. Answers the connection's number.
+#[derive(Message)]
+#[rtype(result = "u64")]
+pub struct Connect {
+    /// What people call it; may be empty.
+    pub name: String,
+    /// Where what it is told goes.
+    pub outbox: KernelOutbox,
+    /// The server's address, as this kernel reaches it.
+    pub base: String,
+    /// Its right to be here.
+    pub admission: Admission,
+}
+
+/// A message of the kernel, or why it was refused.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct FromKernel {
+    /// The number of the connection that it came by.
+    pub connection: u64,
+    /// The message.
+    pub message: Result<KernelMessage, Refused>,
+}
+
+/// The kernel is alive: a part of a message has come, or the answer to a ping.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Heard {
+    /// The number of the connection.
+    pub connection: u64,
+}
+
+/// A connection is gone.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Disconnected {
+    /// Its number.
+    pub connection: u64,
+}
+
+/// Hand a widget over, if the kernel is gone.
+#[derive(Message)]
+#[rtype(result = "Option<Orphan>")]
+pub struct GiveUp {
+    /// The widget.
+    pub widget: String,
+}
+
+/// The server stops.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Shutdown;
+
+/// A turn of a widget for its renderer.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct TakeTurn {
+    /// The widget.
+    pub widget: String,
+    /// The turn's number.
+    pub turn: u64,
+    /// The events to take, in order.
+    pub events: Vec<Event>,
+    /// Whether a frame could be shown.
+    pub may_draw: bool,
+    /// Whether a draw is requested.
+    pub requested: bool,
+}
+
+/// A widget has closed.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct WidgetClosed {
+    /// The widget.
+    pub widget: String,
+    /// What its renderer has not taken yet; the last is its `close`.
+    pub events: Vec<Event>,
+}
+
+/// A widget has more views, or fewer, or others are visible.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ViewsChanged {
+    /// The widget.
+    pub widget: String,
+    /// Its views.
+    pub views: usize,
+    /// Those that their users can see.
+    pub visible: usize,
+}
+
+/// A relayed view has ended.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct RelayEnded {
+    /// The kernel's number for it, which may be another's by now.
+    pub number: u64,
+    /// The relay.
+    pub relay: Addr<Relay>,
+}

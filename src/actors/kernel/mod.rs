@@ -1,0 +1,444 @@
+//! The actor of a kernel: a process with renderers in it, such as a notebook's kernel or a script.
+//!
+//! Owns the process's session: its widgets, the views that it relays, and its connection while there is one. Decides which
+//! widgets it may speak for, when a silent connection is given up, and when the widgets of a kernel that stays gone are
+//! closed. Never draws, and never waits for the kernel: a turn goes out, and what comes back goes to the Widget. Knows
+//! nothing of sockets: what it sends goes into an outbox, so that a kernel that reads nothing cannot stop this actor's clock.
+
+mod create;
+mod messages;
+mod relay;
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use actix::prelude::*;
+
+pub use messages::*;
+use relay::Relay;
+
+use crate::{
+    actors::{
+        kernels::{Orphan, OwnName},
+        widget::{self, GetReport},
+    },
+    clock::unix_seconds,
+    handle::WidgetHandle,
+    hub::{Admission, Hub},
+    protocol::{
+        Refusal, close_code,
+        kernel::{Ask, AskTicket, KernelMessage, OfWidget, RelayOpen, ServerMessage},
+    },
+};
+
+/// How often the kernel is pinged.
+const PING_EVERY: Duration = Duration::from_secs(10);
+/// A kernel that says nothing for so long, not even that it got a ping, is gone. Its link has a thread of its own, so that a
+/// program at work does not keep it from answering.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// The actor. See the module's documentation.
+pub struct Kernel {
+    hub: Hub,
+    /// The user and the process's secret name.
+    session: OwnName,
+    connection: Option<Connection>,
+    /// How many connections there were; the last one's number.
+    connections: u64,
+    widgets: HashMap<String, Member>,
+    relays: HashMap<u64, Addr<Relay>>,
+    /// Runs while there is no connection.
+    grace: Option<SpawnHandle>,
+}
+
+/// A connection of the process.
+struct Connection {
+    outbox: KernelOutbox,
+    /// The server's address, as the kernel reaches it; ends with a slash.
+    base: String,
+    /// When the last sign of life came.
+    heard: Instant,
+    /// Counts against the server's limit of kernels.
+    _admission: Admission,
+}
+
+/// A widget of this kernel.
+struct Member {
+    widget: WidgetHandle,
+    /// Where the program made it.
+    place: Option<OwnName>,
+}
+
+impl Kernel {
+    /// A kernel that is about to connect.
+    pub fn new(hub: Hub, session: OwnName) -> Self {
+        Self {
+            hub,
+            session,
+            connection: None,
+            connections: 0,
+            widgets: HashMap::new(),
+            relays: HashMap::new(),
+            grace: None,
+        }
+    }
+
+    fn tell(&self, message: &ServerMessage) {
+        if let Some(connection) = &self.connection {
+            connection.outbox.do_send(ToKernel::Text(message.to_text()));
+        }
+    }
+
+    fn refuse(&self, request: Option<u64>, widget: Option<&str>, refusal: &Refusal) {
+        let Refusal { code, message, field, .. } = refusal;
+        tracing::debug!(code, message, "kernel's message refused");
+        self.tell(&ServerMessage::Refused { request, widget, code, message, field: field.as_deref() });
+    }
+
+    /// This kernel's widget of that id; any other is refused.
+    fn widget(&self, id: &str, request: Option<u64>) -> Option<WidgetHandle> {
+        if let Some(member) = self.widgets.get(id) {
+            return Some(member.widget.clone());
+        }
+        let short: String = id.chars().take(64).collect();
+        let message =
+            format!("this kernel has no widget `{short}`: it was closed, or is another kernel's; create one");
+        self.refuse(request, Some(id), &Refusal::of_message("unknown_widget", message).field("widget"));
+        None
+    }
+
+    /// Forgets a widget.
+    fn remove(&mut self, id: &str) -> Option<WidgetHandle> {
+        let Member { widget, place } = self.widgets.remove(id)?;
+        if let Some(place) = place {
+            self.hub.kernels().vacate(&place, id);
+        }
+        Some(widget)
+    }
+
+    fn close_all(&mut self) {
+        for id in self.widgets.keys().cloned().collect::<Vec<_>>() {
+            if let Some(widget) = self.remove(&id) {
+                self.hub.registry().remove(&id);
+                widget.close();
+            }
+        }
+    }
+
+    /// Ends the connection from this side.
+    fn hang_up(&mut self, code: u16, reason: &'static str, ctx: &mut Context<Self>) {
+        if let Some(connection) = &self.connection {
+            connection.outbox.do_send(ToKernel::Close { code, reason });
+        }
+        self.lost(ctx);
+    }
+
+    /// The connection is gone. What the kernel has is kept for a while, if there is something to keep.
+    fn lost(&mut self, ctx: &mut Context<Self>) {
+        self.connection = None;
+        self.end_relays();
+        if self.is_done() {
+            ctx.stop();
+            return;
+        }
+        for member in self.widgets.values() {
+            member.widget.addr().do_send(widget::KernelGone);
+        }
+        let grace = self.hub.kernel_settings().grace;
+        tracing::info!(widgets = self.widgets.len(), ?grace, "kernel gone");
+        self.grace = Some(ctx.run_later(grace, |kernel, ctx| {
+            tracing::info!(widgets = kernel.widgets.len(), "kernel did not come back");
+            ctx.stop();
+        }));
+    }
+
+    fn end_relays(&mut self) {
+        for (_, relay) in self.relays.drain() {
+            relay.do_send(relay::End);
+        }
+    }
+
+    /// Whether there is nothing to keep for a kernel that is not connected.
+    fn is_done(&self) -> bool {
+        self.connection.is_none() && self.widgets.is_empty()
+    }
+
+    fn take(&mut self, message: KernelMessage, ctx: &mut Context<Self>) {
+        match message {
+            KernelMessage::Hello(_) => {
+                let message = "field `type`: `hello` came already: say it once, as the first message";
+                self.refuse(None, None, &Refusal::of_message("bad_field", message).field("type"));
+            }
+            KernelMessage::Create(create) => self.create(create, ctx),
+            KernelMessage::RequestDraw(OfWidget { widget: id }) => {
+                self.send(&id, widget::KernelRequest);
+            }
+            KernelMessage::TurnDone(done) => {
+                if let Some(widget) = self.widget(&done.widget, None) {
+                    widget.addr().do_send(widget::RemoteDone(done));
+                }
+            }
+            KernelMessage::Frame { widget, frame } => {
+                if let Some(widget) = self.widget(&widget, None) {
+                    widget.send_frame(frame);
+                }
+            }
+            KernelMessage::Traits(set) => {
+                if let Some(widget) = self.widget(&set.widget, None)
+                    && let Err(error) = widget.set_traits(&set.traits)
+                {
+                    self.refuse(None, Some(&set.widget), &error.into());
+                }
+            }
+            KernelMessage::Print(print) => {
+                self.send(&print.widget, widget::Print(print.text));
+            }
+            KernelMessage::Error(error) => {
+                self.send(&error.widget, widget::ShowError(error.text));
+            }
+            KernelMessage::Close(OfWidget { widget: id }) => {
+                if self.widget(&id, None).is_some()
+                    && let Some(widget) = self.remove(&id)
+                {
+                    self.hub.registry().remove(&id);
+                    widget.close();
+                }
+            }
+            KernelMessage::GetStats(ask) => self.report(ask, ctx),
+            KernelMessage::ResetStats(OfWidget { widget }) => {
+                if let Some(widget) = self.widget(&widget, None) {
+                    widget.reset_stats();
+                }
+            }
+            KernelMessage::Ticket(ask) => self.ticket(&ask),
+            KernelMessage::RelayOpen(open) => self.open_relay(&open, ctx),
+            KernelMessage::RelayText(text) => {
+                // A relay that ended meanwhile needs no text.
+                if let Some(relay) = self.relays.get(&text.relay) {
+                    relay.do_send(relay::FromBrowser(text.text));
+                }
+            }
+            KernelMessage::RelayClose(close) => {
+                if let Some(relay) = self.relays.remove(&close.relay) {
+                    relay.do_send(relay::End);
+                }
+            }
+            KernelMessage::Goodbye => {
+                tracing::info!(widgets = self.widgets.len(), "kernel says goodbye");
+                self.close_all();
+                self.hang_up(close_code::NORMAL, "goodbye", ctx);
+            }
+        }
+    }
+
+    /// Sends a message to one of this kernel's widgets.
+    fn send<M>(&self, id: &str, message: M)
+    where
+        M: Message<Result = ()> + Send + 'static,
+        widget::Widget: Handler<M>,
+    {
+        if let Some(widget) = self.widget(id, None) {
+            widget.addr().do_send(message);
+        }
+    }
+
+    fn report(&self, ask: Ask, ctx: &mut Context<Self>) {
+        let Some(widget) = self.widget(&ask.widget, Some(ask.request)) else { return };
+        let report = widget.addr().send(GetReport).into_actor(self);
+        ctx.spawn(report.map(move |report, kernel, _| match report.map(serde_json::to_value) {
+            Ok(Ok(stats)) => kernel.tell(&ServerMessage::Stats { request: ask.request, stats: &stats }),
+            // It was closed meanwhile.
+            _ => drop(kernel.widget(&ask.widget, Some(ask.request))),
+        }));
+    }
+
+    fn ticket(&self, ask: &AskTicket) {
+        if self.widget(&ask.widget, Some(ask.request)).is_some() {
+            let (ticket, expires) = self.hub.tickets().issue(&ask.widget, ask.role, unix_seconds());
+            self.tell(&ServerMessage::Ticket { request: ask.request, ticket: &ticket, expires });
+        }
+    }
+
+    fn open_relay(&mut self, open: &RelayOpen, ctx: &mut Context<Self>) {
+        let Some(connection) = &self.connection else { return };
+        if self.relays.contains_key(&open.relay) {
+            let message = format!("field `relay`: {} is open already: choose another number", open.relay);
+            let refusal = Refusal::of_message("bad_field", message).field("relay");
+            self.refuse(None, Some(&open.widget), &refusal);
+            return;
+        }
+        let Some(widget) = self.widgets.get(&open.widget) else {
+            let (code, reason) = (close_code::WIDGET_CLOSED, "closed");
+            self.tell(&ServerMessage::RelayClosed { relay: open.relay, code, reason });
+            return;
+        };
+        let inbound = self.hub.inbound_limits();
+        let relay = Relay::new(open, &widget.widget, connection.outbox.clone(), ctx.address(), inbound);
+        self.relays.insert(open.relay, relay.start());
+    }
+}
+
+impl Actor for Kernel {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(PING_EVERY, |kernel, ctx| {
+            let Some(connection) = &kernel.connection else { return };
+            if connection.heard.elapsed() > SILENCE {
+                tracing::info!("kernel does not answer");
+                kernel.hang_up(close_code::DEADLINE, "silent", ctx);
+            } else {
+                connection.outbox.do_send(ToKernel::Ping);
+            }
+        });
+    }
+
+    fn stopped(&mut self, ctx: &mut Self::Context) {
+        self.hub.kernels().end_session(&self.session, &ctx.address());
+        self.end_relays();
+        self.close_all();
+    }
+}
+
+impl Handler<Connect> for Kernel {
+    type Result = u64;
+
+    fn handle(&mut self, connect: Connect, ctx: &mut Self::Context) -> Self::Result {
+        let Connect { name, outbox, base, admission } = connect;
+        if let Some(older) = self.connection.take() {
+            older.outbox.do_send(ToKernel::Close { code: close_code::REPLACED, reason: "replaced" });
+            self.end_relays();
+        }
+        if let Some(grace) = self.grace.take() {
+            ctx.cancel_future(grace);
+        }
+        tracing::info!(name, widgets = self.widgets.len(), "kernel connected");
+        self.connections += 1;
+        self.connection =
+            Some(Connection { outbox, base: base.clone(), heard: Instant::now(), _admission: admission });
+        let resumed: Vec<_> = self.widgets.keys().map(String::as_str).collect();
+        self.tell(&ServerMessage::Welcome {
+            version: env!("CARGO_PKG_VERSION"),
+            resumed: &resumed,
+            base: &base,
+            limits: self.hub.kernel_settings().limits,
+        });
+        for member in self.widgets.values() {
+            member.widget.addr().do_send(widget::Adopt { kernel: ctx.address(), fresh: false });
+        }
+        self.connections
+    }
+}
+
+impl Handler<FromKernel> for Kernel {
+    type Result = ();
+
+    fn handle(&mut self, FromKernel { connection, message }: FromKernel, ctx: &mut Self::Context) {
+        let Some(current) = self.connection.as_mut().filter(|_| connection == self.connections) else {
+            return;
+        };
+        current.heard = Instant::now();
+        match message {
+            Ok(message) => self.take(message, ctx),
+            Err(refused) => {
+                self.refuse(refused.request, refused.widget.as_deref(), &refused.refusal);
+                if let Some(code) = refused.refusal.close {
+                    self.hang_up(code, "refused", ctx);
+                }
+            }
+        }
+    }
+}
+
+impl Handler<Heard> for Kernel {
+    type Result = ();
+
+    fn handle(&mut self, heard: Heard, _: &mut Self::Context) {
+        if let Some(current) = self.connection.as_mut().filter(|_| heard.connection == self.connections) {
+            current.heard = Instant::now();
+        }
+    }
+}
+
+impl Handler<Disconnected> for Kernel {
+    type Result = ();
+
+    fn handle(&mut self, gone: Disconnected, ctx: &mut Self::Context) {
+        if self.connection.is_some() && gone.connection == self.connections {
+            self.lost(ctx);
+        }
+    }
+}
+
+impl Handler<GiveUp> for Kernel {
+    type Result = Option<Orphan>;
+
+    fn handle(&mut self, GiveUp { widget }: GiveUp, ctx: &mut Self::Context) -> Self::Result {
+        if self.connection.is_some() {
+            return None;
+        }
+        let orphan = self.remove(&widget).map(Orphan::new);
+        if self.is_done() {
+            ctx.stop();
+        }
+        orphan
+    }
+}
+
+impl Handler<Shutdown> for Kernel {
+    type Result = ();
+
+    fn handle(&mut self, _: Shutdown, ctx: &mut Self::Context) {
+        // The widgets are told by the server themselves.
+        self.widgets.clear();
+        self.hang_up(close_code::GOING_AWAY, "shutdown", ctx);
+    }
+}
+
+impl Handler<TakeTurn> for Kernel {
+    type Result = ();
+
+    fn handle(&mut self, take: TakeTurn, _: &mut Self::Context) {
+        let TakeTurn { widget, turn, events, may_draw, requested } = &take;
+        if self.widgets.contains_key(widget) {
+            let (turn, may_draw, requested) = (*turn, *may_draw, *requested);
+            self.tell(&ServerMessage::Turn { widget, turn, events, may_draw, requested });
+        }
+    }
+}
+
+impl Handler<WidgetClosed> for Kernel {
+    type Result = ();
+
+    fn handle(&mut self, WidgetClosed { widget, events }: WidgetClosed, ctx: &mut Self::Context) {
+        if self.remove(&widget).is_some() {
+            self.tell(&ServerMessage::Closed { widget: &widget, reason: "closed", events: &events });
+        }
+        if self.is_done() {
+            ctx.stop();
+        }
+    }
+}
+
+impl Handler<ViewsChanged> for Kernel {
+    type Result = ();
+
+    fn handle(&mut self, changed: ViewsChanged, _: &mut Self::Context) {
+        let ViewsChanged { widget, views, visible } = &changed;
+        if self.widgets.contains_key(widget) {
+            self.tell(&ServerMessage::Views { widget, views: *views, visible: *visible });
+        }
+    }
+}
+
+impl Handler<RelayEnded> for Kernel {
+    type Result = ();
+
+    fn handle(&mut self, ended: RelayEnded, _: &mut Self::Context) {
+        if self.relays.get(&ended.number) == Some(&ended.relay) {
+            self.relays.remove(&ended.number);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The actor of a relayed view: it stands in for the socket of a browser that is reached through a kernel.
+//!
+//! Owns the checks on what that browser sends, and the address of its View. Decides nothing: what comes in goes to the View,
+//! what the View sends goes out by the kernel's connection.
+
+use std::time::Instant;
+
+use actix::prelude::*;
+use bytestring::ByteString;
+
+use super::{Kernel, KernelOutbox, RelayEnded, ToKernel};
+use crate::{
+    actors::{
+        view::{Disconnected, FromClient, ToClient, View},
+        widget::Attach,
+    },
+    handle::WidgetHandle,
+    protocol::{
+        Inbound, InboundLimits, close_code,
+        kernel::{RelayOpen, ServerMessage, relay_header},
+        view::{FrameMessage, Frames, Role, ServerMessage as ViewMessage},
+    },
+};
+
+/// A text message of the browser.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct FromBrowser(pub String);
+
+/// The browser, or the kernel, is gone.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct End;
+
+/// The actor. See the module's documentation.
+pub struct Relay {
+    /// The kernel's number for it.
+    number: u64,
+    role: Role,
+    base64: bool,
+    widget: WidgetHandle,
+    outbox: KernelOutbox,
+    kernel: Addr<Kernel>,
+    inbound: Inbound,
+    /// The view, once the widget has given it.
+    view: Option<Addr<View>>,
+}
+
+impl Relay {
+    pub fn new(
+        open: &RelayOpen,
+        widget: &WidgetHandle,
+        outbox: KernelOutbox,
+        kernel: Addr<Kernel>,
+        inbound: InboundLimits,
+    ) -> Self {
+        Self {
+            number: open.relay,
+            role: open.role,
+            base64: open.frames == Frames::Base64,
+            widget: widget.clone(),
+            outbox,
+            kernel,
+            inbound: Inbound::new(inbound, Instant::now()),
+            view: None,
+        }
+    }
+
+    fn text(&self, text: &ByteString) {
+        let text = ServerMessage::RelayText { relay: self.number, text }.to_text();
+        self.outbox.do_send(ToKernel::Text(text));
+    }
+
+    fn close(&self, code: u16, reason: &str, ctx: &mut Context<Self>) {
+        let closed = ServerMessage::RelayClosed { relay: self.number, code, reason };
+        self.outbox.do_send(ToKernel::Text(closed.to_text()));
+        ctx.stop();
+    }
+}
+
+impl Actor for Relay {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let outbox = ctx.address().recipient();
+        let attach = Attach { role: self.role, base64: self.base64, outbox };
+        // Nothing is taken before the view is there.
+        self.widget
+            .addr()
+            .send(attach)
+            .into_actor(self)
+            .map(|view, relay, ctx| match view {
+                Ok(Ok(view)) => relay.view = Some(view),
+                Ok(Err(refusal)) => {
+                    let close = ViewMessage::Close { reason: refusal.code, message: &refusal.message };
+                    relay.text(&close.to_text());
+                    relay.close(refusal.close.unwrap_or(close_code::TRY_LATER), refusal.code, ctx);
+                }
+                Err(_) => relay.close(close_code::WIDGET_CLOSED, "closed", ctx),
+            })
+            .wait(ctx);
+    }
+
+    fn stopped(&mut self, ctx: &mut Self::Context) {
+        if let Some(view) = &self.view {
+            view.do_send(Disconnected);
+        }
+        self.kernel.do_send(RelayEnded { number: self.number, relay: ctx.address() });
+    }
+}
+
+impl Handler<FromBrowser> for Relay {
+    type Result = ();
+
+    fn handle(&mut self, FromBrowser(text): FromBrowser, _: &mut Self::Context) {
+        let message = self.inbound.text(text.as_bytes(), Instant::now());
+        if let Some(view) = &self.view {
+            view.do_send(FromClient(message));
+        }
+    }
+}
+
+impl Handler<End> for Relay {
+    type Result = ();
+
+    fn handle(&mut self, _: End, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}
+
+impl Handler<ToClient> for Relay {
+    type Result = ();
+
+    fn handle(&mut self, message: ToClient, ctx: &mut Self::Context) {
+        match message {
+            ToClient::Text(text) | ToClient::Frame(FrameMessage::Base64(text)) => self.text(&text),
+            ToClient::Frame(FrameMessage::Binary { header, parts }) => {
+                let message = [relay_header(self.number), header].into_iter().chain(parts).collect();
+                self.outbox.do_send(ToKernel::Binary(message));
+            }
+            ToClient::Close { code, reason } => self.close(code, reason, ctx),
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! A widget whose renderer is in a kernel: its turns are messages to the Kernel actor, and so are their ends.
+
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use actix::prelude::*;
+
+use super::{
+    BUSY_AFTER, Widget,
+    renderer::{Picture, Remote, Renderer},
+    turn::{Outcome, SNAPSHOT_PATIENCE},
+};
+use crate::{
+    actors::kernel::{self, Kernel},
+    event::{Event, EventKind},
+    handle::SnapshotError,
+    protocol::{
+        kernel::{Drawn, TurnDone},
+        view::State,
+    },
+};
+
+/// A kernel has the renderer: from now on, or again after it was gone.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Adopt {
+    pub kernel: Addr<Kernel>,
+    /// Whether it knows nothing of what the widget was sent before.
+    pub fresh: bool,
+}
+
+/// The kernel is gone. It may come back.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct KernelGone;
+
+/// The kernel's program asks for a draw.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct KernelRequest;
+
+/// The kernel's program shows an error, or takes it away.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ShowError(pub Option<String>);
+
+/// A turn has ended in the kernel.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct RemoteDone(pub TurnDone);
+
+impl Widget {
+    /// Whether somebody asked for a draw that has not begun.
+    pub(super) fn is_draw_requested(&self) -> bool {
+        let by_kernel = matches!(&self.renderer, Renderer::Remote(remote) if remote.requested);
+        by_kernel || self.shared.draw_requested.load(Ordering::Acquire)
+    }
+
+    /// Whether the renderer is in a kernel that is gone.
+    pub(super) fn is_kernel_gone(&self) -> bool {
+        matches!(&self.renderer, Renderer::Remote(remote) if remote.kernel.is_none())
+    }
+
+    /// Sends the kernel a turn, if it is there and has ended the one before.
+    pub(super) fn remote_turn(&mut self, may_draw: bool, ctx: &mut Context<Self>) {
+        let Some(remote) = self.renderer.remote() else { return };
+        if self.closing {
+            if let Some(kernel) = &remote.kernel {
+                let widget = self.shared.identity.id.clone();
+                kernel.do_send(kernel::WidgetClosed { widget, events: self.queue.take() });
+            }
+            ctx.stop();
+            return;
+        }
+        let Some(kernel) = remote.kernel.clone().filter(|_| !remote.working) else { return };
+        let mut events = self.queue.take();
+        if remote.picture.is_none()
+            && let Some((size, answer)) = self.snapshots.pop_front()
+        {
+            let resized = self.size != Some(size);
+            if resized {
+                events.push(Event::of_widget(EventKind::Resize(size)));
+            }
+            remote.picture = Some(Picture { resized, began: Instant::now(), frame: None });
+            self.snapshot_under_way = Some((size, answer));
+        }
+        let may_draw = may_draw || remote.picture.is_some();
+        let requested = may_draw
+            && (remote.picture.is_some()
+                | std::mem::take(&mut remote.requested)
+                | self.shared.draw_requested.swap(false, Ordering::AcqRel));
+        remote.turn += 1;
+        remote.working = true;
+        let (widget, turn) = (self.shared.identity.id.clone(), remote.turn);
+        kernel.do_send(kernel::TakeTurn { widget, turn, events, may_draw, requested });
+        self.turn_began = Some(Instant::now());
+        self.watch_turn(ctx, BUSY_AFTER);
+    }
+
+    /// Takes the frame of a turn that was for a snapshot, and answers who asked when it is the last.
+    fn picture_drawn(&mut self, outcome: &mut Outcome, requested: bool, ctx: &mut Context<Self>) {
+        let Some(remote) = self.renderer.remote() else { return };
+        let Some(mut picture) = remote.picture.take() else { return };
+        let drawn = outcome.drawn.take().unwrap_or(Ok(None));
+        let failed = drawn.is_err();
+        let drawn = drawn.map(|frame| frame.or(picture.frame.take()));
+        if requested && !failed && picture.began.elapsed() < SNAPSHOT_PATIENCE {
+            picture.frame = drawn.unwrap_or(None);
+            remote.picture = Some(picture);
+            return;
+        }
+        self.answer_snapshot(drawn, ctx);
+        if let Some(size) = self.size.filter(|_| picture.resized) {
+            self.push(Event::of_widget(EventKind::Resize(size)));
+            // What the views show may be older than what the snapshot made the renderer forget.
+            self.shared.draw_requested.store(true, Ordering::Release);
+        }
+    }
+
+    /// Has the renderer begin with its size, then take what waits, then draw.
+    fn begin_with_size(&mut self) {
+        let Some(size) = self.size else { return };
+        let waiting = self.queue.take();
+        self.push(Event { kind: EventKind::Resize(size), timestamp: 0.0, view: self.driver });
+        for event in waiting {
+            self.push(event);
+        }
+        self.shared.draw_requested.store(true, Ordering::Release);
+    }
+
+    /// Tells the kernel how many views there are, if that changed.
+    pub(super) fn tell_kernel_of_views(&mut self) {
+        let now = (self.views.len(), self.delivery.visible_sizes().count());
+        let Some(remote) = self.renderer.remote() else { return };
+        if let Some(kernel) = &remote.kernel
+            && remote.views != now
+        {
+            remote.views = now;
+            let widget = self.shared.identity.id.clone();
+            kernel.do_send(kernel::ViewsChanged { widget, views: now.0, visible: now.1 });
+        }
+    }
+}
+
+impl Handler<Adopt> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, Adopt { kernel, fresh }: Adopt, ctx: &mut Self::Context) {
+        let turn = self.renderer.remote().map_or(0, |remote| remote.turn);
+        self.renderer = Renderer::Remote(Remote { kernel: Some(kernel), turn, ..Remote::default() });
+        self.turn_began = None;
+        if fresh {
+            self.queue.take();
+        }
+        self.begin_with_size();
+        if matches!(self.state, State::Gone | State::Busy) || fresh {
+            self.set_state(State::Live, None);
+        }
+        self.tell_kernel_of_views();
+        self.pump(ctx);
+    }
+}
+
+impl Handler<KernelGone> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, _: KernelGone, _: &mut Self::Context) {
+        let Some(remote) = self.renderer.remote() else { return };
+        (remote.kernel, remote.working, remote.picture) = (None, false, None);
+        self.turn_began = None;
+        let waiting = self.snapshots.drain(..).chain(self.snapshot_under_way.take());
+        for (_, answer) in waiting {
+            // Who asked may have gone away.
+            let _ = answer.send(self.delivery.latest().cloned().ok_or(SnapshotError::Gone));
+        }
+        self.set_state(State::Gone, None);
+    }
+}
+
+impl Handler<KernelRequest> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, _: KernelRequest, ctx: &mut Self::Context) {
+        if let Some(remote) = self.renderer.remote() {
+            remote.requested = true;
+        }
+        self.pump(ctx);
+    }
+}
+
+impl Handler<ShowError> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, ShowError(text): ShowError, _: &mut Self::Context) {
+        match text {
+            Some(text) => self.set_state(State::Error, Some(text)),
+            None if self.state == State::Error => self.set_state(State::Live, None),
+            None => {}
+        }
+    }
+}
+
+impl Handler<RemoteDone> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, RemoteDone(done): RemoteDone, ctx: &mut Self::Context) {
+        let Some(remote) = self.renderer.remote() else { return };
+        // A turn of before the kernel was gone is over already.
+        if !remote.working || done.turn != remote.turn {
+            return;
+        }
+        remote.working = false;
+        remote.requested = done.requested;
+        let pictured = remote.picture.is_some();
+        let drawn = match done.drawn {
+            Drawn::No => None,
+            Drawn::Nothing => Some(Ok(None)),
+            Drawn::Frame(frame) => Some(Ok(Some(frame))),
+            Drawn::Error(error) => Some(Err(error)),
+        };
+        let draw_time = if drawn.is_some() { done.draw_time } else { Duration::ZERO };
+        let mut outcome = Outcome { drawn, draw_time, event_error: done.event_error };
+        if pictured {
+            self.picture_drawn(&mut outcome, done.requested, ctx);
+        }
+        self.turn_ended(outcome, ctx);
+        self.pump(ctx);
+    }
+}

@@ -1,0 +1,182 @@
+//! The socket of a kernel: bytes in, bytes out.
+//!
+//! An actor that is polled only while its connection has room, so that a kernel that stops reading freezes it. It therefore
+//! decides nothing: what comes in is checked and handed to the Kernel, what the Kernel sends goes out.
+
+use std::time::Instant;
+
+use actix::prelude::*;
+use actix_http::ws::Item;
+use actix_web::{
+    Error, HttpRequest, HttpResponse,
+    web::{Data, Payload},
+};
+use actix_web_actors::ws::{Message, ProtocolError, WebsocketContext, WsResponseBuilder};
+use bytes::Bytes;
+
+use super::{
+    routes::Site,
+    websocket::{self, Peer},
+};
+use crate::{
+    actors::kernel::{Connect, Disconnected, FromKernel, Heard, Kernel, ToKernel},
+    hub::Hub,
+    protocol::{
+        Refusal, close_code,
+        kernel::{Hello, KernelInbound, KernelMessage, Refused, SUBPROTOCOL, ServerMessage},
+    },
+};
+
+/// `GET /api/kernel`: the WebSocket of a process with renderers in it.
+///
+/// # Errors
+/// 400 for a bad handshake.
+pub async fn connect(
+    site: Data<Site>,
+    request: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Error> {
+    let limits = site.kernel_inbound;
+    let socket = Socket {
+        hub: site.hub.clone(),
+        base: public_base(&request, &site),
+        inbound: KernelInbound::new(limits, Instant::now()),
+        kernel: None,
+    };
+    WsResponseBuilder::new(socket, &request, payload)
+        .protocols(&[SUBPROTOCOL])
+        .frame_size(limits.max_bytes())
+        .start()
+        .map_err(|error| websocket::no_handshake(&error))
+}
+
+/// The server's address as the client reached it, a proxy between them included.
+fn public_base(request: &HttpRequest, site: &Site) -> String {
+    let connection = request.connection_info();
+    let scheme = if matches!(connection.scheme(), "https" | "wss") { "https" } else { "http" };
+    format!("{scheme}://{}{}", connection.host(), site.base_url)
+}
+
+/// The actor. See the module's documentation.
+struct Socket {
+    hub: Hub,
+    base: String,
+    inbound: KernelInbound,
+    /// The kernel and the number of this connection, once it has said hello.
+    kernel: Option<(Addr<Kernel>, u64)>,
+}
+
+impl Socket {
+    fn forward(&mut self, message: Result<KernelMessage, Refused>, context: &mut WebsocketContext<Self>) {
+        match (&self.kernel, message) {
+            (Some((kernel, connection)), message) => {
+                kernel.do_send(FromKernel { connection: *connection, message });
+            }
+            (None, Ok(KernelMessage::Hello(hello))) => self.hello(hello, context),
+            (None, Ok(_)) => {
+                let message = "the first message is no `hello`: say which session this is";
+                refuse(&Refusal::of_connection("hello", message, close_code::POLICY), context);
+            }
+            (None, Err(refused)) => refuse(&refused.refusal, context),
+        }
+    }
+
+    fn hello(&mut self, hello: Hello, context: &mut WebsocketContext<Self>) {
+        let admission = match self.hub.admit_kernel() {
+            Ok(admission) => admission,
+            Err(refusal) => {
+                refuse(&refusal, context);
+                return;
+            }
+        };
+        let kernel = self.hub.kernel(&(None, hello.session));
+        let outbox = context.address().recipient();
+        let connect = Connect { name: hello.name, outbox, base: self.base.clone(), admission };
+        // Nothing is read before the kernel is there.
+        kernel
+            .send(connect)
+            .into_actor(self)
+            .map(|connection, socket, context| match connection {
+                Ok(connection) => socket.kernel = Some((kernel, connection)),
+                // It ended at this very moment; the next attempt finds it gone.
+                Err(_) => websocket::close(context, close_code::TRY_LATER, "ended"),
+            })
+            .wait(context);
+    }
+}
+
+/// Refuses a connection that is no kernel's yet.
+fn refuse(refusal: &Refusal, context: &mut WebsocketContext<Socket>) {
+    let Refusal { code, message, field, close } = refusal;
+    let field = field.as_deref();
+    context.text(ServerMessage::Refused { request: None, widget: None, code, message, field }.to_text());
+    websocket::close(context, close.unwrap_or(close_code::POLICY), code);
+}
+
+impl Actor for Socket {
+    type Context = WebsocketContext<Self>;
+
+    fn stopped(&mut self, _: &mut Self::Context) {
+        if let Some((kernel, connection)) = &self.kernel {
+            kernel.do_send(Disconnected { connection: *connection });
+        }
+    }
+}
+
+impl Peer for Socket {
+    fn text(&mut self, text: &Bytes, context: &mut Self::Context) {
+        let message = self.inbound.text(text, Instant::now());
+        self.forward(message, context);
+    }
+
+    fn binary(&mut self, message: &Bytes, context: &mut Self::Context) {
+        let message = self.inbound.binary(message, Instant::now());
+        self.forward(message, context);
+    }
+
+    fn fragment(&mut self, item: &Item, context: &mut Self::Context) {
+        let outcome = match item {
+            Item::FirstText(bytes) => self.inbound.first_fragment(bytes, false).map(|()| None),
+            Item::FirstBinary(bytes) => self.inbound.first_fragment(bytes, true).map(|()| None),
+            Item::Continue(bytes) => self.inbound.next_fragment(bytes).map(|()| None),
+            Item::Last(bytes) => self.inbound.last_fragment(bytes, Instant::now()).map(Some),
+        };
+        match outcome.transpose() {
+            Some(message) => self.forward(message, context),
+            None => self.pong(),
+        }
+    }
+
+    fn pong(&mut self) {
+        if let Some((kernel, connection)) = &self.kernel {
+            kernel.do_send(Heard { connection: *connection });
+        }
+    }
+
+    fn refused(&mut self, refusal: Refusal, context: &mut Self::Context) {
+        self.forward(Err(refusal.into()), context);
+    }
+
+    fn too_big(&self) -> Refusal {
+        self.inbound.too_big()
+    }
+}
+
+impl StreamHandler<Result<Message, ProtocolError>> for Socket {
+    fn handle(&mut self, message: Result<Message, ProtocolError>, context: &mut Self::Context) {
+        websocket::receive(self, message, context);
+    }
+}
+
+impl Handler<ToKernel> for Socket {
+    type Result = ();
+
+    fn handle(&mut self, message: ToKernel, context: &mut Self::Context) {
+        match message {
+            ToKernel::Text(text) => context.text(text),
+            ToKernel::Binary(parts) => websocket::send_parts(context, parts),
+            ToKernel::Ping => context.ping(b""),
+            ToKernel::Close { code, reason } => websocket::close(context, code, reason),
+        }
+    }
+}
