@@ -10,17 +10,14 @@
  */
 
 import { Backoff } from "./backoff.js";
-import { diagnose } from "./diagnosis.js";
+import { directLink } from "./link.js";
 import { readBinaryFrame, readTextFrame } from "./message.js";
 
+/** @import { Link, SocketLike, ViewOptions } from "./link.js" */
 /** @import { Frame } from "../view/types.js" */
 
 /**
- * @typedef {object} ClientOptions
- * @property {URL} base the server's base address; ends with a slash
- * @property {string} widget its id
- * @property {"interact" | "watch"} [role]
- * @property {"binary" | "base64"} [frames] how frames travel
+ * @typedef {ViewOptions | {link: Link}} ClientOptions the view that a page opens itself, or another way to reach one
  *
  * @typedef {object} ClientState
  * @property {"connecting" | "open" | "waiting" | "closed" | "denied" | "idle"} name `waiting`: for the next attempt;
@@ -33,7 +30,6 @@ import { readBinaryFrame, readTextFrame } from "./message.js";
  * @property {number} arrived milliseconds on the page's clock
  */
 
-const SUBPROTOCOL = "framehub.view.v1";
 /** The server's close code for a widget that was closed. */
 const WIDGET_CLOSED = 4000;
 /** A connection that lasted this long, in milliseconds, ends an outage. */
@@ -46,24 +42,19 @@ const SILENCE = 20_000;
 export class FrameHubClient extends EventTarget {
   /** @type {ClientState} */
   #state = { name: "idle", text: "" };
-  /** @type {WebSocket | null} */
+  /** @type {SocketLike | null} */
   #socket = null;
   /** Ends everything of the current attempt or connection. @type {AbortController | null} */
   #attempt = null;
   /** Ends listening to the page, as long as connecting is wanted. @type {AbortController | null} */
   #wanted = null;
   #backoff = new Backoff();
-  #socketUrl;
-  #widgetUrl;
+  #link;
 
   /** @param {ClientOptions} options */
-  constructor({ base, widget, role = "interact", frames = "binary" }) {
+  constructor(options) {
     super();
-    this.#widgetUrl = new URL(`api/widgets/${encodeURIComponent(widget)}`, base);
-    this.#socketUrl = new URL(`${this.#widgetUrl.href}/view`);
-    this.#socketUrl.protocol = base.protocol === "https:" ? "wss:" : "ws:";
-    this.#socketUrl.searchParams.set("role", role);
-    if (frames !== "binary") this.#socketUrl.searchParams.set("frames", frames);
+    this.#link = "link" in options ? options.link : directLink(options);
   }
 
   get state() {
@@ -113,8 +104,7 @@ export class FrameHubClient extends EventTarget {
     const { signal } = this.#attempt;
     this.#enter({ name: "connecting", text: this.#state.name === "waiting" ? this.#state.text : "Connecting …" });
 
-    const socket = new WebSocket(this.#socketUrl, SUBPROTOCOL);
-    socket.binaryType = "arraybuffer";
+    const socket = this.#link.open();
     this.#socket = socket;
     let opened = 0;
     let heard = performance.now();
@@ -139,17 +129,24 @@ export class FrameHubClient extends EventTarget {
     );
     socket.addEventListener(
       "message",
-      ({ data }) => {
+      (event) => {
         heard = performance.now();
-        this.#message(socket, data, heard);
+        this.#message(socket, /** @type {MessageEvent} */ (event).data, heard);
       },
       { signal },
     );
-    socket.addEventListener("close", ({ code, reason }) => this.#closed(code, reason, opened, signal), { signal });
+    socket.addEventListener(
+      "close",
+      (event) => {
+        const { code, reason } = /** @type {CloseEvent} */ (event);
+        this.#closed(code, reason, opened, signal);
+      },
+      { signal },
+    );
   }
 
   /**
-   * @param {WebSocket} socket
+   * @param {SocketLike} socket
    * @param {string | ArrayBuffer} data
    * @param {number} arrived
    */
@@ -195,7 +192,7 @@ export class FrameHubClient extends EventTarget {
       this.#lost(opened, code === 1001 ? "The server stops. Reconnecting …" : "Connection lost. Reconnecting …", reason);
       return;
     }
-    const { verdict, text } = await diagnose(this.#widgetUrl, signal);
+    const { verdict, text } = await this.#link.diagnose(signal);
     if (signal.aborted) return;
     if (verdict === "retry") this.#lost(0, text);
     else this.#stop({ name: verdict === "gone" ? "closed" : "denied", text });

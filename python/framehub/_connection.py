@@ -1,0 +1,288 @@
+"""One WebSocket connection to the server, as bytes and text.
+
+The protocol is that of the package `websockets`, without its network half: raw frames are large, and go from the
+caller's memory to the socket without being masked and copied on the way.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import struct
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Response
+from websockets.protocol import State
+from websockets.typing import Subprotocol
+from websockets.uri import parse_uri
+
+SUBPROTOCOL = Subprotocol("framehub.kernel.v1")
+# The server pings every 10 s: after this silence the connection is dead, whatever the network says.
+_SILENCE = 35
+_CONNECT_TIMEOUT = 10
+_LONGEST_MESSAGE = 64 * 1024 * 1024
+_CHUNK = 256 * 1024
+_LOOPBACK = ("127.", "::1")
+
+Content = Callable[[], tuple[dict[str, Any], memoryview] | None]
+
+
+class ConnectError(Exception):
+    """The server could not be reached, or refused the connection. The message says what to do."""
+
+
+class Connection:
+    """An open connection. Any thread may send; one reads. Nothing that is sent blocks the caller."""
+
+    def __init__(self, sock: socket.socket, protocol: ClientProtocol) -> None:
+        self._sock = sock
+        self._protocol = protocol
+        # Guards the protocol's state.
+        self._state = threading.Lock()
+        # Held while bytes go to the socket.
+        self._writing = threading.Lock()
+        self._outbox: deque[Callable[[], None]] = deque()
+        self._waiting = threading.Condition()
+        self._closed = False
+        # Masking keeps pages from writing bytes of their choice to proxies: this is no page, loopback has no proxies.
+        self._bare = not isinstance(sock, ssl.SSLSocket) and sock.getpeername()[0].startswith(_LOOPBACK)
+        self._writer = threading.Thread(target=self._write, name="framehub-write", daemon=True)
+        self._writer.start()
+
+    @classmethod
+    def open(cls, url: str, key: str) -> Connection:
+        """Connects to the server with the base address `url`. Raises ConnectError."""
+        parts = urlsplit(url)
+        scheme = "wss" if parts.scheme == "https" else "ws"
+        address = urlunsplit((scheme, parts.netloc, f"{parts.path.rstrip('/')}/api/kernel", "", ""))
+        try:
+            sock = _dial(parts.hostname or "", parts.port, secure=scheme == "wss")
+        except OSError as error:
+            raise ConnectError(f"no FrameHub server answers at {url}: {error}") from error
+        protocol = ClientProtocol(parse_uri(address), subprotocols=[SUBPROTOCOL], max_size=_LONGEST_MESSAGE)
+        try:
+            _shake_hands(sock, protocol, key)
+        except ConnectError:
+            sock.close()
+            raise
+        except (OSError, WebSocketException) as error:
+            sock.close()
+            raise ConnectError(f"the FrameHub server at {url} refused the kernel's connection: {error}") from error
+        sock.settimeout(None)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@qq", _SILENCE, 0))
+        return cls(sock, protocol)
+
+    def send_text(self, message: dict[str, Any]) -> None:
+        """Sends a JSON message, after all that was sent before it."""
+        data = _json(message)
+        with self._waiting:
+            if self._closed:
+                return
+            # Without a hand-over to the writer where nothing is on its way: that would cost some of its latency.
+            if not self._outbox and self._writing.acquire(blocking=False):
+                try:
+                    rest = self._try_send(self._framed(data))
+                except WebSocketException:
+                    # It is closing; the reader notices.
+                    return
+                finally:
+                    self._writing.release()
+                if not rest:
+                    return
+                self._outbox.append(lambda: self._sock.sendall(rest))
+            else:
+                self._outbox.append(lambda: self._sock.sendall(self._framed(data)))
+            self._waiting.notify()
+
+    def send_pixels(self, content: Content, done: Callable[[], None]) -> None:
+        """Sends a JSON header and pixels as one binary message. `content` is called when it is their turn, and answers
+        None to send nothing after all; `done` is called when the pixels are no longer needed, sent or not.
+        """
+
+        def write() -> None:
+            try:
+                message = content()
+                if message is not None:
+                    header, pixels = message
+                    self._write_pixels(_json(header), pixels)
+            finally:
+                done()
+
+        with self._waiting:
+            if not self._closed:
+                self._outbox.append(write)
+                self._waiting.notify()
+                return
+        done()
+
+    def messages(self) -> Iterator[str | bytes]:
+        """The messages that arrive, until the connection ends."""
+        parts: list[bytes] = []
+        text = False
+        while True:
+            try:
+                data = self._sock.recv(_CHUNK)
+            except OSError:
+                return
+            with self._state:
+                if data:
+                    self._protocol.receive_data(data)
+                else:
+                    self._protocol.receive_eof()
+                events = self._protocol.events_received()
+                answer = b"".join(self._protocol.data_to_send())
+                ended = self._protocol.state in (State.CLOSING, State.CLOSED)
+            for event in events:
+                if not isinstance(event, Frame) or event.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+                    continue
+                if event.opcode is not Opcode.CONT:
+                    text = event.opcode is Opcode.TEXT
+                parts.append(bytes(event.data))
+                if event.fin:
+                    whole = b"".join(parts)
+                    parts = []
+                    yield whole.decode() if text else whole
+            if answer:
+                self._queue(lambda answer=answer: self._sock.sendall(answer))  # type: ignore[misc]
+            if ended or not data:
+                return
+
+    @property
+    def close_code(self) -> int | None:
+        """The code with which the server ended the connection; None if it did not."""
+        told = self._protocol.close_rcvd
+        return None if told is None else told.code
+
+    def flush(self, timeout: float) -> None:
+        """Waits until all that was sent is on its way, but no longer than `timeout` seconds."""
+        written = threading.Event()
+        self._queue(written.set)
+        written.wait(timeout)
+
+    def close(self) -> None:
+        """Ends the connection."""
+        with self._waiting:
+            self._closed = True
+            self._waiting.notify()
+        # Wakes the reader, too.
+        self._shut()
+        if threading.current_thread() is not self._writer:
+            self._writer.join()
+        self._sock.close()
+
+    def _queue(self, write: Callable[[], None]) -> None:
+        with self._waiting:
+            self._outbox.append(write)
+            self._waiting.notify()
+
+    def _write(self) -> None:
+        while True:
+            with self._waiting:
+                self._waiting.wait_for(lambda: self._outbox or self._closed)
+                if self._closed and not self._outbox:
+                    return
+                write = self._outbox.popleft()
+                # While this one is written, others have to queue behind it.
+                self._writing.acquire()
+            try:
+                write()
+            except (OSError, WebSocketException):
+                # The reader notices that the connection is gone; what waits is dropped, and its memory given back.
+                with self._waiting:
+                    self._closed = True
+                self._shut()
+            finally:
+                self._writing.release()
+
+    def _shut(self) -> None:
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+    def _framed(self, text: bytes) -> bytes:
+        with self._state:
+            self._protocol.send_text(text)
+            return b"".join(self._protocol.data_to_send())
+
+    def _try_send(self, data: bytes) -> bytes:
+        """Sends what goes at once, and answers the rest."""
+        if isinstance(self._sock, ssl.SSLSocket):
+            return data
+        try:
+            return data[self._sock.send(data, socket.MSG_DONTWAIT) :]
+        except BlockingIOError:
+            return data
+        except OSError:
+            # The reader notices.
+            return b""
+
+    def _write_pixels(self, header: bytes, pixels: memoryview) -> None:
+        prefix = struct.pack("<I", len(header)) + header
+        if not self._bare:
+            with self._state:
+                self._protocol.send_binary(prefix + pixels)
+                data = b"".join(self._protocol.data_to_send())
+            self._sock.sendall(data)
+            return
+        # A final binary frame with a length of 64 bits and a mask of zeros, which leaves the bytes as they are.
+        opening = struct.pack(">BBQI", 0x82, 0xFF, len(prefix) + len(pixels), 0)
+        views = [memoryview(opening + prefix), pixels]
+        while views:
+            sent = self._sock.sendmsg(views)
+            while views and sent >= len(views[0]):
+                sent -= len(views.pop(0))
+            if views:
+                views[0] = views[0][sent:]
+
+
+def _json(message: dict[str, Any]) -> bytes:
+    return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
+
+
+def _dial(host: str, port: int | None, *, secure: bool) -> socket.socket:
+    sock = socket.create_connection((host, port or (443 if secure else 80)), timeout=_CONNECT_TIMEOUT)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENCE * 1000)
+    if not secure:
+        return sock
+    return ssl.create_default_context().wrap_socket(sock, server_hostname=host)
+
+
+def _shake_hands(sock: socket.socket, protocol: ClientProtocol, key: str) -> None:
+    request = protocol.connect()
+    request.headers["Authorization"] = f"Bearer {key}"
+    protocol.send_request(request)
+    sock.sendall(b"".join(protocol.data_to_send()))
+    while True:
+        data = sock.recv(_CHUNK)
+        if not data:
+            raise ConnectError(
+                "the server ended the connection before it answered; is there a FrameHub at FRAMEHUB_URL?"
+            )
+        protocol.receive_data(data)
+        if protocol.state is not State.CONNECTING or protocol.handshake_exc is not None:
+            break
+    if protocol.handshake_exc is not None:
+        raise _refusal(protocol.handshake_exc)
+
+
+def _refusal(error: Exception) -> ConnectError:
+    response: Response | None = error.response if isinstance(error, InvalidStatus) else None
+    if response is None:
+        return ConnectError(f"the server does not speak FrameHub's kernel protocol: {error}")
+    if response.status_code in (401, 403):
+        return ConnectError("the FrameHub server does not accept the key: check FRAMEHUB_KEY")
+    if response.status_code == 404:
+        return ConnectError(
+            "this server takes no kernels: check FRAMEHUB_URL, and that the server is not older than this package"
+        )
+    return ConnectError(f"the FrameHub server answered {response.status_code} {response.reason_phrase}")

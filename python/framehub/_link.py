@@ -1,0 +1,299 @@
+"""The connection of this process to its server, kept up on a thread of its own.
+
+It goes on while a cell computes: it answers pings, sends frames and prints, and connects again after an outage, with
+the same session, so that the server keeps the widgets.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from . import _server
+from ._backoff import Backoff
+from ._connection import ConnectError, Connection, Content
+from ._main_thread import MAIN, MainThread, kernel
+from ._protocol import Limits, Message, ServerError, read
+from ._served import Renderer, ServedWidget, shortened
+
+_log = logging.getLogger("framehub")
+_GOODBYE_TIMEOUT = 1.0
+_LONGEST_NAME = 128
+# A connection that lasted this long, in seconds, ends an outage.
+_STABLE = 3.0
+# The server has a newer connection of this process: this one is not needed.
+_REPLACED = 4001
+
+Answered = Callable[[Message | ServerError], None]
+RelayListener = Callable[[Message, bytes], None]
+
+
+class Link:
+    """All widgets of this process share one."""
+
+    def __init__(
+        self, find: Callable[[], _server.Server] = _server.find, name: str = "", main: MainThread = MAIN
+    ) -> None:
+        self._find = find
+        self._name = name
+        self._session = secrets.token_urlsafe(32)
+        self._lock = threading.RLock()
+        # In the order they were made.
+        self._widgets: dict[ServedWidget, None] = {}
+        self._by_id: dict[str, ServedWidget] = {}
+        self._asked: dict[int, Answered] = {}
+        self._relays: dict[int, RelayListener] = {}
+        self._last_number = 0
+        # The connection, once the server welcomed it.
+        self._connection: Connection | None = None
+        # The one that is being made or used.
+        self._current: Connection | None = None
+        self._thread: threading.Thread | None = None
+        self._stopping = threading.Event()
+        self._retry = threading.Event()
+        self.main = main
+        """Makes the calls to the user's code."""
+        self.server: _server.Server | None = None
+        """The server of the connection."""
+        self.base = ""
+        """The server's base address as it names it itself."""
+        self.limits = Limits()
+        """What the server takes."""
+        self.problem: str | None = None
+        """Why there is no connection, for people; None while there is one, or before the first attempt ended."""
+
+    # --- widgets -----------------------------------------------------------------------------------------------------
+
+    def add(self, widget: ServedWidget) -> None:
+        """Has the server make a widget, now or as soon as there is a connection."""
+        with self._lock:
+            self._widgets[widget] = None
+            connection = self._connection
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="framehub-link", daemon=True)
+                self._thread.start()
+        if connection is not None:
+            widget.connected(resumed=False)
+
+    def know(self, widget: ServedWidget) -> None:
+        """The server knows the widget, by its id."""
+        with self._lock:
+            if widget.id is not None:
+                self._by_id[widget.id] = widget
+
+    def forget(self, widget: ServedWidget) -> None:
+        """The widget is closed."""
+        with self._lock:
+            self._widgets.pop(widget, None)
+            if widget.id is not None and self._by_id.get(widget.id) is widget:
+                del self._by_id[widget.id]
+
+    def renderers(self) -> list[Renderer]:
+        """The users' sides of the open widgets, in the order they were made."""
+        with self._lock:
+            widgets = list(self._widgets)
+        return [renderer for widget in widgets if (renderer := widget.renderer) is not None]
+
+    # --- messages ----------------------------------------------------------------------------------------------------
+
+    def is_current(self, connection: object) -> bool:
+        """Whether a message that came over this connection can still be answered."""
+        return connection is self._connection
+
+    def send(self, message: Message, connection: object = None) -> None:
+        """Sends a message, if there is a connection, and it is `connection` or that is not given."""
+        current = self._connection
+        if current is not None and connection in (None, current):
+            current.send_text(message)
+
+    def send_pixels(self, content: Content, done: Callable[[], None], connection: object = None) -> None:
+        """Sends a header and pixels, as `Connection.send_pixels` does, under the same condition as `send`."""
+        current = self._connection
+        if current is not None and connection in (None, current):
+            current.send_pixels(content, done)
+        else:
+            done()
+
+    def ask(self, message: Message, answered: Answered) -> bool:
+        """Sends a request and calls back with its answer, on the link's thread; False if there is no connection."""
+        with self._lock:
+            connection = self._connection
+            if connection is None:
+                return False
+            number = self.number()
+            self._asked[number] = answered
+        connection.send_text({**message, "request": number})
+        return True
+
+    def number(self) -> int:
+        """A number that this process has not used yet."""
+        with self._lock:
+            self._last_number += 1
+            return self._last_number
+
+    def listen(self, relay: int, listener: RelayListener) -> None:
+        """Has the messages of a relayed view passed on."""
+        with self._lock:
+            self._relays[relay] = listener
+
+    def unlisten(self, relay: int) -> None:
+        """Ends that."""
+        with self._lock:
+            self._relays.pop(relay, None)
+
+    def retry(self) -> None:
+        """Tries to connect at once, if it waits for the next attempt."""
+        self._retry.set()
+
+    def stop(self, *, goodbye: bool) -> None:
+        """Ends the connection; with `goodbye`, the server closes the widgets at once instead of waiting for them."""
+        self._stopping.set()
+        self._retry.set()
+        with self._lock:
+            connection = self._current
+        if connection is not None:
+            if goodbye:
+                connection.send_text({"type": "goodbye"})
+            connection.flush(_GOODBYE_TIMEOUT)
+            connection.close()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(_GOODBYE_TIMEOUT)
+
+    # --- the thread --------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        backoff = Backoff()
+        while not self._stopping.is_set():
+            try:
+                self.server = self._find()
+                connection = Connection.open(self.server.url, self.server.key)
+            except (_server.ServerNotFoundError, ConnectError) as error:
+                self._failed(str(error))
+            else:
+                with self._lock:
+                    self._current = connection
+                began = time.monotonic()
+                if not self._stopping.is_set():
+                    self._serve(connection)
+                if time.monotonic() - began > _STABLE:
+                    backoff.reset()
+                self._lost(connection)
+                if connection.close_code == _REPLACED:
+                    return
+            self._retry.clear()
+            if not self._stopping.is_set():
+                self._retry.wait(backoff.next())
+
+    def _serve(self, connection: Connection) -> None:
+        """Works with a connection until it ends."""
+        connection.send_text({"type": "hello", "session": self._session, "name": self._name})
+        for data in connection.messages():
+            try:
+                message, rest = read(data)
+                if message["type"] == "welcome":
+                    self._welcome(connection, message)
+                else:
+                    self._handle(connection, message, rest)
+            except Exception:
+                # One bad message, or a fault in what it sets off, must not end the others' connection.
+                _log.exception("a message of the FrameHub server could not be handled")
+
+    def _welcome(self, connection: Connection, message: Message) -> None:
+        resumed = set(message.get("resumed", ()))
+        self.base = str(message.get("base") or "")
+        self.limits = Limits.of(message.get("limits") or {})
+        with self._lock:
+            self._connection = connection
+            self.problem = None
+            widgets = list(self._widgets)
+            self._by_id = {widget.id: widget for widget in widgets if widget.id in resumed and widget.id is not None}
+        for unknown in resumed - self._by_id.keys():
+            # It was closed here while there was no connection.
+            self.send({"type": "close", "widget": unknown})
+        for widget in widgets:
+            widget.connected(resumed=widget.id in resumed)
+
+    def _handle(self, connection: Connection, message: Message, rest: bytes) -> None:
+        kind = message["type"]
+        number = message.get("request")
+        if number is not None:
+            with self._lock:
+                answered = self._asked.pop(number, None)
+            if answered is not None:
+                answered(ServerError(message) if kind == "refused" else message)
+            return
+        if kind == "refused" and message.get("code") == "unknown_widget":
+            # It was closed meanwhile.
+            return
+        if kind == "refused":
+            _log.warning("the FrameHub server refused a message: %s", ServerError(message))
+            return
+        if kind.startswith("relay"):
+            listener = self._relays.get(message["relay"])
+            if listener is not None:
+                listener(message, rest)
+            return
+        widget = self._by_id.get(message.get("widget", ""))
+        if widget is None:
+            return
+        if kind == "turn":
+            widget.turn(message, connection)
+        elif kind == "views":
+            widget.views_changed(message)
+        elif kind == "closed":
+            widget.closed_by_server(message)
+
+    def _lost(self, connection: Connection) -> None:
+        connection.close()
+        with self._lock:
+            self._connection = self._current = None
+            asked, self._asked = self._asked, {}
+            relays, self._relays = self._relays, {}
+        gone = ServerError({"code": "disconnected", "message": "the connection to the server was lost"})
+        for answered in asked.values():
+            answered(gone)
+        for relay, listener in relays.items():
+            listener({"type": "relay_closed", "relay": relay, "code": 1006, "reason": "disconnected"}, b"")
+
+    def _failed(self, problem: str) -> None:
+        with self._lock:
+            news = self.problem != problem
+            self.problem = problem
+            widgets = list(self._widgets)
+        if news:
+            _log.warning("%s", problem)
+        for widget in widgets:
+            widget.failed(problem)
+
+
+_links: dict[int, Link] = {}
+_links_lock = threading.Lock()
+
+
+def link() -> Link:
+    """The link of this process; a forked one gets its own."""
+    with _links_lock:
+        current = _links.get(os.getpid())
+        if current is None:
+            current = _links[os.getpid()] = Link(name=_process_name())
+        return current
+
+
+def _process_name() -> str:
+    """What the server's pages call this process: the notebook's name, where there is one."""
+    return shortened(Path(os.environ.get("JPY_SESSION_NAME", "")).name, _LONGEST_NAME)
+
+
+@atexit.register
+def _end() -> None:
+    current = _links.pop(os.getpid(), None)
+    if current is not None:
+        # A notebook's kernel may be restarting: its widgets' views wait for it. A script is over.
+        current.stop(goodbye=kernel() is None)

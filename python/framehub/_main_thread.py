@@ -1,0 +1,123 @@
+"""Calls the user's code on the process's main thread, one call after another and never one within another."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+Call = Callable[[], None]
+
+
+class MainThread:
+    """A queue of calls that the main thread works off: the kernel's event loop in a notebook, `run()` in a script."""
+
+    def __init__(self) -> None:
+        self._calls: deque[Call] = deque()
+        self._changed = threading.Condition()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        # Whether `run` serves; then no loop is needed.
+        self._serving = False
+        self._running = False
+        self._scheduled = False
+
+    @property
+    def served(self) -> bool:
+        """Whether anybody works off the calls."""
+        return self._serving or (self._loop is not None and not self._loop.is_closed())
+
+    def adopt_loop(self) -> None:
+        """Looks for the main thread's event loop, unless one is known. Called wherever the user's code calls us."""
+        if self._loop is not None and not self._loop.is_closed():
+            return
+        loop = _kernel_loop() or _running_loop()
+        if loop is None:
+            return
+        with self._changed:
+            self._loop = loop
+            self._schedule()
+
+    def submit(self, call: Call) -> None:
+        """Has a call made, after those that wait. From any thread."""
+        with self._changed:
+            self._calls.append(call)
+            self._schedule()
+            self._changed.notify()
+
+    def serve(self, until: Callable[[], bool]) -> None:
+        """Makes calls on this thread until `until` answers true; it is asked after each call and twice a second."""
+        with self._changed:
+            self._serving = True
+        try:
+            while not until():
+                with self._changed:
+                    self._changed.wait_for(lambda: self._calls, timeout=0.5)
+                self._call_next()
+        finally:
+            with self._changed:
+                self._serving = False
+                self._schedule()
+
+    def _schedule(self) -> None:
+        """Has the loop make the next call; with the lock held."""
+        if self._scheduled or self._serving or not self._calls or self._loop is None:
+            return
+        try:
+            self._loop.call_soon_threadsafe(self._on_loop)
+        except RuntimeError:
+            # The loop was closed; the calls wait for another.
+            self._loop = None
+            return
+        self._scheduled = True
+
+    def _on_loop(self) -> None:
+        with self._changed:
+            self._scheduled = False
+        # A loop that the user's code runs within its own call: the call in progress goes on when that ends.
+        if self._running:
+            return
+        # One call for each round of the loop, so that the kernel's own messages get their turn.
+        self._call_next()
+
+    def _call_next(self) -> None:
+        with self._changed:
+            call = self._calls.popleft() if self._calls and not self._running else None
+        if call is None:
+            return
+        self._running = True
+        try:
+            call()
+        finally:
+            self._running = False
+            with self._changed:
+                self._schedule()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def kernel() -> Any:
+    """The notebook's kernel that this process is; None if it is none."""
+    if "ipykernel" not in sys.modules:
+        return None
+    from ipykernel.kernelbase import Kernel
+
+    return Kernel.instance() if Kernel.initialized() else None
+
+
+def _kernel_loop() -> asyncio.AbstractEventLoop | None:
+    """The loop of the notebook's kernel, also where this is called from another of its threads."""
+    loop = getattr(getattr(kernel(), "io_loop", None), "asyncio_loop", None)
+    return loop if isinstance(loop, asyncio.AbstractEventLoop) else None
+
+
+MAIN = MainThread()

@@ -1,0 +1,355 @@
+"""A widget as the server knows it: made there, told of changes, and asked for turns."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ._events import Event
+from ._frames import Pixels
+from ._protocol import Message, ServerError
+
+if TYPE_CHECKING:
+    from ._link import Link
+
+_log = logging.getLogger("framehub")
+# Text that is printed before the server knows the widget is kept up to this many times.
+_MOST_TEXTS = 100
+_SPARE_BUFFERS = 3
+_LONGEST_KIND = 128
+
+WhenCreated = Callable[[str | None], None]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a turn came to."""
+
+    drawn: str | Pixels = "no"
+    """The frame, or `no` (get_frame was not called), `none` (it returned None) or `error`."""
+    draw_time: float = 0.0
+    """Seconds that get_frame took."""
+    draw_error: str | None = None
+    event_error: str | None = None
+    requested: bool = False
+    """Whether a draw is requested at the end of the turn."""
+
+
+class Renderer(Protocol):
+    """The user's side of a widget."""
+
+    def _rfb_traits(self) -> dict[str, Any]:
+        """The traits of the server, from any thread."""
+
+    def _rfb_take_turn(self, events: list[Event], may_draw: bool, requested: bool) -> Outcome:
+        """Handles events and draws, on the main thread."""
+
+    def _rfb_views_changed(self, views: int, visible: int) -> None:
+        """The number of views changed; from the link's thread."""
+
+    def _rfb_closed_by_server(self, events: list[Event]) -> None:
+        """The widget was closed from elsewhere, and these are its last events; on the main thread."""
+
+
+class ServedWidget:
+    """The far half of a widget. Any thread may call it; nothing here waits for the server."""
+
+    def __init__(self, link: Link, renderer: Renderer, *, place: str | None, kind: str) -> None:
+        self._link = link
+        # The widget owns this object, not the other way round: it goes when nobody in Python holds it.
+        self._renderer = weakref.ref(renderer)
+        self._place = place
+        self._kind = shortened(kind, _LONGEST_KIND)
+        self._lock = threading.Lock()
+        self._waiting: list[WhenCreated] = []
+        self._texts: list[Message] = []
+        self._pushed: Pixels | None = None
+        self._buffers: list[bytearray] = []
+        self._draw_requested = False
+        self._closed = False
+        self._closed_by_server = False
+        self.id: str | None = None
+        """The widget's id on the server; None while the server does not know it."""
+        self.url: str | None = None
+        """The address of the widget's page; None while the server does not know it."""
+        link.add(self)
+
+    # --- what the widget's owner does --------------------------------------------------------------------------------
+
+    def request_draw(self) -> None:
+        """Asks the server for a turn in which to draw."""
+        with self._lock:
+            if self.id is None:
+                self._draw_requested = True
+                return
+        self._send({"type": "request_draw"})
+
+    def set_traits(self, traits: dict[str, Any]) -> None:
+        """Sets traits. Before the server knows the widget that is not needed: it is made with those it has then."""
+        if self.id is not None:
+            self._send({"type": "traits", "traits": traits})
+
+    def print(self, text: str) -> None:
+        """Shows text in all views."""
+        self._send_text({"type": "print", "text": text})
+
+    def show_error(self, text: str | None) -> None:
+        """Shows an error in all views, or takes it away."""
+        self._send_text({"type": "error", "text": text})
+
+    def reset_stats(self) -> None:
+        """Starts the statistics again."""
+        self._send({"type": "reset_stats"})
+
+    def buffer(self, size: int) -> bytearray | None:
+        """Memory of this size from frames that were sent, if there is any: fresh memory costs more than the copy."""
+        with self._lock:
+            for spare in self._buffers:
+                if len(spare) == size:
+                    self._buffers.remove(spare)
+                    return spare
+        return None
+
+    def push(self, pixels: Pixels) -> None:
+        """Makes a frame the latest one. Of frames that come faster than they can be sent, the last is sent."""
+        problem = self._too_large(pixels)
+        if problem is not None:
+            raise ValueError(problem)
+        with self._lock:
+            replaced, self._pushed = self._pushed, pixels
+            known = self.id is not None
+        if replaced is not None:
+            # Its message is on the way and takes these pixels along instead.
+            self._give_back(replaced)
+        elif known:
+            self._send_pushed()
+
+    def close(self) -> None:
+        """Closes the widget everywhere."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            waiting, self._waiting = self._waiting, []
+        if not self._closed_by_server:
+            self._send({"type": "close"})
+        self._link.forget(self)
+        for tell in waiting:
+            tell("The widget was closed.")
+
+    @property
+    def renderer(self) -> Renderer | None:
+        """The user's side; None when it is gone."""
+        return self._renderer()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the widget was closed."""
+        return self._closed
+
+    def when_created(self, tell: WhenCreated) -> None:
+        """Calls back once the server knows the widget, with None, or with the reason why that fails for now."""
+        problem = self._link.problem
+        with self._lock:
+            if self.id is None and not self._closed and problem is None:
+                self._waiting.append(tell)
+                return
+        if self._closed:
+            problem = "The widget was closed."
+        tell(problem if self.id is None or self._closed else None)
+
+    def ask(self, message: Message, answered: Callable[[Message | ServerError], None]) -> bool:
+        """Sends a request about this widget; False if there is no connection."""
+        return self.id is not None and self._link.ask({**message, "widget": self.id}, answered)
+
+    # --- what the link tells, on its thread --------------------------------------------------------------------------
+
+    def connected(self, resumed: bool) -> None:
+        """There is a new connection, to a server that kept this widget or has to make it."""
+        renderer = self._renderer()
+        if renderer is None:
+            return
+        if resumed:
+            # What happened meanwhile may have been lost.
+            self._send({"type": "traits", "traits": renderer._rfb_traits()})
+            self._flush()
+            return
+        with self._lock:
+            before, self.id, self.url = self.id, None, None
+        self._create(renderer._rfb_traits(), before)
+
+    def failed(self, problem: str) -> None:
+        """There is no connection, and this is why."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
+        for tell in waiting:
+            tell(problem)
+
+    def turn(self, message: Message, connection: object) -> None:
+        """The server wants a turn."""
+        self._link.main.submit(lambda: self._take_turn(message, connection))
+        if not self._link.main.served:
+            self.show_error(
+                "The widget's program has no event loop that could call it.\n"
+                "In a script, call framehub.run() after making the widgets."
+            )
+
+    def views_changed(self, message: Message) -> None:
+        """The number of views changed."""
+        renderer = self._renderer()
+        if renderer is not None:
+            renderer._rfb_views_changed(int(message.get("views", 0)), int(message.get("visible", 0)))
+
+    def closed_by_server(self, message: Message) -> None:
+        """Somebody else closed the widget."""
+        self._closed_by_server = True
+        self._link.main.submit(lambda: self._close_renderer(message["events"]))
+
+    def _create(self, traits: dict[str, Any], before: str | None) -> None:
+        """Has the server make the widget, with the id that it had if that is free: its address and pages stay good."""
+
+        def answered(answer: Message | ServerError) -> None:
+            if before is not None and isinstance(answer, ServerError) and answer.code == "exists":
+                self._create(traits, None)
+            else:
+                self._created(answer)
+
+        request = {"type": "create", "traits": traits, "place": self._place, "kind": self._kind}
+        self._link.ask(request if before is None else {**request, "widget": before}, answered)
+
+    def _created(self, answer: Message | ServerError) -> None:
+        if isinstance(answer, ServerError):
+            _log.warning("the server made no widget: %s", answer)
+            self.failed(f"The server made no widget: {answer}")
+            return
+        with self._lock:
+            self.id = str(answer["widget"])
+            self.url = str(answer["url"])
+            closed = self._closed
+            waiting, self._waiting = self._waiting, []
+        self._link.know(self)
+        if closed:
+            self._send({"type": "close"})
+            self._link.forget(self)
+            return
+        self._flush()
+        for tell in waiting:
+            tell(None)
+
+    def _flush(self) -> None:
+        """Sends what waited for the server."""
+        with self._lock:
+            texts, self._texts = self._texts, []
+            draw, self._draw_requested = self._draw_requested, False
+            pushed = self._pushed is not None
+        for message in texts:
+            self._send(message)
+        if draw:
+            self._send({"type": "request_draw"})
+        if pushed:
+            self._send_pushed()
+
+    # --- on the main thread ------------------------------------------------------------------------------------------
+
+    def _take_turn(self, message: Message, connection: object) -> None:
+        renderer = self._renderer()
+        if renderer is None or self._closed or not self._link.is_current(connection):
+            # Nobody waits for an answer: whoever asked is gone, or the widget is.
+            return
+        outcome = renderer._rfb_take_turn(message["events"], message["may_draw"], message["requested"])
+        if self._closed:
+            return
+        problem = self._too_large(outcome.drawn)
+        if problem is not None:
+            outcome.drawn, outcome.draw_error = "error", problem
+        done: Message = {
+            "type": "turn_done",
+            "widget": self.id,
+            "turn": message["turn"],
+            "draw_time": outcome.draw_time,
+            "draw_error": self._fitting(outcome.draw_error),
+            "event_error": self._fitting(outcome.event_error),
+            "requested": outcome.requested,
+        }
+        pixels = outcome.drawn
+        if isinstance(pixels, str):
+            self._link.send({**done, "drawn": pixels}, connection)
+            return
+        header = {**done, "drawn": "frame", **_described(pixels)}
+        self._link.send_pixels(lambda: (header, pixels.data), lambda: self._give_back(pixels), connection)
+        if not self._link.is_current(connection):
+            # The frame is lost; the next connection shall get one.
+            self.request_draw()
+
+    def _close_renderer(self, events: list[Event]) -> None:
+        renderer = self._renderer()
+        if renderer is not None and not self._closed:
+            renderer._rfb_closed_by_server(events)
+
+    # --- sending -----------------------------------------------------------------------------------------------------
+
+    def _send(self, message: Message) -> None:
+        if self.id is not None:
+            self._link.send({**message, "widget": self.id})
+
+    def _too_large(self, drawn: str | Pixels) -> str | None:
+        """Why the server would not take a frame; None if it does."""
+        most = self._link.limits.frame_pixels
+        if isinstance(drawn, str) or drawn.width * drawn.height <= most:
+            return None
+        return f"a frame of {drawn.width} x {drawn.height} pixels is larger than the server takes, {most} pixels"
+
+    def _fitting(self, text: str | None) -> str | None:
+        return None if text is None else shortened(text, self._link.limits.text_bytes)
+
+    def _send_text(self, message: Message) -> None:
+        message["text"] = self._fitting(message["text"])
+        with self._lock:
+            if self.id is None:
+                self._texts = [*self._texts[1 - _MOST_TEXTS :], message]
+                return
+        self._send(message)
+
+    def _send_pushed(self) -> None:
+        taken: list[Pixels] = []
+
+        def content() -> tuple[Message, memoryview] | None:
+            with self._lock:
+                pixels, self._pushed = self._pushed, None
+            if pixels is None:
+                return None
+            taken.append(pixels)
+            return {"type": "frame", "widget": self.id, **_described(pixels)}, pixels.data
+
+        def done() -> None:
+            for pixels in taken:
+                self._give_back(pixels)
+
+        self._link.send_pixels(content, done)
+
+    def _give_back(self, pixels: Pixels) -> None:
+        buffer = pixels.data.obj
+        with self._lock:
+            if isinstance(buffer, bytearray):
+                # The newest sizes are the likeliest to be asked for again.
+                self._buffers = [*self._buffers[1 - _SPARE_BUFFERS :], buffer]
+
+
+def shortened(text: str, longest: int) -> str:
+    """The text, or its beginning and end if it has more bytes than that: a traceback's last line says what it was."""
+    data = text.encode(errors="replace")
+    if len(data) <= longest:
+        return text
+    gap = " … ".encode() if longest > 16 else b""
+    end = (longest - len(gap)) // 2
+    kept = data[: longest - end - len(gap)] + gap + data[len(data) - end :]
+    # Characters that were cut apart go.
+    return kept.decode(errors="ignore")
+
+
+def _described(pixels: Pixels) -> Message:
+    return {"width": pixels.width, "height": pixels.height, "format": pixels.format}

@@ -1,0 +1,496 @@
+"""The class that users derive their widgets from."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import Any, cast
+
+import anywidget
+import ipywidgets.widgets.widget as ipywidgets_widget
+import numpy as np
+import numpy.typing as npt
+from IPython.display import display
+from traitlets import Bool, Dict, Int, Unicode, observe
+
+from . import _esm
+from ._cell import CELLS
+from ._events import Event, default_compatibility, named
+from ._frames import checked, copied
+from ._link import link
+from ._main_thread import MAIN
+from ._output import Output
+from ._page import Pages
+from ._protocol import Message, ServerError
+from ._served import Outcome, ServedWidget
+from ._snapshot import Snapshot, css_pixels
+
+_log = logging.getLogger("framehub")
+
+# The traits that the server knows.
+_SERVER_TRAITS = (
+    "css_width",
+    "css_height",
+    "resizable",
+    "quality",
+    "max_buffered_frames",
+    "cursor",
+    "title",
+    "has_titlebar",
+    "is_minimizable",
+    "is_closable",
+)
+_STATS = ("sent_frames", "confirmed_frames", "roundtrip", "delivery", "img_encoding", "b64_encoding", "fps")
+_SERVER_TIMEOUT = 30.0
+_STATS_TIMEOUT = 5.0
+_NO_FRAME = np.full((1, 1, 3), 127, np.uint8)
+
+
+class RemoteFrameBuffer(anywidget.AnyWidget):
+    """A widget whose pictures are made here and shown in browsers, and that gets what users do there as events.
+
+    Derive from it and override `get_frame` and `handle_event`. Both are called on the main thread, one call at a time:
+    in a notebook by the kernel's event loop, in a script by `framehub.run()`.
+
+    Its traits are the same in all views:
+
+    - `css_width`, `css_height`: the preferred size, as CSS lengths ("500px", "300px").
+    - `resizable`: whether users may resize a view (True).
+    - `quality`: of the JPEG while pictures change, 1 to 100 (80); a picture that rests is sent again without loss.
+      100 is always lossless.
+    - `max_buffered_frames`: how many frames may be on their way to a view, at least 1 (2). More can give more frames
+      per second, and more lag.
+    - `cursor`: a CSS cursor ("default").
+    - `title`, `has_titlebar`, `is_minimizable`, `is_closable`: of the title bar ("", False, False, False). The title
+      is also what screen readers say.
+
+    Any number of views can show a widget: one in each cell that displays it, and browser tabs at its `url`.
+    """
+
+    _esm = _esm.source()
+
+    # Which names of fields events have: 1 those of jupyter_rfb before 1.0, 2 the new ones, 3 both; None: see `_events`.
+    _event_compatibility: int | None = None
+
+    css_width = Unicode("500px").tag(sync=True)
+    css_height = Unicode("300px").tag(sync=True)
+    resizable = Bool(True).tag(sync=True)
+    quality = Int(80, min=1, max=100)
+    max_buffered_frames = Int(2, min=1)
+    cursor = Unicode("default").tag(sync=True)
+    title = Unicode("").tag(sync=True)
+    has_titlebar = Bool(False).tag(sync=True)
+    is_minimizable = Bool(False).tag(sync=True)
+    is_closable = Bool(False).tag(sync=True)
+
+    # A picture for where there is no kernel; the page keeps it up to date in notebooks that save the widgets' state.
+    _snapshot = Unicode("").tag(sync=True)
+    # Programs read these; here the server keeps such accounts.
+    _frame_feedback = Dict({})
+    _has_visible_views = Bool(False)
+
+    # Also of widgets whose `__init__` was not called, or failed.
+    _rfb_served: ServedWidget | None = None
+    _rfb_pages: Pages | None = None
+    _rfb_closed = False
+    _rfb_draw_requested = False
+    _rfb_taking_turn = False
+    _rfb_last_frame: npt.NDArray[np.uint8] | None = None
+    _rfb_last_resize_event: Event | None = None
+    _rfb_owns_layout = False
+    # What `display` has to show again once there is a frame.
+    _rfb_pending_display: Any = None
+    # Programs set this to False for frames as base64 text.
+    _use_websocket = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Takes initial values of traits."""
+        self._rfb_lock = threading.Lock()
+        self._output_context = Output(_weakly(self, "_rfb_tell"))
+        self._rfb_owns_layout = "layout" not in kwargs
+        if self._event_compatibility is None:
+            self._event_compatibility = default_compatibility(type(self))
+        super().__init__(*args, **kwargs)
+        MAIN.adopt_loop()
+        kind = type(self).__qualname__
+        place = CELLS.place(f"{type(self).__module__}.{kind}")
+        self._rfb_served = ServedWidget(link(), self, place=place, kind=kind)
+        self._rfb_pages = Pages(
+            link(), self._rfb_served, _weakly(self, "_rfb_send_to_pages"), self._rfb_frames_for(self)
+        )
+        if self._rfb_draw_requested:
+            self._rfb_served.request_draw()
+
+    # --- to override -------------------------------------------------------------------------------------------------
+
+    def get_frame(self) -> npt.NDArray[np.uint8] | None:
+        """The next frame: an array of uint8 of shape (height, width), (height, width, 3) or (height, width, 4).
+
+        It is called when a draw was requested and a view waits for a frame. None cancels the draw; a program that
+        draws in the background can return None and pass the frame to `send_frame` later. The frame's size should be
+        `pwidth` by `pheight` of the last `resize` event; any other is shown whole and undistorted.
+        """
+        return None
+
+    def handle_event(self, event: Event) -> None:
+        """Something that a user did in a view, or that became of the widget.
+
+        `event["type"]` says what: `resize`, `pointer_down`, `pointer_move`, `pointer_up`, `pointer_enter`,
+        `pointer_leave`, `double_click`, `wheel`, `key_down`, `key_up`, `char`, `focus_in`, `focus_out` or `close`.
+        """
+
+    # --- what programs call ------------------------------------------------------------------------------------------
+
+    def request_draw(self) -> None:
+        """Asks for a draw: `get_frame` will be called once, as soon as a view waits for a frame. From any thread."""
+        MAIN.adopt_loop()
+        with self._rfb_lock:
+            if self._rfb_draw_requested:
+                return
+            self._rfb_draw_requested = True
+            # The turn's end tells the server.
+            if self._rfb_taking_turn:
+                return
+        if self._rfb_served is not None:
+            self._rfb_served.request_draw()
+
+    def send_frame(self, array: npt.NDArray[np.uint8]) -> None:
+        """Makes an array of `get_frame`'s shapes the latest frame. From any thread.
+
+        Of frames that are sent faster than a view can show them, it gets the latest.
+        """
+        self._rfb_send_frame(array)
+
+    def snapshot(self, pixel_ratio: float | None = None, _initial: bool = False) -> Snapshot:
+        """A picture of the widget for the output of a cell; its `data` is the array.
+
+        It is the last frame, or a new one if there is none yet or a draw is requested; with `pixel_ratio`, one drawn
+        with so many physical pixels for each logical one.
+        """
+        width, height = self._rfb_size()
+        array = self._rfb_draw_now(pixel_ratio)
+        title = self.title or ("initial snapshot" if _initial else "snapshot")
+        return Snapshot(_NO_FRAME if array is None else array, width, height, title, "snapshot-rfb")
+
+    def display(self) -> None:
+        """Shows the widget in the running cell, as `IPython.display.display` does.
+
+        If there is no picture of it yet, the cell's output gets one when the first frame comes.
+        """
+        handle = display(self, display_id=True)
+        if self._rfb_last_frame is None and not self._rfb_closed:
+            self._rfb_pending_display = handle
+
+    def print(self, *args: Any, **kwargs: Any) -> None:
+        """Prints to the cell that made the widget and to all views, as the builtin `print` would, but for `file`."""
+        self._output_context.print(*args, **kwargs)
+
+    def close(self, *args: Any, **kwargs: Any) -> None:
+        """Closes the widget and all its views. The widget gets a last event, `close`."""
+        if self._rfb_closed:
+            return
+        self._rfb_closed = True
+        super().close(*args, **kwargs)
+        if self._rfb_owns_layout and self.layout is not None:
+            self.layout.close()
+        if self._rfb_served is not None:
+            self._rfb_served.close()
+        CELLS.drop(self)
+        self._rfb_handle_msg(self, {"type": "close", "timestamp": time.perf_counter()}, [])
+
+    def get_stats(self) -> dict[str, float]:
+        """Statistics since the last `reset_stats`, of all views together.
+
+        - `sent_frames`, `confirmed_frames`: counts. Frames that only make the one before lossless do not count.
+        - `roundtrip`, `delivery`: mean seconds from sending a frame until its confirmation, and until its arrival.
+        - `img_encoding`, `b64_encoding`: mean seconds of turning pixels into an image, and the image into text.
+        - `fps`: confirmed frames per second, from the first frame sent to the last confirmed.
+        - `views`: the number of views.
+
+        All are 0 where there is no connection to the server.
+        """
+        answers: list[Message] = []
+        answered = threading.Event()
+
+        def take(answer: Message | ServerError) -> None:
+            if not isinstance(answer, ServerError):
+                answers.append(answer["stats"])
+            answered.set()
+
+        served = self._rfb_served
+        if (
+            served is not None
+            and self._rfb_wait_created(_STATS_TIMEOUT) is None
+            and served.ask({"type": "get_stats"}, take)
+        ):
+            answered.wait(_STATS_TIMEOUT)
+        stats = answers[0] if answers else {}
+        views = stats.get("views", 0)
+        return {name: stats.get(name, 0) for name in _STATS} | {
+            "views": views if isinstance(views, int) else len(views)
+        }
+
+    def reset_stats(self) -> None:
+        """Starts the statistics again, from the next frame that is sent."""
+        if self._rfb_served is not None:
+            self._rfb_served.reset_stats()
+
+    @property
+    def url(self) -> str:
+        """The address of the widget's own page. It waits for the server; raises RuntimeError if there is none."""
+        problem = self._rfb_wait_created(_SERVER_TIMEOUT)
+        url = self._rfb_served.url if self._rfb_served is not None else None
+        if problem is not None or url is None:
+            raise RuntimeError(problem or "the widget is not connected to its server")
+        return url
+
+    # --- ipywidgets --------------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Opens the widget's channel to the notebook's pages."""
+        super().open()
+        # ipywidgets holds every widget for ever, so that a cell that runs again would leave its old ones behind.
+        self.comm.on_msg(_weakly(self, "_handle_msg"))
+        instances = cast("dict[str, object]", ipywidgets_widget._instances)
+        instances[self.model_id] = weakref.proxy(self)
+
+    def __del__(self) -> None:
+        try:
+            if threading.current_thread() is not threading.main_thread():
+                # The user's code is not called from other threads, not even for its last event.
+                self.__dict__["handle_event"] = _ignore
+            self.close()
+        except Exception as error:
+            # Nobody is there to be told, and the interpreter may be half gone.
+            _log.debug("a widget that is gone could not be closed: %s", error)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        result = super()._repr_mimebundle_(**kwargs)
+        if self._rfb_closed or result is None:
+            return result
+        MAIN.adopt_loop()
+        CELLS.keep(self)
+        data = result[0] if isinstance(result, tuple) else result
+        with self._output_context:
+            snapshot = self.snapshot(_initial=True)
+            if snapshot.data is not _NO_FRAME:
+                snapshot.title = self.title or "Widget"
+                data["text/html"] = snapshot._repr_html_()
+                self._snapshot = snapshot.data_url()
+        return result
+
+    def _handle_custom_msg(self, content: Message, buffers: list[memoryview]) -> None:
+        if isinstance(content, dict) and "framehub" in content:
+            if self._rfb_pages is not None:
+                self._rfb_pages.handle(content)
+            return
+        super()._handle_custom_msg(content, buffers)
+
+    def _rfb_send_to_pages(self, content: Message, buffers: list[bytes] | None) -> None:
+        self.send(content, buffers)
+
+    @staticmethod
+    def _rfb_frames_for(widget: RemoteFrameBuffer) -> Callable[[], str]:
+        alive = weakref.ref(widget)
+
+        def frames() -> str:
+            this = alive()
+            return "binary" if this is None or this._use_websocket else "base64"
+
+        return frames
+
+    # --- the server's side -------------------------------------------------------------------------------------------
+
+    @observe(*_SERVER_TRAITS)
+    def _rfb_trait_changed(self, change: Any) -> None:
+        if self._rfb_served is not None:
+            self._rfb_served.set_traits({change["name"]: change["new"]})
+
+    def _rfb_traits(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _SERVER_TRAITS}
+
+    def _rfb_views_changed(self, views: int, visible: int) -> None:
+        self._has_visible_views = visible > 0
+
+    def _rfb_closed_by_server(self, events: list[Event]) -> None:
+        for event in events:
+            if event["type"] != "close":
+                self._output_context.run(self._rfb_handle_msg, self, event, [])
+        self._output_context.run(RemoteFrameBuffer.close, self)
+
+    def _rfb_tell(self, text: str) -> None:
+        if self._rfb_served is not None:
+            self._rfb_served.print(text)
+
+    def _rfb_wait_created(self, timeout: float) -> str | None:
+        """Waits until the server knows the widget; answers why it does not, or None."""
+        if self._rfb_served is None:
+            return "the widget was not initialised: call super().__init__() in its class"
+        problems: list[str | None] = []
+        known = threading.Event()
+
+        def tell(problem: str | None) -> None:
+            problems.append(problem)
+            known.set()
+
+        self._rfb_served.when_created(tell)
+        if not known.wait(timeout):
+            return f"the server did not answer within {timeout:g} s"
+        return problems[0]
+
+    # --- turns -------------------------------------------------------------------------------------------------------
+
+    def _rfb_take_turn(self, events: list[Event], may_draw: bool, requested: bool) -> Outcome:
+        return self._output_context.run(self._rfb_turn, events, may_draw, requested)
+
+    def _rfb_turn(self, events: list[Event], may_draw: bool, requested: bool) -> Outcome:
+        outcome = Outcome()
+        with self._rfb_lock:
+            self._rfb_taking_turn = True
+        try:
+            self._output_context.take_errors()
+            for event in events:
+                self._rfb_handle_msg(self, event, [])
+            outcome.event_error = self._output_context.take_errors()
+            if may_draw and not self._rfb_closed and (requested or self._rfb_draw_requested):
+                self._rfb_draw(outcome)
+        finally:
+            with self._rfb_lock:
+                self._rfb_taking_turn = False
+                outcome.requested = self._rfb_draw_requested
+        if outcome.event_error is None and outcome.draw_error is None:
+            self._output_context.succeeded()
+        return outcome
+
+    def _rfb_draw(self, outcome: Outcome) -> None:
+        with self._rfb_lock:
+            self._rfb_draw_requested = False
+        began = time.perf_counter()
+        outcome.drawn = "error"
+        with self._output_context:
+            frame = self.get_frame()
+            outcome.draw_time = time.perf_counter() - began
+            array = None if frame is None else checked(frame)
+            outcome.drawn = "none"
+            if array is not None and self._rfb_served is not None:
+                outcome.drawn = copied(array, self._rfb_served.buffer(array.size))
+                self._rfb_drew(array)
+        outcome.draw_error = self._output_context.take_errors()
+
+    def _rfb_handle_msg(self, widget: object, content: Event, buffers: list[Any]) -> None:
+        """Passes an event on to `handle_event`. Programs override this, and call it with events of their own."""
+        kind = content.get("type")
+        if kind is None:
+            return
+        if kind == "resize":
+            self._rfb_last_resize_event = content
+            self.request_draw()
+        elif kind == "close":
+            self._rfb_last_frame = None
+        with self._output_context:
+            # Looked up late: programs set a function of their own on the instance.
+            self.handle_event(named(content, self._event_compatibility or 3))
+
+    def _rfb_send_frame(self, array: npt.NDArray[np.uint8], is_lossless_redraw: bool = False) -> None:
+        pixels = checked(array)
+        if pixels is None or self._rfb_served is None or self._rfb_closed:
+            return
+        self._rfb_served.push(copied(pixels, self._rfb_served.buffer(pixels.size)))
+        self._rfb_drew(pixels)
+
+    def _rfb_drew(self, array: npt.NDArray[np.uint8]) -> None:
+        self._rfb_last_frame = array
+        pending, self._rfb_pending_display = self._rfb_pending_display, None
+        if pending is not None:
+            MAIN.submit(lambda: pending.update(self))
+
+    def _rfb_maybe_draw(self) -> None:
+        """Draws at once, if a draw is requested and somebody can see it: for programs that keep their cell running."""
+        if self._rfb_taking_turn or not (self._rfb_draw_requested and self._has_visible_views):
+            return
+        outcome = Outcome()
+        self._output_context.run(self._rfb_draw, outcome)
+        served = self._rfb_served
+        if served is None:
+            return
+        if outcome.draw_error is not None:
+            served.show_error(outcome.draw_error)
+        elif not isinstance(outcome.drawn, str):
+            served.push(outcome.drawn)
+
+    def _rfb_schedule_maybe_draw(self, *_: Any) -> None:
+        if self._rfb_draw_requested and self._rfb_served is not None:
+            self._rfb_served.request_draw()
+
+    def _rfb_cancel_lossless_draw(self) -> None:
+        """Does nothing: the server sends the lossless frame, and knows when a newer one is coming."""
+
+    # --- pictures without a view -------------------------------------------------------------------------------------
+
+    def _rfb_size(self) -> tuple[float, float]:
+        """The widget's size in logical pixels."""
+        last = self._rfb_last_resize_event
+        if last is not None:
+            return last["width"], last["height"]
+        return css_pixels(self.css_width, "width"), css_pixels(self.css_height, "height")
+
+    def _rfb_resized(self, ratio: float) -> Event:
+        width, height = self._rfb_size()
+        return {
+            "type": "resize",
+            "timestamp": time.perf_counter(),
+            "width": width,
+            "height": height,
+            "pwidth": int(width * ratio),
+            "pheight": int(height * ratio),
+            "ratio": ratio,
+        }
+
+    def _rfb_draw_now(self, ratio: float | None) -> npt.NDArray[np.uint8] | None:
+        """The last frame, if it is the one to show; else a new one, where the user's code can be called now."""
+        last = self._rfb_last_resize_event
+        fitting = ratio is None or (last is not None and last["ratio"] == ratio)
+        fresh = self._rfb_last_frame is not None and not self._rfb_draw_requested
+        callable_now = threading.current_thread() is threading.main_thread() and not self._rfb_taking_turn
+        if (fresh and fitting) or not callable_now or self._rfb_closed:
+            return self._rfb_last_frame
+        requested = self._rfb_draw_requested
+        if last is None or not fitting:
+            self._rfb_handle_msg(self, self._rfb_resized(ratio or 1.0), [])
+        with self._rfb_lock:
+            self._rfb_taking_turn = True
+        try:
+            frame = self.get_frame()
+            array = None if frame is None else checked(frame)
+        finally:
+            with self._rfb_lock:
+                self._rfb_taking_turn = False
+        if array is not None:
+            array = self._rfb_last_frame = array.copy()
+        else:
+            array = self._rfb_last_frame
+        if last is not None and not fitting:
+            self._rfb_handle_msg(self, last, [])
+        # The views have not seen this frame.
+        if requested or self._rfb_draw_requested:
+            self._rfb_draw_requested = False
+            self.request_draw()
+        return array
+
+
+def _weakly(widget: RemoteFrameBuffer, method: str) -> Callable[..., Any]:
+    """A call of a widget's method that does not keep the widget, and does nothing when it is gone."""
+    alive = weakref.ref(widget)
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        this = alive()
+        return getattr(this, method)(*args, **kwargs) if this is not None else None
+
+    return call
+
+
+def _ignore(_: Event) -> None:
+    """Handles no event."""

@@ -1,0 +1,52 @@
+"""What the tests share: a fake server and a link to it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from fake_server import KEY, FakeServer, fake_server
+from framehub import _link
+from framehub._link import Link
+from framehub._main_thread import MAIN
+from framehub._server import Server
+from until import TIMEOUT
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    with fake_server() as server:
+        yield server
+
+
+@pytest.fixture
+def link(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Link]:
+    """This process's link, to the fake server."""
+    link = Link(find=lambda: Server(server.url, KEY, own=True))
+    monkeypatch.setitem(_link._links, os.getpid(), link)
+    yield link
+    link.stop(goodbye=False)
+
+
+@pytest.fixture
+def serve() -> Callable[[Callable[[], object], str], None]:
+    """Makes the main thread's calls until a condition holds."""
+
+    def serve(condition: Callable[[], object], what: str) -> None:
+        end = time.monotonic() + TIMEOUT
+
+        def done() -> bool:
+            assert time.monotonic() < end, f"not within {TIMEOUT:g} s: {what}"
+            if condition():
+                return True
+            if not MAIN._calls:
+                time.sleep(0.002)
+                # Has it asked again at once.
+                MAIN.submit(lambda: None)
+            return False
+
+        MAIN.serve(until=done)
+
+    return serve

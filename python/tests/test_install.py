@@ -1,0 +1,53 @@
+"""In processes of their own: what is imported cannot be taken back."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from framehub import install_as_jupyter_rfb  # noqa: F401
+from framehub._install import remove_rfb_models_from_nb
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def run(program: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=60, env=environment
+    )
+
+
+def test_jupyter_rfb_is_framehub_afterwards() -> None:
+    done = run(
+        "import framehub; framehub.install_as_jupyter_rfb(); framehub.install_as_jupyter_rfb()\n"
+        "import jupyter_rfb; from jupyter_rfb import RemoteFrameBuffer, remove_rfb_models_from_nb\n"
+        "from jupyter_rfb.widget import RemoteFrameBuffer as again\n"
+        "assert RemoteFrameBuffer is again is framehub.RemoteFrameBuffer\n"
+        "assert jupyter_rfb.version_info >= (1, 0, 2)\n"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_it_is_too_late_once_jupyter_rfb_is_imported() -> None:
+    done = run("import jupyter_rfb, framehub; framehub.install_as_jupyter_rfb()")
+    assert "is imported already" in done.stderr
+
+
+def test_importing_starts_neither_threads_nor_processes() -> None:
+    done = run(
+        "import threading, psutil, framehub\n"
+        "assert threading.active_count() == 1\n"
+        "assert psutil.Process().children() == []\n"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("as_list", [False, True])
+def test_views_are_taken_out_where_there_is_a_picture(as_list: bool) -> None:
+    html = '<div class="snapshot-rfb"><img></div>'
+    shown = {"data": {VIEW: {}, "text/html": [html] if as_list else html}}
+    other = {"data": {VIEW: {}}}
+    remove_rfb_models_from_nb({"cells": [{"outputs": [shown, other]}, {}]})
+    assert list(shown["data"]) == ["text/html"]
+    assert list(other["data"]) == [VIEW]

@@ -1,0 +1,103 @@
+import asyncio
+import threading
+
+from framehub._main_thread import MainThread
+
+
+def test_a_loop_makes_the_calls_in_order_on_its_thread() -> None:
+    main = MainThread()
+    made: list[tuple[int, threading.Thread]] = []
+
+    async def program() -> None:
+        main.adopt_loop()
+        done = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def submit() -> None:
+            for number in range(5):
+                main.submit(lambda number=number: made.append((number, threading.current_thread())))
+            main.submit(done.set)
+
+        await loop.run_in_executor(None, submit)
+        await done.wait()
+
+    asyncio.run(program())
+    assert made == [(number, threading.main_thread()) for number in range(5)]
+
+
+def test_calls_wait_for_a_loop() -> None:
+    main = MainThread()
+    made: list[str] = []
+    main.submit(lambda: made.append("early"))
+    assert not main.served
+
+    async def program() -> None:
+        main.adopt_loop()
+        assert main.served
+        while not made:
+            await asyncio.sleep(0)
+
+    asyncio.run(program())
+    assert made == ["early"]
+    assert not main.served
+
+
+def test_a_closed_loop_is_replaced_by_the_next() -> None:
+    main = MainThread()
+    made: list[int] = []
+
+    async def program(number: int) -> None:
+        main.adopt_loop()
+        main.submit(lambda: made.append(number))
+        while number not in made:
+            await asyncio.sleep(0)
+
+    asyncio.run(program(1))
+    asyncio.run(program(2))
+    assert made == [1, 2]
+
+
+def test_a_call_never_runs_within_another_even_where_that_runs_the_loop() -> None:
+    main = MainThread()
+    log: list[str] = []
+
+    async def program() -> None:
+        main.adopt_loop()
+        done = asyncio.Event()
+
+        def outer() -> None:
+            log.append("outer begins")
+            main.submit(lambda: (log.append("inner"), done.set()))
+            # As a nested event loop would: the callback that makes the next call runs now.
+            main._on_loop()
+            log.append("outer ends")
+
+        main.submit(outer)
+        await done.wait()
+
+    asyncio.run(program())
+    assert log == ["outer begins", "outer ends", "inner"]
+
+
+def test_a_call_that_raises_does_not_stop_the_next() -> None:
+    main = MainThread()
+    made: list[str] = []
+
+    async def program() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        main.adopt_loop()
+        main.submit(lambda: 1 / 0)
+        main.submit(lambda: made.append("next"))
+        while not made:
+            await asyncio.sleep(0)
+
+    asyncio.run(program())
+    assert made == ["next"]
+
+
+def test_a_script_serves_without_a_loop() -> None:
+    main = MainThread()
+    made: list[threading.Thread] = []
+    threading.Thread(target=lambda: main.submit(lambda: made.append(threading.current_thread()))).start()
+    main.serve(until=lambda: bool(made))
+    assert made == [threading.main_thread()]

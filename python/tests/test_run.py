@@ -1,0 +1,68 @@
+"""Scripts, in processes of their own."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fake_server import KEY, FakeServer
+from until import until
+
+SCRIPT = """
+import framehub
+import numpy as np
+
+class Plot(framehub.RemoteFrameBuffer):
+    def get_frame(self):
+        return np.full((2, 2), 9, np.uint8)
+    def handle_event(self, event):
+        if event["type"] == "key_down":
+            self.close()
+
+plot = Plot()
+framehub.run()
+print("after", flush=True)
+"""
+
+
+@contextmanager
+def script(server: FakeServer) -> Iterator[subprocess.Popen[str]]:
+    environment = {"FRAMEHUB_URL": server.url, "FRAMEHUB_KEY": KEY, "PYTHONPATH": ":".join(sys.path)}
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, text=True, env=environment)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def turn(events: list[dict], may_draw: bool) -> dict:
+    return {"type": "turn", "widget": "w1", "turn": 1, "events": events, "may_draw": may_draw, "requested": True}
+
+
+def test_a_script_tells_its_addresses_with_the_key_and_draws(server: FakeServer) -> None:
+    with script(server) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"Plot is at {server.url}widgets/w1?key={KEY}\n"
+        server.send(turn([], True))
+        assert server.pixels(server.next("turn_done")) == b"\t" * 4
+
+
+def test_a_script_ends_when_its_widgets_are_closed_and_says_goodbye(server: FakeServer) -> None:
+    with script(server) as process:
+        server.next("create")
+        server.send(turn([{"type": "key_down", "key": "q"}], False))
+        output, _ = process.communicate(timeout=30)
+    assert output.endswith("after\n")
+    server.next("goodbye")
+
+
+def test_a_script_ends_by_an_interrupt(server: FakeServer) -> None:
+    with script(server) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        until(lambda: process.poll() is not None, "the script ends")
+        assert process.stdout.read() == "after\n"
+    server.next("goodbye")

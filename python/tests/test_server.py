@@ -1,0 +1,163 @@
+"""Finding and starting the server, with a program in its place that only answers."""
+
+import json
+import os
+import stat
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from framehub import _server
+from framehub._server import Server, ServerNotFoundError
+
+FAKE = """
+    #!{python}
+    import http.server, json, os, sys, tempfile
+    values = iter(sys.argv[1:])
+    options = {{}}
+    for name in values:
+        options[name] = None if name == "--no-demos" else next(values)
+    if {fails}:
+        sys.exit("it is broken")
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            good = self.headers["Authorization"] == "Bearer own-key"
+            self.send_response(200 if good and self.path == "/api/kinds" else 401)
+            self.end_headers()
+        def log_message(self, *_):
+            pass
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    url = f"http://127.0.0.1:{{server.server_port}}/"
+    with open({log!r}, "a") as log:
+        print(json.dumps({{"pid": os.getpid(), "options": options}}), file=log)
+    path = options["--runtime-file"]
+    with open(path + ".new", "w") as told:
+        json.dump({{"url": url, "key": "own-key", "pid": os.getpid(), "version": "0"}}, told)
+    os.rename(path + ".new", path)
+    server.serve_forever()
+"""
+
+
+class Program:
+    """A stand-in for the server's program, and the environment that leads to it."""
+
+    def __init__(self, folder: Path, *, fails: bool = False) -> None:
+        self.path = folder / "bin" / "framehub"
+        self.path.parent.mkdir()
+        self.log = folder / "log"
+        self.log.touch()
+        text = textwrap.dedent(FAKE).format(python=sys.executable, log=str(self.log), fails=fails).strip()
+        self.path.write_text(text)
+        self.path.chmod(0o755)
+        self.runtime = folder / "runtime"
+        self.runtime.mkdir()
+        self.environment = {"FRAMEHUB_BIN": str(self.path), "XDG_RUNTIME_DIR": str(self.runtime), "HOME": str(folder)}
+
+    @property
+    def starts(self) -> list[dict]:
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def end(self) -> None:
+        for start in self.starts:
+            process = psutil.Process(start["pid"])
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Program]:
+    program = Program(tmp_path)
+    yield program
+    program.end()
+
+
+def test_a_configured_server_is_used_with_its_key() -> None:
+    environment = {"FRAMEHUB_URL": "https://hub.example/framehub", "FRAMEHUB_KEY": "k"}
+    assert _server.find(environment) == Server("https://hub.example/framehub/", "k")
+
+
+def test_a_hubs_token_is_the_key_where_there_is_no_other() -> None:
+    environment = {
+        "FRAMEHUB_URL": "http://hub/",
+        "JUPYTERHUB_API_TOKEN": "token",
+        "FRAMEHUB_PUBLIC_URL": "/services/f/",
+    }
+    assert _server.find(environment) == Server("http://hub/", "token", "/services/f/")
+
+
+def test_a_configured_server_without_key_is_an_error_that_says_so() -> None:
+    with pytest.raises(ServerNotFoundError, match="FRAMEHUB_KEY"):
+        _server.find({"FRAMEHUB_URL": "http://hub/"})
+
+
+def test_the_users_own_server_is_started_once_for_all(program: Program) -> None:
+    found: list[Server] = []
+    threads = [threading.Thread(target=lambda: found.append(_server.find(program.environment))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(program.starts) == 1
+    assert {(server.key, server.own) for server in found} == {("own-key", True)}
+    assert len({server.url for server in found}) == 1
+    options = program.starts[0]["options"]
+    assert options["--listen"] == "127.0.0.1:0"
+    assert "--no-demos" in options
+    assert float(options["--exit-when-unused"]) > 0
+
+
+def test_the_users_own_server_is_in_a_session_of_its_own(program: Program) -> None:
+    _server.find(program.environment)
+    pid = program.starts[0]["pid"]
+    assert os.getsid(pid) == pid
+
+
+def test_a_server_that_is_gone_is_started_again(program: Program) -> None:
+    first = _server.find(program.environment)
+    program.end()
+    assert _server.find(program.environment).url != first.url
+    assert len(program.starts) == 2
+    program.log.write_text(json.dumps(program.starts[1]))
+
+
+def test_the_folder_is_the_users_alone(program: Program) -> None:
+    _server.find(program.environment)
+    folder = program.runtime / "framehub"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / "server.log").stat().st_mode) == 0o600
+
+
+def test_a_server_that_does_not_start_is_an_error_with_its_last_words(tmp_path: Path) -> None:
+    program = Program(tmp_path, fails=True)
+    with pytest.raises(ServerNotFoundError, match="ended with status 1: it is broken"):
+        _server.find(program.environment)
+
+
+def test_without_a_runtime_folder_the_state_folder_is_used(tmp_path: Path) -> None:
+    assert _server.runtime_folder({"XDG_STATE_HOME": str(tmp_path)}) == tmp_path / "framehub"
+    assert _server.runtime_folder({"XDG_RUNTIME_DIR": "/nonexistent"}).parts[-3:] == (".local", "state", "framehub")
+
+
+def test_the_program_is_found_beside_the_interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = Program(tmp_path)
+    monkeypatch.setattr(sys, "executable", str(program.path.parent / "python"))
+    assert _server.binary({}) == program.path
+
+
+def test_the_program_is_found_in_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = Program(tmp_path)
+    nowhere = str(tmp_path / "nowhere")
+    monkeypatch.setattr(sys, "executable", f"{nowhere}/python")
+    monkeypatch.setattr(_server.sysconfig, "get_path", lambda *_: nowhere)
+    assert _server.binary({"PATH": str(program.path.parent)}) == program.path
+    with pytest.raises(ServerNotFoundError, match="FRAMEHUB_BIN"):
+        _server.binary({"PATH": nowhere})
+
+
+def test_a_chosen_program_that_is_none_is_named() -> None:
+    with pytest.raises(ServerNotFoundError, match="/nonexistent"):
+        _server.binary({"FRAMEHUB_BIN": "/nonexistent"})
