@@ -72,7 +72,7 @@ pub struct Config {
     pub max_kernels: usize,
 
     /// Seconds for which the widgets of a kernel that is gone wait for it
-    #[arg(long, env = "FRAMEHUB_KERNEL_GRACE", value_name = "SECONDS", default_value = "300", value_parser = grace, help_heading = "Limits")]
+    #[arg(long, env = "FRAMEHUB_KERNEL_GRACE", value_name = "SECONDS", default_value = "300", value_parser = grace_seconds, help_heading = "Limits")]
     pub kernel_grace: Duration,
 
     /// Most pixels that a renderer is asked for; larger views get them scaled up by the browser
@@ -98,6 +98,14 @@ pub struct Config {
     /// Seconds after which an unconfirmed frame is given up; a view that lets it come to that twice is dropped
     #[arg(long, env = "FRAMEHUB_DEADLINE", value_name = "SECONDS", default_value = "10", value_parser = seconds, help_heading = "Limits")]
     pub deadline: Duration,
+
+    /// File that says where the server is and how to get in, for this user's own programs; it goes when the server ends
+    #[arg(long, env = "FRAMEHUB_RUNTIME_FILE", value_name = "FILE", help_heading = "Process")]
+    pub runtime_file: Option<PathBuf>,
+
+    /// End after so many seconds without any request, view or kernel
+    #[arg(long, env = "FRAMEHUB_EXIT_WHEN_UNUSED", value_name = "SECONDS", value_parser = long_seconds, help_heading = "Process")]
+    pub exit_when_unused: Option<Duration>,
 
     /// How log lines look; what is logged is set by `RUST_LOG`, such as `RUST_LOG=framehub=debug`
     #[arg(long, env = "FRAMEHUB_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, help_heading = "Logging")]
@@ -157,6 +165,8 @@ impl Default for Config {
             max_message_bytes: 262_144,
             max_events_per_second: 1000,
             deadline: Duration::from_secs(10),
+            runtime_file: None,
+            exit_when_unused: None,
             log_format: LogFormat::Text,
         }
     }
@@ -292,8 +302,15 @@ fn seconds(text: &str) -> Result<Duration, String> {
     duration(text, 0.01, 3600.0)
 }
 
-fn grace(text: &str) -> Result<Duration, String> {
-    duration(text, 0.0, 604_800.0)
+/// A week is as long as anybody waits.
+const WEEK: f64 = 604_800.0;
+
+fn grace_seconds(text: &str) -> Result<Duration, String> {
+    duration(text, 0.0, WEEK)
+}
+
+fn long_seconds(text: &str) -> Result<Duration, String> {
+    duration(text, 0.01, WEEK)
 }
 
 fn duration(text: &str, min: f64, max: f64) -> Result<Duration, String> {
@@ -330,6 +347,8 @@ mod tests {
             (["--max-widgets", "0"], "at least 1"),
             (["--max-pixels", "4K"], "such as 3840x2160"),
             (["--deadline", "0"], "from 0.01 to 3600"),
+            (["--kernel-grace", "long"], "from 0 to 604800"),
+            (["--exit-when-unused", "0"], "from 0.01 to 604800"),
             (["--max-message-bytes", "10"], "from 4096"),
         ] {
             let error = parsed(&arguments).expect_err(arguments[1]);

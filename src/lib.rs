@@ -17,7 +17,7 @@
 //! | [`encode`] | pixels to images, on a pool |
 //! | [`render`] | what a widget's author writes, and the demo widgets |
 //! | [`protocol`] | the messages on the wire, and the checks on what comes in |
-//! | [`actors`] | what holds state and decides: Widget, View, Metrics; and the Registry |
+//! | [`actors`] | what holds state and decides: Widget, View, Kernel, Metrics; and the registries |
 //! | [`handle`], [`hub`] | a widget from outside; everything a running server shares |
 //! | [`web`] | routes, pages, API, sockets, access |
 //! | [`config`], [`server`] | from flags to a listening address |
@@ -35,10 +35,12 @@ pub mod pacing;
 mod panic;
 pub mod protocol;
 pub mod render;
+mod runtime_file;
 pub mod server;
 pub mod sizing;
 pub mod stats;
 pub mod traits;
+mod usage;
 mod web;
 
 pub use config::Config;

@@ -4,6 +4,7 @@ use std::{
     any::Any,
     io,
     net::{SocketAddr, TcpListener},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -20,6 +21,8 @@ use crate::{
     config::{Auth, Config, ConfigError},
     hub::{CreateError, Hub},
     render::{Kind, Kinds, demos},
+    runtime_file::{RuntimeFile, Whereabouts},
+    usage::Usage,
     web::{
         auth::key::AccessKey,
         routes::{Site, configure},
@@ -56,6 +59,14 @@ pub enum ServeError {
     /// The metrics or the encoder pool cannot be made.
     #[error("the server cannot start: {0}")]
     Start(String),
+    /// The runtime file cannot be written.
+    #[error("cannot write {path}: {error}; name another with --runtime-file")]
+    RuntimeFile {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        error: io::Error,
+    },
     /// The HTTP server failed.
     #[error("the server failed: {0}")]
     Io(#[from] io::Error),
@@ -91,6 +102,11 @@ pub struct Running {
     pub hub: Hub,
     /// The access key, if there is one.
     pub key: Option<AccessKey>,
+    /// Tells other programs where the server is.
+    runtime_file: Option<RuntimeFile>,
+    usage: Usage,
+    /// The server ends when nobody used it for so long.
+    exit_when_unused: Option<Duration>,
     http: ServerHandle,
     /// Ends when the HTTP server does.
     done: actix_web::rt::task::JoinHandle<io::Result<()>>,
@@ -130,7 +146,7 @@ impl Server {
         self
     }
 
-    /// Runs the server until it is told to stop by SIGINT or SIGTERM. Prints one line with its address.
+    /// Runs the server until SIGINT or SIGTERM, or until it was unused for as long as the configuration says. Prints one line with its address.
     ///
     /// # Errors
     /// When it cannot start, or fails.
@@ -138,7 +154,7 @@ impl Server {
         System::new().block_on(async move {
             let running = self.start().await?;
             println!("FrameHub {} is at {}", env!("CARGO_PKG_VERSION"), running.url);
-            running.until_signal().await
+            running.until_done().await
         })
     }
 
@@ -161,8 +177,17 @@ impl Server {
             }
         }
         let key = access_key(&config);
+        let url = format!("http://{address}{}", config.base_url);
+        let runtime_file = config.runtime_file.clone().map(|path| {
+            let (key, version) = (key.as_ref().map(AccessKey::reveal), env!("CARGO_PKG_VERSION"));
+            let whereabouts = Whereabouts { url: &url, key, pid: std::process::id(), version };
+            RuntimeFile::write(&path, &whereabouts).map_err(|error| ServeError::RuntimeFile { path, error })
+        });
+        let runtime_file = runtime_file.transpose()?;
+        let usage = Usage::new();
         let site = Data::new(Site {
             hub: hub.clone(),
+            usage: usage.clone(),
             base_url: config.base_url.clone(),
             key: key.clone(),
             // Cookies of one host are shared by its ports.
@@ -181,9 +206,12 @@ impl Server {
         let query = key.as_ref().map(|key| format!("?key={}", key.reveal())).unwrap_or_default();
         Ok(Running {
             address,
-            url: format!("http://{address}{}{query}", config.base_url),
+            url: url + &query,
             hub,
             key,
+            runtime_file,
+            usage,
+            exit_when_unused: config.exit_when_unused,
             http: http.handle(),
             done: actix_web::rt::spawn(http),
         })
@@ -191,17 +219,18 @@ impl Server {
 }
 
 impl Running {
-    /// Serves until SIGINT or SIGTERM, then stops.
+    /// Serves until SIGINT or SIGTERM, or until unused for as long as the configuration says; then stops.
     ///
     /// # Errors
     /// When the HTTP server fails.
-    pub async fn until_signal(mut self) -> Result<(), ServeError> {
+    pub async fn until_done(mut self) -> Result<(), ServeError> {
         use tokio::signal::unix::{SignalKind, signal};
         let (mut interrupt, mut terminate) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            () = unused(&self.usage, self.exit_when_unused) => tracing::info!("nobody uses the server"),
             ended = &mut self.done => return Ok(ended.map_err(io::Error::other)??),
         }
         tracing::info!("stopping");
@@ -213,10 +242,19 @@ impl Running {
     /// # Errors
     /// When the HTTP server fails.
     pub async fn stop(self) -> Result<(), ServeError> {
+        drop(self.runtime_file);
         self.hub.shut_down();
         self.http.stop(true).await;
         self.hub.stop_arbiters();
         Ok(self.done.await.map_err(io::Error::other)??)
+    }
+}
+
+/// Waits until nobody used the server for so long; forever, if there is no such limit.
+async fn unused(usage: &Usage, limit: Option<Duration>) {
+    match limit {
+        Some(limit) => usage.unused_for(limit).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -12,6 +12,7 @@ const STATES = {
   live: "Live",
   busy: "Rendering",
   error: "Error",
+  gone: "Waiting for the kernel",
   disconnected: "Reconnecting",
   denied: "No access",
   closed: "Closed",

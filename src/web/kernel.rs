@@ -25,6 +25,7 @@ use crate::{
         Refusal, close_code,
         kernel::{Hello, KernelInbound, KernelMessage, Refused, SUBPROTOCOL, ServerMessage},
     },
+    usage::Use,
 };
 
 /// `GET /api/kernel`: the WebSocket of a process with renderers in it.
@@ -41,6 +42,7 @@ pub async fn connect(
         hub: site.hub.clone(),
         base: public_base(&request, &site),
         inbound: KernelInbound::new(limits, Instant::now()),
+        _use: site.usage.begin(),
         kernel: None,
     };
     WsResponseBuilder::new(socket, &request, payload)
@@ -62,6 +64,8 @@ struct Socket {
     hub: Hub,
     base: String,
     inbound: KernelInbound,
+    /// The server is used for as long as this lives.
+    _use: Use,
     /// The kernel and the number of this connection, once it has said hello.
     kernel: Option<(Addr<Kernel>, u64)>,
 }

@@ -1,9 +1,11 @@
 //! Every route of the server, below its base URL.
 
 use actix_web::{
-    HttpResponse, ResponseError,
+    Error, HttpResponse, ResponseError,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
     http::{Method, StatusCode, header},
-    middleware::{DefaultHeaders, from_fn},
+    middleware::{DefaultHeaders, Next, from_fn},
     web::{self, Data, ServiceConfig},
 };
 
@@ -16,12 +18,15 @@ use super::{
 use crate::{
     hub::Hub,
     protocol::{InboundLimits, kernel::KernelInboundLimits},
+    usage::Usage,
 };
 
 /// What every request may need.
 pub struct Site {
     /// The running server.
     pub hub: Hub,
+    /// Counts who uses the server.
+    pub usage: Usage,
     /// Path below which everything is served; begins and ends with `/`.
     pub base_url: String,
     /// The access key; `None` when everyone may connect.
@@ -45,6 +50,7 @@ pub fn configure(site: Data<Site>) -> impl FnOnce(&mut ServiceConfig) {
                 .error_handler(|error, _| ApiError::bad_request(error.to_string()).into()),
         );
         let open = web::scope(&base)
+            .wrap(from_fn(count))
             .wrap(
                 DefaultHeaders::new()
                     .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
@@ -69,6 +75,15 @@ pub fn configure(site: Data<Site>) -> impl FnOnce(&mut ServiceConfig) {
                 .default_service(web::to(not_found));
         }
     }
+}
+
+/// Counts a request as a use of the server while it is answered.
+async fn count(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let _use = request.app_data::<Data<Site>>().map(|site| site.usage.begin());
+    next.call(request).await
 }
 
 fn guarded() -> impl actix_web::dev::HttpServiceFactory {

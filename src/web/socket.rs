@@ -31,6 +31,7 @@ use crate::{
         Inbound, Refusal, close_code,
         view::{ClientMessage, FrameMessage, Frames, Role, SUBPROTOCOL, ServerMessage},
     },
+    usage::Use,
 };
 
 /// The query of a view's connection.
@@ -63,6 +64,7 @@ pub async fn connect(
         role,
         base64: query.frames == Frames::Base64,
         inbound: Inbound::new(site.inbound, Instant::now()),
+        _use: site.usage.begin(),
         view: None,
     };
     WsResponseBuilder::new(socket, &request, payload)
@@ -78,6 +80,8 @@ struct Socket {
     role: Role,
     base64: bool,
     inbound: Inbound,
+    /// The server is used for as long as this lives.
+    _use: Use,
     /// The view, once the widget has given it.
     view: Option<Addr<View>>,
 }

@@ -9,7 +9,7 @@ import { Meter } from "./meter.js";
 /** Statistics are asked for this often, in milliseconds, while they are shown. */
 const STATS_EVERY = 1000;
 
-/** What the server says on joining and on change. @typedef {{view: string, role: string, state: "live" | "busy" | "error", message: string | null, driver: boolean, views: number}} ServerStatus */
+/** What the server says on joining and on change. @typedef {{view: string, role: string, state: "live" | "busy" | "error" | "gone", message: string | null, driver: boolean, views: number}} ServerStatus */
 
 /** How a client's state looks in the view. @type {Record<ClientState["name"], State>} */
 const SHOWN = {
@@ -128,6 +128,8 @@ function showServerStatus(view, { state, message }) {
     view.setStatus({ state });
   } else if (state === "busy") {
     view.setStatus({ state, text: "Rendering …" });
+  } else if (state === "gone") {
+    view.setStatus({ state, text: "The kernel is gone. Waiting for it …" });
   } else {
     const text = message?.trim() || "The widget failed.";
     // A traceback's last line says what it was.

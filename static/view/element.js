@@ -34,7 +34,7 @@ import { WheelEvents } from "./wheel.js";
 /** @import { Stats } from "./hud.js" */
 
 /** States in which the picture is not what the renderer would show now. @type {Set<State>} */
-const STALE = new Set(["disconnected", "denied", "closed"]);
+const STALE = new Set(["gone", "disconnected", "denied", "closed"]);
 
 export class FrameView extends HTMLElement {
   /** @type {string[]} */

@@ -140,6 +140,7 @@ canvas.empty { visibility: hidden; }
 .notice[data-state="error"] .mark, .notice[data-state="denied"] .mark { background: var(--bad); }
 .notice[data-state="busy"] .mark,
 .notice[data-state="connecting"] .mark,
+.notice[data-state="gone"] .mark,
 .notice[data-state="disconnected"] .mark { background: var(--accent); animation: pulse 1.2s ease-in-out infinite; }
 .notice[data-state="connecting"] { animation: appear .2s .4s backwards; }
 .notice .text { grid-column: 2; margin-inline-start: 10px; overflow-wrap: anywhere; }

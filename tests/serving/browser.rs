@@ -29,6 +29,8 @@ pub struct Browser {
     /// Frames that came so far, and of those the ones that were confirmed.
     pub frames: u64,
     pub confirmed: u64,
+    /// Pings that came so far.
+    pinged: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -97,6 +99,7 @@ impl Browser {
                     confirming: true,
                     frames: 0,
                     confirmed: 0,
+                    pinged: 0,
                 })
             }
             Err(HandshakeError::Failure(Error::Http(response))) => Err(response),
@@ -158,6 +161,7 @@ impl Browser {
                     match value["type"].as_str() {
                         Some("framebufferdata") => Received::Frame(decode_base64(value)),
                         Some("ping") => {
+                            self.pinged += 1;
                             self.send(json!({"type": "pong", "timestamp": value["timestamp"], "localtime": unix_now()}));
                             continue;
                         }
@@ -241,6 +245,17 @@ impl Browser {
         frames
     }
 
+    /// Waits until this many more pings have come than the one on joining.
+    pub fn pings(&mut self, more: u64) {
+        let start = Instant::now();
+        while self.pinged <= more {
+            assert!(start.elapsed() < PATIENCE, "no ping came");
+            if let Some(received) = self.receive(Duration::from_millis(100)) {
+                self.received.push_back(received);
+            }
+        }
+    }
+
     /// Waits until the server closes the connection; returns the code.
     pub fn close_code(&mut self) -> u16 {
         let start = Instant::now();
@@ -268,13 +283,15 @@ fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
-fn decode(bytes: &[u8]) -> FrameReceived {
+/// The frame of a binary message.
+pub fn decode(bytes: &[u8]) -> FrameReceived {
     let length = u32::from_le_bytes(bytes[..4].try_into().expect("4 bytes")) as usize;
     let header = serde_json::from_slice(&bytes[4..4 + length]).expect("a JSON header");
     FrameReceived { header, data: bytes[4 + length..].to_vec() }
 }
 
-fn decode_base64(header: Value) -> FrameReceived {
+/// The frame of a text message.
+pub fn decode_base64(header: Value) -> FrameReceived {
     let uri = header["data_b64"].as_str().expect("a data URI");
     let prefix = format!("data:{};base64,", header["mimetype"].as_str().expect("a type"));
     let data = BASE64_STANDARD.decode(uri.strip_prefix(&prefix).expect("the prefix")).expect("base64");

@@ -89,6 +89,13 @@ impl Kernel {
         self.text("created", |created| created["request"] == request)
     }
 
+    /// Makes a widget, or hears why not.
+    pub fn try_create(&mut self, with: Value) -> Result<Value, Value> {
+        let request = self.ask("create", with);
+        let answer = self.any(&["created", "refused"], |answer| answer["request"] == request);
+        if answer["type"] == "created" { Ok(answer) } else { Err(answer) }
+    }
+
     /// Makes a widget; returns its id.
     pub fn widget(&mut self, with: Value) -> String {
         self.create(with)["widget"].as_str().expect("an id").to_owned()
@@ -108,7 +115,11 @@ impl Kernel {
 
     /// The next text message of a type for which `condition` holds.
     pub fn text(&mut self, kind: &str, condition: impl Fn(&Value) -> bool) -> Value {
-        let fits = |value: &Value| value["type"] == kind && condition(value);
+        self.any(&[kind], condition)
+    }
+
+    fn any(&mut self, kinds: &[&str], condition: impl Fn(&Value) -> bool) -> Value {
+        let fits = |value: &Value| kinds.iter().any(|kind| value["type"] == *kind) && condition(value);
         let start = Instant::now();
         loop {
             if let Some(position) = self.received.iter().position(fits) {
@@ -116,11 +127,21 @@ impl Kernel {
             }
             assert!(
                 start.elapsed() < PATIENCE && self.receive(),
-                "waited in vain for {kind}; close {:?}, got {:?}",
+                "waited in vain for {kinds:?}; close {:?}, got {:?}",
                 self.closed,
                 self.received
             );
         }
+    }
+
+    /// Whether a message of this type comes before the connection ends.
+    pub fn answers(&mut self, kind: &str) -> bool {
+        while !self.received.iter().any(|value| value["type"] == kind) {
+            if !self.receive() {
+                return false;
+            }
+        }
+        true
     }
 
     /// The next binary message.

@@ -1,6 +1,7 @@
 //! The program: its flags, the one line that it prints, its signals.
 
 use std::{
+    fs,
     io::{BufRead, BufReader, Read},
     process::{Child, ChildStdout, Command, Output, Stdio},
 };
@@ -78,6 +79,42 @@ fn it_prints_one_line_and_a_signal_ends_it_well() {
 }
 
 #[test]
+fn the_runtime_file_says_where_it_is_and_goes_with_it() {
+    let folder = std::env::temp_dir().join(format!("framehub-test-{}", framehub::hub::random_id()));
+    let path = folder.join("server.json");
+    let file = path.to_str().expect("a path");
+    let mut running = Running::start(&["--listen", "127.0.0.1:0", "--key", KEY, "--runtime-file", file]);
+    // Once the address is printed the file is there.
+    let json: Value = serde_json::from_slice(&fs::read(&path).expect("the file")).expect("JSON");
+    let url = json["url"].as_str().expect("a URL");
+    assert!(running.line.trim_end().ends_with(&format!("{url}?key={KEY}")), "{url} {}", running.line);
+    assert_eq!((&json["key"], &json["pid"]), (&KEY.into(), &running.child.id().into()));
+    assert_eq!(json["version"], env!("CARGO_PKG_VERSION"));
+    running.signal("TERM");
+    assert_eq!(running.child.wait().expect("it ends").code(), Some(0));
+    assert!(!path.exists());
+    let (output, error) =
+        output(&["--listen", "127.0.0.1:0", "--runtime-file", folder.to_str().expect("a path")]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error.contains("--runtime-file"), "{error}");
+    fs::remove_dir_all(&folder).expect("removed");
+}
+
+#[test]
+fn it_ends_when_unused_and_not_while_a_view_is_open() {
+    let mut running = Running::start(&["--listen", "127.0.0.1:0", "--key", KEY, "--exit-when-unused", "0.5"]);
+    let url = running.line.split_whitespace().last().expect("a URL").to_owned();
+    let address = url.split('/').nth(2).expect("an address").parse().expect("an address");
+    let mut view =
+        Browser::connect(address, "/api/widgets/square/view").expect("connected").sized(64, 64, 1.0);
+    // Longer than the limit: the server pings every two seconds.
+    view.pings(1);
+    assert!(running.child.try_wait().expect("a status").is_none(), "it ended in use");
+    drop(view);
+    assert_eq!(running.child.wait().expect("it ends").code(), Some(0));
+}
+
+#[test]
 fn bad_flags_end_it_with_what_to_write_instead() {
     for (arguments, message) in [
         (&["--listen", "8420"][..], "--listen"),
@@ -110,6 +147,7 @@ fn help_groups_the_flags_and_names_their_variables() {
         "Widgets:",
         "Limits:",
         "Logging:",
+        "Process:",
         "FRAMEHUB_LISTEN",
         "FRAMEHUB_KEY",
         "--max-views",
@@ -138,5 +176,5 @@ fn the_readme_names_every_flag_and_variable() {
         assert!(readme.contains(&name), "{name} is not in the README");
         names += 1;
     }
-    assert!(names >= 34, "only {names} flags and variables were found in the help");
+    assert!(names >= 42, "only {names} flags and variables were found in the help");
 }

@@ -60,21 +60,21 @@ impl Widget {
 
     /// Whether the renderer is in a kernel that is gone.
     pub(super) fn is_kernel_gone(&self) -> bool {
-        matches!(&self.renderer, Renderer::Remote(remote) if remote.kernel.is_none())
+        matches!(&self.renderer, Renderer::Remote(remote) if remote.gone)
     }
 
     /// Sends the kernel a turn, if it is there and has ended the one before.
     pub(super) fn remote_turn(&mut self, may_draw: bool, ctx: &mut Context<Self>) {
         let Some(remote) = self.renderer.remote() else { return };
         if self.closing {
-            if let Some(kernel) = &remote.kernel {
-                let widget = self.shared.identity.id.clone();
-                kernel.do_send(kernel::WidgetClosed { widget, events: self.queue.take() });
-            }
+            let widget = self.shared.identity.id.clone();
+            remote.kernel.do_send(kernel::WidgetClosed { widget, events: self.queue.take() });
             ctx.stop();
             return;
         }
-        let Some(kernel) = remote.kernel.clone().filter(|_| !remote.working) else { return };
+        if remote.gone || remote.working {
+            return;
+        }
         let mut events = self.queue.take();
         if remote.picture.is_none()
             && let Some((size, answer)) = self.snapshots.pop_front()
@@ -94,7 +94,7 @@ impl Widget {
         remote.turn += 1;
         remote.working = true;
         let (widget, turn) = (self.shared.identity.id.clone(), remote.turn);
-        kernel.do_send(kernel::TakeTurn { widget, turn, events, may_draw, requested });
+        remote.kernel.do_send(kernel::TakeTurn { widget, turn, events, may_draw, requested });
         self.turn_began = Some(Instant::now());
         self.watch_turn(ctx, BUSY_AFTER);
     }
@@ -134,12 +134,10 @@ impl Widget {
     pub(super) fn tell_kernel_of_views(&mut self) {
         let now = (self.views.len(), self.delivery.visible_sizes().count());
         let Some(remote) = self.renderer.remote() else { return };
-        if let Some(kernel) = &remote.kernel
-            && remote.views != now
-        {
+        if !remote.gone && remote.views != now {
             remote.views = now;
             let widget = self.shared.identity.id.clone();
-            kernel.do_send(kernel::ViewsChanged { widget, views: now.0, visible: now.1 });
+            remote.kernel.do_send(kernel::ViewsChanged { widget, views: now.0, visible: now.1 });
         }
     }
 }
@@ -149,7 +147,7 @@ impl Handler<Adopt> for Widget {
 
     fn handle(&mut self, Adopt { kernel, fresh }: Adopt, ctx: &mut Self::Context) {
         let turn = self.renderer.remote().map_or(0, |remote| remote.turn);
-        self.renderer = Renderer::Remote(Remote { kernel: Some(kernel), turn, ..Remote::default() });
+        self.renderer = Renderer::Remote(Remote::new(kernel, turn));
         self.turn_began = None;
         if fresh {
             self.queue.take();
@@ -168,7 +166,7 @@ impl Handler<KernelGone> for Widget {
 
     fn handle(&mut self, _: KernelGone, _: &mut Self::Context) {
         let Some(remote) = self.renderer.remote() else { return };
-        (remote.kernel, remote.working, remote.picture) = (None, false, None);
+        (remote.gone, remote.working, remote.picture) = (true, false, None);
         self.turn_began = None;
         let waiting = self.snapshots.drain(..).chain(self.snapshot_under_way.take());
         for (_, answer) in waiting {

@@ -17,10 +17,10 @@ pub enum Renderer {
 }
 
 /// A renderer in a kernel.
-#[derive(Default)]
 pub struct Remote {
-    /// The kernel; `None` while it is gone.
-    pub kernel: Option<Addr<Kernel>>,
+    pub kernel: Addr<Kernel>,
+    /// Whether the kernel is gone. It may come back.
+    pub gone: bool,
     /// The number of the last turn.
     pub turn: u64,
     /// Whether that turn is under way.
@@ -43,13 +43,20 @@ pub struct Picture {
     pub frame: Option<Frame>,
 }
 
+impl Remote {
+    /// A renderer in a kernel that is there; `turn` is the number of the widget's last turn.
+    pub fn new(kernel: Addr<Kernel>, turn: u64) -> Self {
+        Self { kernel, gone: false, turn, working: false, requested: false, picture: None, views: (0, 0) }
+    }
+}
+
 impl Renderer {
     /// Whether it could be sent on a turn.
     pub fn is_free(&self) -> bool {
         match self {
             Self::Away => false,
             Self::Local(_) => true,
-            Self::Remote(remote) => remote.kernel.is_some() && !remote.working,
+            Self::Remote(remote) => !remote.gone && !remote.working,
         }
     }
 

@@ -103,7 +103,8 @@ fn shared(handle: &WidgetHandle) -> Arc<Shared> {
 pub fn handle() -> WidgetHandle {
     let mut widgets = WIDGETS.lock();
     let id = format!("test-{}", widgets.len());
-    let shared = Arc::new(Shared::new(id.clone(), "test", None, Options::default(), Traits::default()));
+    let shared =
+        Arc::new(Shared::new(id.clone(), "test".to_owned(), None, Options::default(), Traits::default()));
     widgets.insert(id, Arc::clone(&shared));
     WidgetHandle::new(shared, Context::new().address())
 }

@@ -1,0 +1,340 @@
+//! Kernels come, go, come back, and are refused; what their widgets' views see of it.
+
+use std::time::Duration;
+
+use framehub::Config;
+use serde_json::{Value, json};
+
+use crate::{
+    browser::Browser,
+    http::Answer,
+    kernel_link::Kernel,
+    probe::picture,
+    server::{TestServer, config, wait_for},
+};
+
+const SESSION: &str = "session-of-the-tests";
+const OTHER: &str = "another-session-of-the-tests";
+
+fn started_with(config: Config) -> (TestServer, Kernel, String, Browser) {
+    let server = TestServer::with(config);
+    let mut kernel = Kernel::start(&server, SESSION);
+    let widget = kernel.widget(json!({"traits": {"quality": 100, "title": "Old"}, "place": "cell-1"}));
+    let mut view = server.view(&widget).sized(32, 24, 1.0);
+    kernel.draw(&widget, 1);
+    view.frame();
+    (server, kernel, widget, view)
+}
+
+fn started() -> (TestServer, Kernel, String, Browser) {
+    started_with(config())
+}
+
+fn state(view: &mut Browser, state: &str) -> Value {
+    view.text("status", |status| status["state"] == state)
+}
+
+fn types(turn: &Value) -> Vec<&str> {
+    turn["events"].as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap()).collect()
+}
+
+fn snapshot(server: &TestServer, widget: &str, query: &str) -> Answer {
+    server.request("GET", &format!("/api/widgets/{widget}/snapshot{query}"), None)
+}
+
+fn decoded(answer: &Answer) -> (Vec<u8>, u32, u32) {
+    assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
+    let image = image::load_from_memory(&answer.body).unwrap().into_rgb8();
+    let (width, height) = image.dimensions();
+    (image.into_raw(), width, height)
+}
+
+#[test]
+fn a_kernel_that_comes_back_goes_on_with_its_widgets_and_their_views() {
+    let (server, mut kernel, widget, mut view) = started();
+    // A turn is under way when the connection breaks.
+    view.pointer("pointer_down", 1.0, 1.0, &[1]);
+    let lost = kernel.turn(&widget);
+    kernel.kill();
+    state(&mut view, "gone");
+    view.pointer("pointer_move", 2.0, 2.0, &[1]);
+    view.pointer("pointer_up", 2.0, 2.0, &[]);
+    // A view that joins meanwhile paints at once.
+    let mut second = server.view(&widget).sized(32, 24, 1.0);
+    assert_eq!(second.text("status", |_| true)["state"], "gone");
+    assert_eq!(second.frame().pixels().0, picture(1, 32, 24));
+
+    let mut kernel = Kernel::start(&server, SESSION);
+    assert_eq!(kernel.welcome["resumed"], json!([widget]));
+    let turn = kernel.turn(&widget);
+    // It begins with the size, whatever the kernel missed; what was done to a picture that nobody drew is gone, a release is not.
+    assert_eq!((types(&turn), &turn["requested"]), (vec!["resize", "pointer_up"], &json!(true)));
+    // The end of the turn that was lost ends no other.
+    kernel.done(&lost, "no");
+    assert_eq!(kernel.until_now(&widget, "turn"), [] as [Value; 0]);
+    kernel.drawn(&turn, 2, false);
+    for view in [&mut view, &mut second] {
+        state(view, "live");
+        assert_eq!(view.frame().pixels().0, picture(2, 32, 24));
+    }
+}
+
+#[test]
+fn a_second_connection_of_a_session_takes_the_place_of_the_first() {
+    let (server, mut first, widget, mut view) = started();
+    let mut second = Kernel::start(&server, SESSION);
+    assert_eq!(first.close_code(), 4001);
+    assert_eq!(second.welcome["resumed"], json!([widget]));
+    second.draw(&widget, 2);
+    assert_eq!(view.frame().pixels().0, picture(2, 32, 24));
+    let metrics = String::from_utf8(server.request("GET", "/metrics", None).body).unwrap();
+    assert!(metrics.contains("framehub_kernels 1"), "{metrics}");
+}
+
+#[test]
+fn another_kernel_takes_over_the_widget_of_the_same_place() {
+    let (server, kernel, widget, mut view) = started();
+    kernel.kill();
+    state(&mut view, "gone");
+    let mut other = Kernel::start(&server, OTHER);
+    assert_eq!(other.create(json!({"place": "cell-2"}))["taken_over"], false);
+    let taken = other.create(json!({"place": "cell-1", "traits": {"quality": 100, "cursor": "grab"}}));
+    assert_eq!((&taken["widget"], &taken["taken_over"]), (&json!(widget), &json!(true)));
+    let traits = view.text("traits", |told| told["traits"]["cursor"] == "grab");
+    assert_eq!(traits["traits"]["title"], "", "a trait of the old widget stayed");
+    let turn = other.turn(&widget);
+    assert_eq!((types(&turn), &turn["requested"]), (vec!["resize"], &json!(true)));
+    other.drawn(&turn, 9, false);
+    assert_eq!(view.frame().pixels().0, picture(9, 32, 24));
+    // The first process comes back too late.
+    let mut first = Kernel::start(&server, SESSION);
+    assert_eq!(first.welcome["resumed"], json!([]));
+    first.send(json!({"type": "request_draw", "widget": widget}));
+    assert_eq!(first.text("refused", |_| true)["code"], "unknown_widget");
+}
+
+#[test]
+fn the_widget_of_a_kernel_that_is_there_is_not_taken_over() {
+    let (server, mut kernel, widget, mut view) = started();
+    let mut other = Kernel::start(&server, OTHER);
+    let apart = other.create(json!({"place": "cell-1"}));
+    assert_eq!(apart["taken_over"], false);
+    assert_ne!(apart["widget"], widget);
+    server.handle(&widget).request_draw();
+    kernel.draw(&widget, 2);
+    assert_eq!(view.frame().pixels().0, picture(2, 32, 24));
+}
+
+#[test]
+fn a_goodbye_closes_all_widgets_at_once() {
+    let (server, mut kernel, widget, mut view) = started();
+    kernel.send(json!({"type": "goodbye"}));
+    assert_eq!(kernel.close_code(), 1000);
+    assert_eq!(view.close_code(), 4000);
+    server.request("GET", &format!("/api/widgets/{widget}"), None).error(404, "unknown_widget");
+    assert_eq!(Kernel::start(&server, SESSION).welcome["resumed"], json!([]));
+}
+
+#[test]
+fn widgets_of_a_kernel_that_stays_away_are_closed_after_the_grace_period() {
+    let (server, kernel, widget, mut view) =
+        started_with(Config { kernel_grace: Duration::from_millis(50), ..config() });
+    kernel.kill();
+    state(&mut view, "gone");
+    assert_eq!(view.close_code(), 4000);
+    server.request("GET", &format!("/api/widgets/{widget}"), None).error(404, "unknown_widget");
+    assert_eq!(Kernel::start(&server, SESSION).welcome["resumed"], json!([]));
+}
+
+#[test]
+fn a_widget_closed_while_its_kernel_is_gone_is_not_resumed() {
+    let (server, kernel, widget, mut view) = started();
+    kernel.kill();
+    state(&mut view, "gone");
+    server.request("DELETE", &format!("/api/widgets/{widget}"), None).expect(204);
+    assert_eq!(view.close_code(), 4000);
+    assert_eq!(Kernel::start(&server, SESSION).welcome["resumed"], json!([]));
+}
+
+#[test]
+fn a_widget_gets_its_id_back_if_it_is_free() {
+    let (server, mut kernel, widget, _view) = started();
+    let refused = kernel.try_create(json!({"widget": widget})).unwrap_err();
+    assert_eq!((&refused["code"], &refused["field"]), (&json!("exists"), &json!("id")));
+    let id = "0123456789abcdef0123456789abcdef";
+    assert_eq!(kernel.create(json!({"widget": id}))["widget"], id);
+    server.request("GET", &format!("/api/widgets/{id}"), None).expect(200);
+}
+
+#[test]
+fn when_the_server_stops_kernels_are_told_and_keep_their_widgets() {
+    let (mut server, mut kernel, _widget, mut view) = started();
+    server.stop();
+    assert_eq!(kernel.close_code(), 1001);
+    assert_eq!(view.close_code(), 1001);
+}
+
+#[test]
+fn the_first_message_is_a_hello() {
+    let server = TestServer::start();
+    for (message, code, close) in [
+        (json!({"type": "goodbye"}).to_string(), "hello", 1008),
+        (json!({"type": "hello", "session": "short"}).to_string(), "bad_field", 1008),
+        ("{".to_owned(), "bad_json", 1008),
+        (" ".repeat(300_000), "too_big", 1009),
+    ] {
+        let mut kernel = Kernel::silent(&server);
+        kernel.send_text(&message);
+        assert_eq!(kernel.text("refused", |_| true)["code"], code);
+        assert_eq!(kernel.close_code(), close, "{code}");
+    }
+}
+
+#[test]
+fn there_are_no_more_kernels_than_allowed() {
+    let server = TestServer::with(Config { max_kernels: 1, ..config() });
+    let first = Kernel::start(&server, SESSION);
+    let mut second = Kernel::silent(&server);
+    second.send(json!({"type": "hello", "session": OTHER}));
+    let refused = second.text("refused", |_| true);
+    assert_eq!(refused["code"], "max_kernels");
+    assert!(refused["message"].as_str().unwrap().contains("--max-kernels"), "{refused}");
+    assert_eq!(second.close_code(), 1013);
+    first.kill();
+    wait_for("the place", || {
+        let mut kernel = Kernel::silent(&server);
+        kernel.send(json!({"type": "hello", "session": OTHER}));
+        kernel.answers("welcome").then_some(())
+    });
+}
+
+#[test]
+fn a_bad_message_is_refused_by_field_and_costs_only_itself() {
+    let (server, mut kernel, widget, mut view) = started();
+    for (message, code, field) in [
+        (json!([]), "bad_field", json!("message")),
+        (json!({"type": "explode"}), "unknown_type", json!("type")),
+        (json!({"type": "hello", "session": SESSION}), "bad_field", json!("type")),
+        (
+            json!({"type": "create", "request": 5, "kind": "K", "traits": {"quality": 0}}),
+            "bad_trait",
+            json!("traits.quality"),
+        ),
+        (json!({"type": "create", "request": 5, "kind": "K", "traits": 3}), "bad_field", json!("traits")),
+        (json!({"type": "get_stats", "request": 5, "widget": "nobody"}), "unknown_widget", json!("widget")),
+        (json!({"type": "ticket", "request": 5, "widget": "nobody"}), "unknown_widget", json!("widget")),
+        (json!({"type": "print", "widget": widget}), "bad_field", json!("text")),
+        (
+            json!({"type": "turn_done", "widget": widget, "turn": 1, "drawn": "maybe", "requested": false}),
+            "bad_field",
+            json!("drawn"),
+        ),
+        (
+            json!({"type": "frame", "widget": widget, "width": 1, "height": 1, "format": "gray8"}),
+            "bad_field",
+            json!("type"),
+        ),
+    ] {
+        kernel.send(message.clone());
+        let refused = kernel.text("refused", |_| true);
+        assert_eq!((&refused["code"], &refused["field"]), (&json!(code), &field), "{message}");
+        assert_eq!(refused["request"], message.get("request").cloned().unwrap_or_default(), "{message}");
+    }
+    let header = json!({"type": "frame", "widget": widget, "width": 4, "height": 4, "format": "rgb8"});
+    kernel.send_binary(header, &[0; 47]);
+    let refused = kernel.text("refused", |_| true);
+    assert_eq!((&refused["code"], &refused["widget"]), (&json!("bad_pixels"), &json!(widget)));
+    assert!(refused["message"].as_str().unwrap().contains("needs 48 bytes, got 47"), "{refused}");
+    server.handle(&widget).request_draw();
+    kernel.draw(&widget, 2);
+    assert_eq!(view.frame().pixels().0, picture(2, 32, 24));
+}
+
+#[test]
+fn a_message_over_the_limit_costs_the_connection_and_no_widget() {
+    let (server, mut kernel, widget, mut view) = started_with(Config { max_frame_pixels: 1000, ..config() });
+    assert_eq!(kernel.welcome["limits"]["frame_pixels"], 1000);
+    let header = json!({"type": "frame", "widget": widget, "width": 200, "height": 200, "format": "rgba8"});
+    kernel.send_binary(header, &vec![0; 160_000]);
+    assert_eq!(kernel.text("refused", |_| true)["code"], "too_big");
+    assert_eq!(kernel.close_code(), 1009);
+    state(&mut view, "gone");
+    let mut kernel = Kernel::start(&server, SESSION);
+    kernel.draw(&widget, 2);
+    assert_eq!(view.frame().pixels().0, picture(2, 32, 24));
+}
+
+#[test]
+fn one_kernel_cannot_touch_the_widgets_of_another() {
+    let (server, mut kernel, widget, mut view) = started();
+    let probe = server.probe(json!({}));
+    let mut other = Kernel::start(&server, OTHER);
+    for target in [widget.as_str(), probe.id()] {
+        for message in [
+            json!({"type": "close", "widget": target}),
+            json!({"type": "print", "widget": target, "text": "hello"}),
+            json!({"type": "ticket", "request": 1, "widget": target}),
+        ] {
+            other.send(message);
+            assert_eq!(other.text("refused", |_| true)["code"], "unknown_widget");
+        }
+        other.send(json!({"type": "relay_open", "relay": 1, "widget": target}));
+        assert_eq!(other.text("relay_closed", |_| true)["code"], 4000);
+    }
+    server.handle(&widget).request_draw();
+    kernel.draw(&widget, 2);
+    assert_eq!(view.frame().pixels().0, picture(2, 32, 24));
+}
+
+#[test]
+fn a_snapshot_is_the_latest_frame_if_it_fits_else_a_draw_of_that_size() {
+    let (server, mut kernel, widget, mut view) = started();
+    view.frames_until_now();
+    assert_eq!(decoded(&snapshot(&server, &widget, "")), (picture(1, 32, 24), 32, 24));
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| snapshot(&server, &widget, "?pixel_ratio=2"));
+        // A renderer that refines its picture step by step is followed to the end.
+        let turn = kernel.turn(&widget);
+        assert_eq!((types(&turn), &turn["events"][0]["pwidth"]), (vec!["resize"], &json!(64)));
+        kernel.drawn(&turn, 5, true);
+        let turn = kernel.turn(&widget);
+        assert_eq!((types(&turn).len(), &turn["requested"]), (0, &json!(true)));
+        kernel.drawn(&turn, 6, false);
+        assert_eq!(decoded(&asked.join().unwrap()), (picture(6, 64, 48), 64, 48));
+    });
+    // The renderer gets its size back, and draws what it may have forgotten.
+    let turn = kernel.turn(&widget);
+    assert_eq!((types(&turn), &turn["events"][0]["pwidth"]), (vec!["resize"], &json!(32)));
+    assert_eq!(turn["requested"], true);
+    kernel.drawn(&turn, 7, false);
+    assert_eq!(view.frame().pixels(), (picture(7, 32, 24), 32, 24));
+}
+
+#[test]
+fn a_widget_that_was_never_shown_has_a_snapshot_of_its_css_size() {
+    let server = TestServer::start();
+    let mut kernel = Kernel::start(&server, SESSION);
+    let widget = kernel.widget(json!({"traits": {"css_width": "40px", "css_height": "30px"}}));
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| snapshot(&server, &widget, ""));
+        kernel.draw(&widget, 3);
+        assert_eq!(decoded(&asked.join().unwrap()), (picture(3, 40, 30), 40, 30));
+    });
+}
+
+#[test]
+fn with_the_kernel_gone_a_snapshot_is_the_latest_frame() {
+    let (server, mut kernel, widget, mut view) = started();
+    let empty = kernel.widget(json!({}));
+    std::thread::scope(|scope| {
+        // One waits for the kernel when it goes, one asks after that.
+        let asked = scope.spawn(|| snapshot(&server, &widget, "?pixel_ratio=2"));
+        kernel.turn(&widget);
+        kernel.kill();
+        assert_eq!(decoded(&asked.join().unwrap()), (picture(1, 32, 24), 32, 24));
+    });
+    state(&mut view, "gone");
+    assert_eq!(decoded(&snapshot(&server, &widget, "?pixel_ratio=3")), (picture(1, 32, 24), 32, 24));
+    let (message, _) = snapshot(&server, &empty, "").error(503, "unavailable");
+    assert!(message.contains("kernel"), "{message}");
+}
