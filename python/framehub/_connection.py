@@ -165,7 +165,11 @@ class Connection:
     def flush(self, timeout: float) -> None:
         """Waits until all that was sent is on its way, but no longer than `timeout` seconds."""
         written = threading.Event()
-        self._queue(written.set)
+        with self._waiting:
+            if self._closed:
+                return
+            self._outbox.append(written.set)
+            self._waiting.notify()
         written.wait(timeout)
 
     def close(self) -> None:
