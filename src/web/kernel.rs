@@ -11,10 +11,12 @@ use actix_web::{
     Error, HttpRequest, HttpResponse,
     web::{Data, Payload},
 };
-use actix_web_actors::ws::{Message, ProtocolError, WebsocketContext, WsResponseBuilder};
+use actix_web_actors::ws::{self, Message, ProtocolError, WebsocketContext};
 use bytes::Bytes;
+use futures_util::stream;
 
 use super::{
+    intake::Intake,
     routes::Site,
     websocket::{self, Peer},
 };
@@ -37,19 +39,19 @@ pub async fn connect(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Error> {
+    let mut response =
+        ws::handshake_with_protocols(&request, &[SUBPROTOCOL]).map_err(websocket::no_handshake)?;
     let limits = site.kernel_inbound;
     let socket = Socket {
         hub: site.hub.clone(),
         base: public_base(&request, &site),
+        intake: Some(Intake::new(payload, limits.max_bytes())),
         inbound: KernelInbound::new(limits, Instant::now()),
         _use: site.usage.begin(),
         kernel: None,
     };
-    WsResponseBuilder::new(socket, &request, payload)
-        .protocols(&[SUBPROTOCOL])
-        .frame_size(limits.max_bytes())
-        .start()
-        .map_err(|error| websocket::no_handshake(&error))
+    // The context's own reading has nothing to read: the intake does it.
+    Ok(response.streaming(WebsocketContext::create(socket, stream::pending())))
 }
 
 /// The server's address as the client reached it, a proxy between them included.
@@ -63,6 +65,8 @@ fn public_base(request: &HttpRequest, site: &Site) -> String {
 struct Socket {
     hub: Hub,
     base: String,
+    /// What comes in, until this actor starts to read it.
+    intake: Option<Intake<Payload>>,
     inbound: KernelInbound,
     /// The server is used for as long as this lives.
     _use: Use,
@@ -119,6 +123,12 @@ fn refuse(refusal: &Refusal, context: &mut WebsocketContext<Socket>) {
 
 impl Actor for Socket {
     type Context = WebsocketContext<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        if let Some(intake) = self.intake.take() {
+            context.add_stream(intake);
+        }
+    }
 
     fn stopped(&mut self, _: &mut Self::Context) {
         if let Some((kernel, connection)) = &self.kernel {

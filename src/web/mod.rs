@@ -3,6 +3,7 @@
 pub mod api;
 pub mod auth;
 pub mod error;
+mod intake;
 pub mod kernel;
 pub mod pages;
 pub mod routes;

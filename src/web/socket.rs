@@ -71,7 +71,7 @@ pub async fn connect(
         .protocols(&[SUBPROTOCOL])
         .frame_size(site.inbound.max_message_bytes)
         .start()
-        .map_err(|error| websocket::no_handshake(&error))
+        .map_err(websocket::no_handshake)
 }
 
 /// The actor. See the module's documentation.

@@ -78,7 +78,7 @@ where
 }
 
 /// The error of a request that is no WebSocket handshake.
-pub fn no_handshake(error: &Error) -> Error {
+pub fn no_handshake(error: impl std::fmt::Display) -> Error {
     let message = format!("this is no WebSocket handshake ({error}): connect with a WebSocket client");
     ApiError::bad_request(message).into()
 }
