@@ -5,7 +5,9 @@
 //!     ▲                  │  ▲                                                │ ▲                          │
 //!     └──draw, event─────┘  └────────────── grant, input, change ────────────┘ └──── ack, event ──────────┘
 //!
-//!  Widget, View ──handles──▶ Metrics ──▶ GET /metrics
+//!  a renderer in another process:  its program ◀──▶ Socket ◀──turn, frame──▶ Kernel ◀──▶ Widget
+//!
+//!  Widget, View, Kernel ──handles──▶ Metrics ──▶ GET /metrics
 //! ```
 //!
 //! Whoever writes a widget needs [`RemoteFrameBuffer`], [`Frame`], [`Event`] and [`WidgetHandle`], and [`Server`] to serve it.
@@ -20,7 +22,7 @@
 //! | [`actors`] | what holds state and decides: Widget, View, Kernel, Metrics; and the registries |
 //! | [`handle`], [`hub`] | a widget from outside; everything a running server shares |
 //! | [`web`] | routes, pages, API, sockets, access |
-//! | [`config`], [`server`] | from flags to a listening address |
+//! | [`config`], [`server`], `runtime_file`, `usage` | from flags to a listening address, telling others of it, and noticing that nobody needs it |
 
 mod actors;
 pub mod clock;

@@ -49,7 +49,7 @@ pub enum ToKernel {
 #[derive(Message)]
 #[rtype(result = "u64")]
 pub struct Connect {
-    /// What people call it; may be empty.
+    /// For the log; may be empty.
     pub name: String,
     /// Where what it is told goes.
     pub outbox: KernelOutbox,

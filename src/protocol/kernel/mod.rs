@@ -29,7 +29,7 @@ pub const MAX_HEADER: usize = 65_536;
 
 /// Lengths of a session's name, in bytes: too long to be guessed, short enough to be kept.
 const SESSION: std::ops::RangeInclusive<usize> = 16..=128;
-/// Longest name of a kernel, and of a widget's class, in bytes: they are shown on one line.
+/// Longest name of a kernel, and of a widget's class, in bytes: they stand on one line.
 const MAX_NAME: usize = 128;
 /// Longest place, in bytes.
 const MAX_PLACE: usize = 256;
@@ -81,7 +81,7 @@ pub enum KernelMessage {
 pub struct Hello {
     /// Names the process, and is its secret: whoever says it gets the process's widgets.
     pub session: String,
-    /// Shown to people; may be empty.
+    /// For the log; may be empty.
     #[serde(default)]
     pub name: String,
 }

@@ -1,0 +1,137 @@
+/** A kernel with one widget that it paints in one grey: the far end of `api/kernel`, as far as the pages' tests need it. */
+
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { request } from "node:http";
+
+import { KEY } from "./server.mjs";
+
+export class Kernel {
+  /** The widget's id. */
+  widget = "";
+  #size = { pwidth: 1, pheight: 1 };
+  /** What came and is no whole frame of the WebSocket yet. */
+  #waiting = Buffer.alloc(0);
+  #socket;
+  #grey;
+
+  /**
+   * @param {import("node:net").Socket} socket
+   * @param {number} grey 0 to 255
+   */
+  constructor(socket, grey) {
+    this.#socket = socket;
+    this.#grey = grey;
+    socket.on("error", () => {});
+  }
+
+  /**
+   * Connects; makes a widget unless the session has one already.
+   * @param {import("./server.mjs").Server} server
+   * @param {{session: string, grey: number}} options
+   */
+  static async start(server, { session, grey }) {
+    const upgrade = request(server.url("api/kernel"), {
+      headers: {
+        authorization: `Bearer ${KEY}`,
+        connection: "Upgrade",
+        upgrade: "websocket",
+        "sec-websocket-key": randomBytes(16).toString("base64"),
+        "sec-websocket-protocol": "framehub.kernel.v1",
+        "sec-websocket-version": "13",
+      },
+    });
+    upgrade.end();
+    const [, socket] = await once(upgrade, "upgrade");
+    const kernel = new Kernel(socket, grey);
+    const ready = new Promise((resolve) => {
+      socket.on("data", (/** @type {Buffer} */ bytes) => kernel.#read(bytes, resolve));
+    });
+    kernel.#send(JSON.stringify({ type: "hello", session, name: "Test" }));
+    await ready;
+    return kernel;
+  }
+
+  /** Ends without a word. */
+  kill() {
+    this.#socket.destroy();
+  }
+
+  /**
+   * @param {Buffer} bytes
+   * @param {(value: unknown) => void} ready
+   */
+  #read(bytes, ready) {
+    this.#waiting = Buffer.concat([this.#waiting, bytes]);
+    for (;;) {
+      const frame = unframed(this.#waiting);
+      if (!frame) return;
+      this.#waiting = this.#waiting.subarray(frame.end);
+      if (frame.opcode === 0x9) this.#send(frame.content, 0xa);
+      if (frame.opcode === 0x1) this.#take(JSON.parse(frame.content.toString()), ready);
+    }
+  }
+
+  /**
+   * @param {{type: string, [field: string]: any}} message
+   * @param {(value: unknown) => void} ready
+   */
+  #take(message, ready) {
+    if (message.type === "welcome") {
+      this.widget = message.resumed[0] ?? "";
+      if (this.widget) ready(this);
+      else this.#send(JSON.stringify({ type: "create", request: 1, kind: "Plot", traits: { title: "Plot", quality: 100 } }));
+    } else if (message.type === "created") {
+      this.widget = message.widget;
+      ready(this);
+    } else if (message.type === "turn") {
+      this.#turn(message);
+    }
+  }
+
+  /** @param {Record<string, any>} turn */
+  #turn({ turn, events = [], may_draw, requested }) {
+    for (const event of events) if (event.type === "resize") this.#size = event;
+    const done = { type: "turn_done", widget: this.widget, turn, draw_time: 0, requested: false };
+    if (!may_draw || !requested) {
+      this.#send(JSON.stringify({ ...done, drawn: "no" }));
+      return;
+    }
+    const { pwidth: width, pheight: height } = this.#size;
+    const header = Buffer.from(JSON.stringify({ ...done, drawn: "frame", width, height, format: "gray8" }));
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(header.length);
+    this.#send(Buffer.concat([length, header, Buffer.alloc(width * height, this.#grey)]), 0x2);
+  }
+
+  /**
+   * @param {string | Buffer} content
+   * @param {number} [opcode] text unless told otherwise
+   */
+  #send(content, opcode = 0x1) {
+    const bytes = Buffer.from(content);
+    const { length } = bytes;
+    // Final and masked: with zeros, which leave the content as it is.
+    const head = Buffer.alloc(length < 126 ? 6 : length < 65_536 ? 8 : 14);
+    head.writeUInt8(0x80 | opcode, 0);
+    head.writeUInt8(0x80 | (length < 126 ? length : length < 65_536 ? 126 : 127), 1);
+    if (head.length === 8) head.writeUInt16BE(length, 2);
+    if (head.length === 14) head.writeBigUInt64BE(BigInt(length), 2);
+    this.#socket.write(Buffer.concat([head, bytes]));
+  }
+}
+
+/**
+ * The first frame of what a server sent, which is not masked; null while it is incomplete.
+ * @param {Buffer} bytes
+ */
+function unframed(bytes) {
+  if (bytes.length < 2) return null;
+  const short = bytes.readUInt8(1) & 0x7f;
+  const start = short === 127 ? 10 : short === 126 ? 4 : 2;
+  if (bytes.length < start) return null;
+  const length = short === 127 ? Number(bytes.readBigUInt64BE(2)) : short === 126 ? bytes.readUInt16BE(2) : short;
+  const end = start + length;
+  if (bytes.length < end) return null;
+  return { opcode: bytes.readUInt8(0) & 0xf, content: bytes.subarray(start, end), end };
+}
