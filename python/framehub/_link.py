@@ -295,5 +295,13 @@ def _process_name() -> str:
 def _end() -> None:
     current = _links.pop(os.getpid(), None)
     if current is not None:
-        # A notebook's kernel may be restarting: its widgets' views wait for it. A script is over.
-        current.stop(goodbye=kernel() is None)
+        current.stop(goodbye=not _restarts())
+
+
+def _restarts() -> bool:
+    """Whether this is a notebook's kernel that may be back soon: its widgets' views wait for it."""
+    ending = kernel()
+    if ending is None:
+        return False
+    message = getattr(ending, "_shutdown_message", None)
+    return not isinstance(message, dict) or bool(message.get("content", {}).get("restart", True))

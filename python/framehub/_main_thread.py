@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 Call = Callable[[], None]
@@ -84,16 +87,44 @@ class MainThread:
 
     def _call_next(self) -> None:
         with self._changed:
-            call = self._calls.popleft() if self._calls and not self._running else None
-        if call is None:
-            return
-        self._running = True
+            if self._running or not self._calls:
+                return
+            call = self._calls.popleft()
+            self._running = True
         try:
-            call()
+            with interruptible():
+                call()
         finally:
             self._running = False
             with self._changed:
                 self._schedule()
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Lets the user interrupt what happens within, as a cell: between cells, kernels ignore interrupts.
+
+    An interrupt that nothing within caught ends here.
+    """
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        yield
+        return
+    within = True
+
+    def interrupt(_: int, __: FrameType | None) -> None:
+        if within:
+            raise KeyboardInterrupt
+
+    try:
+        try:
+            signal.signal(signal.SIGINT, interrupt)
+            yield
+        finally:
+            # From here on it would hit whatever comes next.
+            within = False
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except KeyboardInterrupt:
+        pass
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 import time
 import weakref
@@ -21,9 +22,10 @@ from ._cell import CELLS
 from ._events import Event, default_compatibility, named
 from ._frames import checked, copied
 from ._link import link
-from ._main_thread import MAIN
+from ._main_thread import MAIN, kernel
 from ._output import Output
 from ._page import Pages
+from ._picture import UPDATES, Picture
 from ._protocol import Message, ServerError
 from ._served import Outcome, ServedWidget
 from ._snapshot import Snapshot, css_pixels
@@ -86,8 +88,8 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
     is_minimizable = Bool(False).tag(sync=True)
     is_closable = Bool(False).tag(sync=True)
 
-    # A picture for where there is no kernel; the page keeps it up to date in notebooks that save the widgets' state.
-    _snapshot = Unicode("").tag(sync=True)
+    # The class of the picture beside the view, by which the page finds it.
+    _picture_class = Unicode("").tag(sync=True)
     # Programs read these; here the server keeps such accounts.
     _frame_feedback = Dict({})
     _has_visible_views = Bool(False)
@@ -101,8 +103,6 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
     _rfb_last_frame: npt.NDArray[np.uint8] | None = None
     _rfb_last_resize_event: Event | None = None
     _rfb_owns_layout = False
-    # What `display` has to show again once there is a frame.
-    _rfb_pending_display: Any = None
     # Programs set this to False for frames as base64 text.
     _use_websocket = True
 
@@ -113,7 +113,8 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
         self._rfb_owns_layout = "layout" not in kwargs
         if self._event_compatibility is None:
             self._event_compatibility = default_compatibility(type(self))
-        super().__init__(*args, **kwargs)
+        self._rfb_picture = Picture(f"framehub-picture-{secrets.token_hex(8)}")
+        super().__init__(*args, **{**kwargs, "_picture_class": self._rfb_picture.name})
         MAIN.adopt_loop()
         kind = type(self).__qualname__
         place = CELLS.place(f"{type(self).__module__}.{kind}")
@@ -176,13 +177,8 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
         return Snapshot(_NO_FRAME if array is None else array, width, height, title, "snapshot-rfb")
 
     def display(self) -> None:
-        """Shows the widget in the running cell, as `IPython.display.display` does.
-
-        If there is no picture of it yet, the cell's output gets one when the first frame comes.
-        """
-        handle = display(self, display_id=True)
-        if self._rfb_last_frame is None and not self._rfb_closed:
-            self._rfb_pending_display = handle
+        """Shows the widget in the running cell, as `IPython.display.display` does."""
+        display(self)
 
     def print(self, *args: Any, **kwargs: Any) -> None:
         """Prints to the cell that made the widget and to all views, as the builtin `print` would, but for `file`."""
@@ -274,13 +270,30 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
         MAIN.adopt_loop()
         CELLS.keep(self)
         data = result[0] if isinstance(result, tuple) else result
+        snapshot: Snapshot | None = None
         with self._output_context:
-            snapshot = self.snapshot(_initial=True)
-            if snapshot.data is not _NO_FRAME:
-                snapshot.title = self.title or "Widget"
-                data["text/html"] = snapshot._repr_html_()
-                self._snapshot = snapshot.data_url()
+            self._rfb_draw_now(None)
+            snapshot = self._rfb_still()
+        if kernel() is not None:
+            self._rfb_picture.show(snapshot)
+            # What shows no view has the picture.
+            data["text/plain"] = ""
+        elif snapshot is not None:
+            data["text/html"] = self._rfb_picture.html(snapshot)
         return result
+
+    def _rfb_still(self) -> Snapshot | None:
+        """The last frame as it stands in for the view; None if there is none."""
+        array = self._rfb_last_frame
+        return None if array is None else Snapshot(array, *self._rfb_size(), self.title or "Widget")
+
+    def _rfb_update_picture(self) -> None:
+        """The last frame rests; from a thread of its own."""
+        if self._rfb_closed or not self._rfb_picture.is_news(self._rfb_last_frame):
+            return
+        still = self._rfb_still()
+        if still is not None:
+            self._rfb_picture.update(still)
 
     def _handle_custom_msg(self, content: Message, buffers: list[memoryview]) -> None:
         if isinstance(content, dict) and "framehub" in content:
@@ -403,9 +416,8 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
 
     def _rfb_drew(self, array: npt.NDArray[np.uint8]) -> None:
         self._rfb_last_frame = array
-        pending, self._rfb_pending_display = self._rfb_pending_display, None
-        if pending is not None:
-            MAIN.submit(lambda: pending.update(self))
+        if self._rfb_picture.shown:
+            UPDATES.drew(self)
 
     def _rfb_maybe_draw(self) -> None:
         """Draws at once, if a draw is requested and somebody can see it: for programs that keep their cell running."""

@@ -1,4 +1,5 @@
 import asyncio
+import signal
 import threading
 
 from framehub._main_thread import MainThread
@@ -93,6 +94,27 @@ def test_a_call_that_raises_does_not_stop_the_next() -> None:
 
     asyncio.run(program())
     assert made == ["next"]
+
+
+def test_an_interrupt_ends_a_call_where_the_process_ignores_them_otherwise() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        main = MainThread()
+        made: list[str] = []
+
+        def interrupted() -> None:
+            made.append("began")
+            signal.raise_signal(signal.SIGINT)
+            made.append("went on")
+
+        main.submit(interrupted)
+        main.submit(lambda: made.append("next"))
+        main.serve(until=lambda: "next" in made)
+        assert made == ["began", "next"]
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_script_serves_without_a_loop() -> None:

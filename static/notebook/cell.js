@@ -10,16 +10,13 @@ import { Channel, Refusal } from "./channel.js";
 import { NotebookSocket } from "./socket.js";
 
 /** @import { Diagnosis } from "../client/diagnosis.js" */
-/** @import { ArrivedFrame } from "../client/client.js" */
 /** @import { Traits } from "../view/types.js" */
 /** @import { Model } from "./channel.js" */
 
 /** Each version of the modules has an element of its own: a page may outlive an upgrade. Set when they are bundled. */
 const BUILD = "development";
 const TRAITS = ["css_width", "css_height", "resizable", "cursor", "title", "has_titlebar", "is_minimizable", "is_closable"];
-const SNAPSHOT = "_snapshot";
-/** A picture that stays for so long, in milliseconds, is worth keeping. */
-const RESTING = 1000;
+const PICTURE = "_picture_class";
 
 /** What anywidget calls, once for each model. */
 export default () => {
@@ -48,6 +45,8 @@ function render(model, channel, container) {
   const name = defineView(`framehub-cell-${BUILD}`, class extends FrameView {});
   const view = /** @type {FrameView} */ (document.createElement(name));
   view.setAttribute("label", "Widget");
+  // Room for the frame around the picture, which notebooks would cut off.
+  view.style.margin = "2px";
   view.traits = /** @type {Partial<Traits>} */ (Object.fromEntries(TRAITS.map((trait) => [trait, model.get(trait)])));
   const client = new FrameHubClient({
     link: {
@@ -64,20 +63,14 @@ function render(model, channel, container) {
   const { signal } = ending;
   view.addEventListener("framehub-close", () => client.disconnect(), { signal });
   view.addEventListener("framehub-reopen", () => client.connect(), { signal });
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let resting;
-  client.addEventListener("frame", (event) => {
-    clearTimeout(resting);
-    const { frame } = /** @type {CustomEvent<ArrivedFrame>} */ (event).detail;
-    if (frame.header.lossless) resting = setTimeout(() => remember(model, view), RESTING);
-  });
   container.append(view);
-  showSnapshot(model, view).finally(() => {
+  const showPicture = hidePicture(model.get(PICTURE));
+  drawPicture(model.get(PICTURE), view).finally(() => {
     if (!signal.aborted) client.connect();
   });
   return () => {
     ending.abort();
-    clearTimeout(resting);
+    showPicture();
     client.disconnect();
     unbind();
     view.remove();
@@ -85,39 +78,37 @@ function render(model, channel, container) {
 }
 
 /**
- * Shows the picture that the notebook holds, until there is a frame: also where there is no kernel.
- * @param {Model} model
+ * Hides the still picture that the notebook holds beside the view.
+ * @param {string} name its class
+ * @returns {() => void} shows it again
+ */
+function hidePicture(name) {
+  const sheet = new CSSStyleSheet();
+  // With what JupyterLab puts around an output, which has a margin.
+  sheet.replaceSync(`.${name}, .jp-OutputArea-child:has(.${name}) { display: none; }`);
+  document.adoptedStyleSheets.push(sheet);
+  return () => {
+    document.adoptedStyleSheets = document.adoptedStyleSheets.filter((each) => each !== sheet);
+  };
+}
+
+/**
+ * Draws that picture, until there is a frame: also where there is no kernel.
+ * @param {string} name its class
  * @param {FrameView} view
  */
-async function showSnapshot(model, view) {
-  const url = model.get(SNAPSHOT);
-  if (!url) return;
+async function drawPicture(name, view) {
+  const image = document.querySelector(`.${name} img`);
+  if (!(image instanceof HTMLImageElement)) return;
   try {
-    const bytes = new Uint8Array(await (await fetch(url)).arrayBuffer());
-    const bitmap = await createImageBitmap(new Blob([bytes]));
-    const { width, height } = bitmap;
-    bitmap.close();
+    const bytes = new Uint8Array(await (await fetch(image.src)).arrayBuffer());
+    const { naturalWidth: width, naturalHeight: height } = image;
     const part = { x: 0, y: 0, width, height, mimetype: "image/png", bytes: bytes.length };
     const header = { index: 0, timestamp: 0, width, height, lossless: true, encoding: 0, parts: [part] };
     await view.draw({ header, images: [bytes], bytes: bytes.length });
   } catch (error) {
     console.warn("framehub: the notebook's picture of the widget cannot be shown:", error);
   }
-}
-
-/**
- * Puts the picture that is shown into the model, where notebooks that save the widgets' state find it. The kernel is not told.
- * @param {Model} model
- * @param {FrameView} view
- */
-function remember(model, view) {
-  // Not `toDataURL`, which encodes on the page's thread.
-  view.canvas.toBlob((blob) => {
-    if (!blob) return;
-    const reader = new FileReader();
-    reader.addEventListener("load", () => model.set(SNAPSHOT, reader.result));
-    reader.readAsDataURL(blob);
-  });
 }
 
 /**
