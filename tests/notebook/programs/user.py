@@ -1,0 +1,92 @@
+"""The user of a program under test: a browser that shows its widget, in the same process."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[3] / "python" / "tests"))
+
+import framehub
+import numpy as np
+from framehub._server import Server
+from PIL import Image
+from real_server import Browser
+
+POINTER = {"modifiers": [], "ntouches": 0, "touches": {}}
+TIMEOUT = 60.0
+
+# Before any library that imports jupyter_rfb.
+framehub.install_as_jupyter_rfb()
+
+
+class User(Browser):
+    """Shows a widget, confirms its frames at once, and waits for pictures."""
+
+    def __init__(self, widget: Any) -> None:
+        server = Server(os.environ["FRAMEHUB_URL"], os.environ["FRAMEHUB_KEY"])
+        super().__init__(server, widget.url.rsplit("/", 1)[1])
+
+    async def picture(self, good: Callable[[np.ndarray], object], what: str) -> np.ndarray:
+        """The first frame from now on that is good."""
+        end = time.monotonic() + TIMEOUT
+        seen = len(self.frames)
+        while True:
+            assert time.monotonic() < end, f"not within {TIMEOUT:g} s: {what}; {self.errors()}"
+            await asyncio.sleep(0.005)
+            while seen < len(self.frames):
+                frame = self.frames[seen]
+                seen += 1
+                self.confirm(frame)
+                picture = np.asarray(Image.open(io.BytesIO(frame["data"])).convert("RGB")).astype(int)
+                if good(picture):
+                    return picture
+
+    def errors(self) -> str:
+        """What the view says that went wrong."""
+        return "\n".join(status["message"] for status in self.of("status") if status["message"])
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Drags with the left button."""
+        (x0, y0), (x1, y1) = start, end
+        self.send(type="pointer_move", x=x0, y=y0, button=0, buttons=[], **POINTER)
+        self.send(type="pointer_down", x=x0, y=y0, button=1, buttons=[1], **POINTER)
+        for step in (0.25, 0.5, 0.75, 1.0):
+            x, y = x0 + step * (x1 - x0), y0 + step * (y1 - y0)
+            self.send(type="pointer_move", x=x, y=y, button=0, buttons=[1], **POINTER)
+        self.send(type="pointer_up", x=x1, y=y1, button=1, buttons=[], **POINTER)
+
+
+def is_drawn(size: tuple[int, int]) -> Callable[[np.ndarray], bool]:
+    """Whether a picture has that width and height, to a pixel, and shows something."""
+    width, height = size
+
+    def drawn(picture: np.ndarray) -> bool:
+        fits = abs(picture.shape[1] - width) <= 1 and abs(picture.shape[0] - height) <= 1
+        return fits and picture.std() > 3
+
+    return drawn
+
+
+def differs(before: np.ndarray) -> Callable[[np.ndarray], bool]:
+    """Whether a picture shows something else than the one before."""
+    return lambda picture: picture.shape != before.shape or np.abs(picture - before).mean() > 1
+
+
+async def check(widget: Any) -> None:
+    """The widget draws, turns as it is dragged, and follows its view's size."""
+    with User(widget) as user:
+        user.show(320, 240)
+        first = await user.picture(is_drawn((320, 240)), "it draws")
+        user.drag((120, 120), (220, 160))
+        await user.picture(differs(first), "a drag changes the picture")
+        user.show(400, 200)
+        await user.picture(is_drawn((400, 200)), "it follows the view's size")
+        assert user.errors() == ""
+    print("ok")
