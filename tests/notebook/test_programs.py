@@ -28,6 +28,8 @@ def test_a_library_works_with_framehub_in_the_place_of_jupyter_rfb(library: str,
             "XDG_RUNTIME_DIR": str(tmp_path),
             # vispy draws off screen with this library, and would look for OpenGL's functions in another.
             "VISPY_GL_LIB": "libOSMesa.so.8",
+            # As rendercanvas chooses by itself in a notebook.
+            "RENDERCANVAS_BACKEND": "jupyter",
         }
         command = [sys.executable, str(PROGRAMS / f"with_{library}.py")]
         done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True, timeout=120)
