@@ -42,6 +42,11 @@ class Picture:
         """Whether the picture is shown and not yet of this array."""
         return self.shown and array is not None and array is not self._last
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the notebook still waits for a first picture."""
+        return self._last is None
+
     def update(self, snapshot: Snapshot) -> None:
         """Brings the picture up to date, wherever it is shown."""
         self._publish(snapshot, update=True)
@@ -71,8 +76,10 @@ class _Updates:
         """The widget has a new frame."""
         with self._changed:
             waiting = widget in self._due
-            self._due[widget] = time.monotonic() + _RESTING
-            if waiting:
+            # The first picture is not put off.
+            rest = 0.0 if widget._rfb_picture.is_empty else _RESTING
+            self._due[widget] = time.monotonic() + rest
+            if waiting and rest:
                 return
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="framehub-pictures", daemon=True)
