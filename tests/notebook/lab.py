@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -39,10 +40,12 @@ def until(condition: Callable[[], Value | None], what: str, timeout: float = TIM
 class Lab:
     """A running JupyterLab, whose kernels start a FrameHub server of their own."""
 
-    def __init__(self, folder: Path, url: str, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path, url: str, pid: int, environment: dict[str, str]) -> None:
         self.folder = folder
         """Where the notebooks are."""
         self.url = url
+        self.pid = pid
+        """Of Jupyter's server."""
         self.environment = environment
         """The environment variables of its processes."""
 
@@ -61,6 +64,15 @@ class Lab:
     def read(self, name: str) -> str:
         """A notebook file's text."""
         return (self.folder / name).read_text()
+
+
+def answers(url: str) -> bool:
+    """Whether something takes requests at an address."""
+    try:
+        urllib.request.urlopen(f"{url}api").close()
+    except OSError:
+        return False
+    return True
 
 
 @contextmanager
@@ -101,7 +113,8 @@ def running_lab(folder: Path, *arguments: str, environment: dict[str, str] | Non
         with suppress(StopIteration):
             until(lambda: list(runtime.glob("jpserver-*.json")), "JupyterLab starts")
         server = until(told, "JupyterLab tells its address")
-        yield Lab(folder, server["url"], variables)
+        until(lambda: answers(server["url"]), "JupyterLab answers")
+        yield Lab(folder, server["url"], process.pid, variables)
     finally:
         process.terminate()
         process.wait()
