@@ -56,7 +56,7 @@ class Renderer(Protocol):
 
 
 class ServedWidget:
-    """The far half of a widget. Any thread may call it; nothing here waits for the server."""
+    """The far half of a widget. Any thread may call it; only what has a timeout waits for the server."""
 
     def __init__(self, link: Link, renderer: Renderer, *, place: str | None, kind: str) -> None:
         self._link = link
@@ -161,6 +161,33 @@ class ServedWidget:
         if self._closed:
             problem = "The widget was closed."
         tell(problem if self.id is None or self._closed else None)
+
+    def wait_created(self, timeout: float) -> str | None:
+        """Waits until the server knows the widget, or for `timeout` seconds; answers why it does not, or None."""
+        problems: list[str | None] = []
+        known = threading.Event()
+
+        def tell(problem: str | None) -> None:
+            problems.append(problem)
+            known.set()
+
+        self.when_created(tell)
+        return problems[0] if known.wait(timeout) else f"the server did not answer within {timeout:g} s"
+
+    def stats(self, timeout: float) -> dict[str, Any]:
+        """The server's statistics of the widget; empty if there are none within `timeout` seconds."""
+        answers: list[Message | ServerError] = []
+        answered = threading.Event()
+
+        def take(answer: Message | ServerError) -> None:
+            answers.append(answer)
+            answered.set()
+
+        if self.wait_created(timeout) is not None or not self.ask({"type": "get_stats"}, take):
+            return {}
+        answered.wait(timeout)
+        answer = answers[0] if answers else None
+        return dict(answer["stats"]) if isinstance(answer, dict) else {}
 
     def ask(self, message: Message, answered: Callable[[Message | ServerError], None]) -> bool:
         """Sends a request about this widget; False if there is no connection."""

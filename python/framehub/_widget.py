@@ -26,7 +26,7 @@ from ._main_thread import MAIN, kernel
 from ._output import Output
 from ._page import Pages
 from ._picture import UPDATES, Picture
-from ._protocol import Message, ServerError
+from ._protocol import Message
 from ._served import Outcome, ServedWidget
 from ._snapshot import Snapshot, css_pixels
 
@@ -120,7 +120,7 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
         place = CELLS.place(f"{type(self).__module__}.{kind}")
         self._rfb_served = ServedWidget(link(), self, place=place, kind=kind)
         self._rfb_pages = Pages(
-            link(), self._rfb_served, _weakly(self, "_rfb_send_to_pages"), self._rfb_frames_for(self)
+            link(), self._rfb_served, _weakly(self, "_rfb_send_to_pages"), _weakly(self, "_rfb_frames")
         )
         if self._rfb_draw_requested:
             self._rfb_served.request_draw()
@@ -208,26 +208,10 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
 
         All are 0 where there is no connection to the server.
         """
-        answers: list[Message] = []
-        answered = threading.Event()
-
-        def take(answer: Message | ServerError) -> None:
-            if not isinstance(answer, ServerError):
-                answers.append(answer["stats"])
-            answered.set()
-
         served = self._rfb_served
-        if (
-            served is not None
-            and self._rfb_wait_created(_STATS_TIMEOUT) is None
-            and served.ask({"type": "get_stats"}, take)
-        ):
-            answered.wait(_STATS_TIMEOUT)
-        stats = answers[0] if answers else {}
-        views = stats.get("views", 0)
-        return {name: stats.get(name, 0) for name in _STATS} | {
-            "views": views if isinstance(views, int) else len(views)
-        }
+        told = served.stats(_STATS_TIMEOUT) if served is not None else {}
+        views = told.get("views", 0)
+        return {name: told.get(name, 0) for name in _STATS} | {"views": views if isinstance(views, int) else len(views)}
 
     def reset_stats(self) -> None:
         """Starts the statistics again, from the next frame that is sent."""
@@ -237,11 +221,13 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
     @property
     def url(self) -> str:
         """The address of the widget's own page. It waits for the server; raises RuntimeError if there is none."""
-        problem = self._rfb_wait_created(_SERVER_TIMEOUT)
-        url = self._rfb_served.url if self._rfb_served is not None else None
-        if problem is not None or url is None:
+        served = self._rfb_served
+        if served is None:
+            raise RuntimeError("the widget was not initialised: call super().__init__() in its class")
+        problem = served.wait_created(_SERVER_TIMEOUT)
+        if problem is not None or served.url is None:
             raise RuntimeError(problem or "the widget is not connected to its server")
-        return url
+        return served.url
 
     # --- ipywidgets --------------------------------------------------------------------------------------------------
 
@@ -305,15 +291,8 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
     def _rfb_send_to_pages(self, content: Message, buffers: list[bytes] | None) -> None:
         self.send(content, buffers)
 
-    @staticmethod
-    def _rfb_frames_for(widget: RemoteFrameBuffer) -> Callable[[], str]:
-        alive = weakref.ref(widget)
-
-        def frames() -> str:
-            this = alive()
-            return "binary" if this is None or this._use_websocket else "base64"
-
-        return frames
+    def _rfb_frames(self) -> str:
+        return "binary" if self._use_websocket else "base64"
 
     # --- the server's side -------------------------------------------------------------------------------------------
 
@@ -337,22 +316,6 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
     def _rfb_tell(self, text: str) -> None:
         if self._rfb_served is not None:
             self._rfb_served.print(text)
-
-    def _rfb_wait_created(self, timeout: float) -> str | None:
-        """Waits until the server knows the widget; answers why it does not, or None."""
-        if self._rfb_served is None:
-            return "the widget was not initialised: call super().__init__() in its class"
-        problems: list[str | None] = []
-        known = threading.Event()
-
-        def tell(problem: str | None) -> None:
-            problems.append(problem)
-            known.set()
-
-        self._rfb_served.when_created(tell)
-        if not known.wait(timeout):
-            return f"the server did not answer within {timeout:g} s"
-        return problems[0]
 
     # --- turns -------------------------------------------------------------------------------------------------------
 
