@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import queue
 import secrets
 import threading
 import time
@@ -55,6 +56,8 @@ class Link:
         # The one that is being made or used.
         self._current: Connection | None = None
         self._thread: threading.Thread | None = None
+        # Its `put` may interrupt anything, itself included.
+        self._later: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._retry = threading.Event()
         self.main = main
@@ -78,6 +81,7 @@ class Link:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="framehub-link", daemon=True)
                 self._thread.start()
+                threading.Thread(target=self._work_off, name="framehub-later", daemon=True).start()
         if connection is not None:
             widget.connected(resumed=False)
 
@@ -98,7 +102,8 @@ class Link:
         """The users' sides of the open widgets, in the order they were made."""
         with self._lock:
             widgets = list(self._widgets)
-        return [renderer for widget in widgets if (renderer := widget.renderer) is not None]
+        open_ones = [widget for widget in widgets if not widget.closed]
+        return [renderer for widget in open_ones if (renderer := widget.renderer) is not None]
 
     # --- messages ----------------------------------------------------------------------------------------------------
 
@@ -147,6 +152,10 @@ class Link:
         with self._lock:
             self._relays.pop(relay, None)
 
+    def later(self, call: Callable[[], None]) -> None:
+        """Has a call made on a thread of the link, soon. Takes no locks."""
+        self._later.put(call)
+
     def retry(self) -> None:
         """Tries to connect at once, if it waits for the next attempt."""
         self._retry.set()
@@ -155,6 +164,7 @@ class Link:
         """Ends the connection; with `goodbye`, the server closes the widgets at once instead of waiting for them."""
         self._stopping.set()
         self._retry.set()
+        self._later.put(None)
         with self._lock:
             connection = self._current
         if connection is not None:
@@ -190,6 +200,13 @@ class Link:
             self._retry.clear()
             if not self._stopping.is_set():
                 self._retry.wait(backoff.next())
+
+    def _work_off(self) -> None:
+        while (call := self._later.get()) is not None:
+            try:
+                call()
+            except Exception:
+                _log.exception("a widget could not be closed on the server")
 
     def _serve(self, connection: Connection) -> None:
         """Works with a connection until it ends."""

@@ -129,11 +129,16 @@ class ServedWidget:
             self._send_pushed()
 
     def close(self) -> None:
-        """Closes the widget everywhere."""
-        with self._lock:
-            if self._closed:
-                return
+        """Closes the widget everywhere, soon.
+
+        It takes no locks: the garbage collector may call it in the midst of anything.
+        """
+        if not self._closed:
             self._closed = True
+            self._link.later(self._finish)
+
+    def _finish(self) -> None:
+        with self._lock:
             waiting, self._waiting = self._waiting, []
         if not self._closed_by_server:
             self._send({"type": "close"})
