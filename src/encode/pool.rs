@@ -4,7 +4,11 @@
 //! completion hears of it, and the thread takes the next job. Who hands jobs over bounds their number.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
@@ -25,6 +29,10 @@ pub enum Outcome {
 /// A pool of encoder threads. Dropping it lets the jobs that it holds finish.
 pub struct Pool {
     threads: ThreadPool,
+    /// Jobs that wait or run.
+    jobs: Arc<AtomicUsize>,
+    /// Nanoseconds that jobs took so far.
+    busy: Arc<AtomicU64>,
 }
 
 impl Pool {
@@ -40,7 +48,22 @@ impl Pool {
                 |panic| tracing::error!(message = %panic::message(&*panic), "completion of a job panicked"),
             )
             .build()?;
-        Ok(Self { threads })
+        Ok(Self { threads, jobs: Arc::default(), busy: Arc::default() })
+    }
+
+    /// How many threads there are.
+    pub fn threads(&self) -> usize {
+        self.threads.current_num_threads()
+    }
+
+    /// How many jobs wait or run.
+    pub fn jobs(&self) -> usize {
+        self.jobs.load(Ordering::Relaxed)
+    }
+
+    /// How long all jobs took so far, together.
+    pub fn busy(&self) -> Duration {
+        Duration::from_nanos(self.busy.load(Ordering::Relaxed))
     }
 
     /// Encodes `frame` as `variant` unless, when its turn comes, `still_wanted` says no. `done` is called exactly once,
@@ -71,9 +94,15 @@ impl Pool {
         job: impl FnOnce() -> Result<T, EncodeError> + Send + 'static,
         done: impl FnOnce(Result<T, EncodeError>) + Send + 'static,
     ) {
+        let (jobs, busy) = (Arc::clone(&self.jobs), Arc::clone(&self.busy));
+        jobs.fetch_add(1, Ordering::Relaxed);
         self.threads.spawn_fifo(move || {
+            let began = Instant::now();
             let result = catch_unwind(AssertUnwindSafe(job))
                 .unwrap_or_else(|panic| Err(EncodeError::Panicked(panic::message(&*panic).to_owned())));
+            let took = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            busy.fetch_add(took, Ordering::Relaxed);
+            jobs.fetch_sub(1, Ordering::Relaxed);
             done(result);
         });
     }
@@ -82,7 +111,6 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::{Receiver, channel};
-    use std::time::Duration;
 
     use super::*;
     use crate::encode::Codec;
