@@ -68,6 +68,8 @@ export class Server {
       method,
       headers: {
         authorization: `Bearer ${KEY}`,
+        // A kept connection may be closed by the server just when a slow test uses it again.
+        connection: "close",
         ...(body === undefined ? {} : { "content-type": "application/json" }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
