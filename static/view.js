@@ -4,6 +4,8 @@
  *
  * Attributes, besides those of `view/element.js`: `widget` (its id), `base` (the server's address, where it is another
  * one than this module's), `frames` ("base64" for networks that carry no bytes), `lazy` (connects only while it is on screen).
+ *
+ * Methods: `takeControl` and `releaseControl`; what came of it tells the event `framehub-sharing`.
  */
 
 import { bind } from "./client/binding.js";
