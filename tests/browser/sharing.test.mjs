@@ -266,8 +266,11 @@ describe("several views of one widget", () => {
     shared("square", {}, async ({ server, id, near, sharp }) => {
       await control(sharp, "Take control").click();
       await says(near, "v2 has control");
+      await sharp.settled();
+      const from = await squareIn(sharp, server, id);
       await drag(sharp, 30, 30);
-      const held = await squareIn(sharp, server, id);
+      const held = { x: from.x + 30, y: from.y + 30 };
+      await showsSquareAt(sharp, server, id, held, 0.5);
 
       await control(near, "Take control away").click();
       await says(sharp, "v1 has control");
@@ -275,6 +278,7 @@ describe("several views of one widget", () => {
       await sharp.page.mouse.move(5, 5);
       await sharp.page.mouse.up();
       // The renderer would let nobody else drag before the first drag has ended.
+      await showsSquareAt(near, server, id, held, 1);
       await drag(near, -20, -20);
       await near.page.mouse.up();
       await showsSquareAt(sharp, server, id, { x: held.x - 20, y: held.y - 20 }, 0.5);
