@@ -373,6 +373,7 @@ mod tests {
             y: 0,
             width: 2,
             height: 2,
+            lossless: true,
             mimetype: "image/png",
             bytes: Bytes::from_static(bytes),
         };

@@ -38,6 +38,7 @@ use crate::{
         view::{Role, ServerMessage, State},
     },
     sizing::{Mapping, widget_size},
+    tiles::{Grid, TileSet},
 };
 
 /// A view that shows a lossy frame gets it lossless when nothing followed for this long, as in the seed system.
@@ -283,7 +284,8 @@ impl Widget {
                         }
                         begins
                     };
-                    self.around.pool.encode(job.frame, variant, still_wanted, done);
+                    let tiles = TileSet::full(Grid::new(variant.width, variant.height).len());
+                    self.around.pool.encode(job.frame, variant, tiles, still_wanted, done);
                 }
             }
         }
