@@ -87,6 +87,11 @@ pub struct Config {
     #[arg(long, env = "FRAMEHUB_DEADLINE", value_name = "SECONDS", default_value = "10", value_parser = seconds, help_heading = "Limits")]
     pub deadline: Duration,
 
+    /// Seconds from draw to display that views on slow links are kept under, by less quality and fewer pixels while the picture
+    /// moves
+    #[arg(long, env = "FRAMEHUB_TARGET_LATENCY", value_name = "SECONDS", default_value = "0.1", value_parser = seconds, help_heading = "Widgets")]
+    pub target_latency: Duration,
+
     /// How log lines look; what is logged is set by `RUST_LOG`, such as `RUST_LOG=framehub=debug`
     #[arg(long, env = "FRAMEHUB_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, help_heading = "Logging")]
     pub log_format: LogFormat,
@@ -143,6 +148,7 @@ impl Default for Config {
             max_message_bytes: 262_144,
             max_events_per_second: 1000,
             deadline: Duration::from_secs(10),
+            target_latency: Duration::from_millis(100),
             log_format: LogFormat::Text,
         }
     }
@@ -177,7 +183,7 @@ impl Config {
             max_pixels: self.max_pixels,
             max_frame_pixels: self.max_frame_pixels,
             max_snapshot_pixels: self.max_snapshot_pixels,
-            view: ViewLimits { deadline: self.deadline },
+            view: ViewLimits { deadline: self.deadline, target_latency: self.target_latency },
         }
     }
 

@@ -13,9 +13,10 @@ use std::{
 
 use crate::{
     Frame,
+    adaptation::Reduction,
     encode::{Codec, Encoded, Variant},
     event::{Size, ViewId},
-    sizing::fit,
+    sizing::{fit, reduced},
 };
 
 /// Something for the caller to do.
@@ -49,6 +50,8 @@ pub struct Send {
     pub encoded: Arc<Encoded>,
     /// Whether it only makes exact what the view shows already.
     pub settle: bool,
+    /// What it was reduced to.
+    pub reduction: Reduction,
 }
 
 /// What became of an encode.
@@ -73,6 +76,8 @@ struct Seat {
     visible: bool,
     /// Whether it takes frames as base64.
     base64: bool,
+    /// What its frames are reduced to while they move.
+    reduction: Reduction,
     /// The image that it was sent, or is being encoded for it, last.
     last: Option<Last>,
     /// Counts the images that were chosen for it, in order.
@@ -86,8 +91,17 @@ struct Seat {
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Last {
     number: u64,
+    /// The size that the view can show, of which a reduced image has fewer pixels.
     size: (u32, u32),
     lossy: bool,
+}
+
+/// The image that a view should be sent now.
+struct Next {
+    variant: Variant,
+    size: (u32, u32),
+    settle: bool,
+    reduction: Reduction,
 }
 
 #[derive(Debug)]
@@ -106,6 +120,7 @@ struct Waiting {
     order: u64,
     /// Whether it only makes exact what the view shows already.
     settle: bool,
+    reduction: Reduction,
 }
 
 /// The views waiting for an image that is being encoded, or the image.
@@ -136,6 +151,7 @@ impl Delivery {
             size: None,
             visible: false,
             base64,
+            reduction: Reduction::NONE,
             last: None,
             chosen: 0,
             sent: 0,
@@ -153,6 +169,13 @@ impl Delivery {
     pub fn changed(&mut self, view: ViewId, size: Option<Size>, visible: bool) {
         if let Some(seat) = self.seats.get_mut(&view) {
             (seat.size, seat.visible) = (size, visible);
+        }
+    }
+
+    /// Notes what a view's frames are reduced to while they move; frames that it has stay as they are.
+    pub fn adapt(&mut self, view: ViewId, reduction: Reduction) {
+        if let Some(seat) = self.seats.get_mut(&view) {
+            seat.reduction = reduction;
         }
     }
 
@@ -245,20 +268,19 @@ impl Delivery {
         let Some(latest) = &self.latest else { return Vec::new() };
         let mut actions = Vec::new();
         for (&view, seat) in &mut self.seats {
-            let Some((variant, settle)) = seat.next(latest, quality) else { continue };
+            let Some(Next { variant, size, settle, reduction }) = seat.next(latest, quality) else {
+                continue;
+            };
             seat.credits -= 1;
             seat.chosen += 1;
-            let waiting = Waiting { view, order: seat.chosen, settle };
-            seat.last = Some(Last {
-                number: latest.number,
-                size: (variant.width, variant.height),
-                lossy: variant.codec != Codec::Png,
-            });
+            let waiting = Waiting { view, order: seat.chosen, settle, reduction };
+            seat.last = Some(Last { number: latest.number, size, lossy: variant.codec != Codec::Png });
             match self.slots.get_mut(&(latest.number, variant)) {
                 Some(Slot::Ready(encoded)) => {
                     let encoded = Arc::clone(encoded);
                     seat.sent = seat.chosen;
-                    actions.push(Action::Send(Send { view, number: latest.number, encoded, settle }));
+                    let number = latest.number;
+                    actions.push(Action::Send(Send { view, number, encoded, settle, reduction }));
                 }
                 Some(Slot::Encoding(others)) => others.push(waiting),
                 None => {
@@ -282,7 +304,7 @@ impl Delivery {
                     self.slots.insert((number, variant), Slot::Ready(Arc::clone(&encoded)));
                 }
                 let mut actions = Vec::new();
-                for Waiting { view, order, settle } in waiting {
+                for Waiting { view, order, settle, reduction } in waiting {
                     let Some(seat) = self.seats.get_mut(&view) else { continue };
                     if order < seat.sent {
                         seat.credits += 1;
@@ -290,7 +312,8 @@ impl Delivery {
                         continue;
                     }
                     seat.sent = order;
-                    actions.push(Action::Send(Send { view, number, encoded: Arc::clone(&encoded), settle }));
+                    let encoded = Arc::clone(&encoded);
+                    actions.push(Action::Send(Send { view, number, encoded, settle, reduction }));
                 }
                 actions
             }
@@ -310,19 +333,20 @@ impl Delivery {
 }
 
 impl Seat {
-    /// The image of the latest frame that this view should be sent now, if any, and whether it only settles.
-    fn next(&self, latest: &Latest, quality: u8) -> Option<(Variant, bool)> {
+    /// The image of the latest frame that this view should be sent now, if any.
+    fn next(&self, latest: &Latest, quality: u8) -> Option<Next> {
         let view = self.size.filter(|_| self.visible && self.credits > 0)?;
         let size = fit((latest.frame.width(), latest.frame.height()), (view.pwidth, view.pheight));
         let lossless = quality >= 100 || latest.settled;
-        let codec = if lossless { Codec::Png } else { Codec::Jpeg { quality } };
-        let variant = Variant { width: size.0, height: size.1, codec, base64: self.base64 };
-        match self.last {
-            Some(last) if last.number == latest.number && last.size == size => {
-                (last.lossy && latest.settled).then_some((variant, true))
-            }
-            _ => Some((variant, false)),
-        }
+        let reduction = if lossless { Reduction::NONE } else { self.reduction };
+        let codec =
+            if lossless { Codec::Png } else { Codec::Jpeg { quality: reduction.below(quality).quality } };
+        let (width, height) = reduced(size, reduction.percent);
+        let variant = Variant { width, height, codec, base64: self.base64 };
+        let shown = self.last.filter(|last| last.number == latest.number && last.size == size);
+        let settle = shown.is_some();
+        let wanted = shown.is_none_or(|last| last.lossy && latest.settled);
+        wanted.then_some(Next { variant, size, settle, reduction })
     }
 }
 
@@ -504,6 +528,35 @@ mod tests {
         delivery.changed(ViewId(1), Some(size(80, 60)), true);
         let Some(Action::Encode(encode)) = delivery.serve(80).pop() else { panic!("no encode") };
         assert_eq!((encode.variant.width, encode.variant.height), (80, 60));
+    }
+
+    #[test]
+    fn a_reduced_view_gets_fewer_pixels_while_they_move_and_all_of_them_at_rest() {
+        let mut delivery = with_views(1, 9);
+        delivery.adapt(ViewId(1), Reduction { quality: 25, percent: 50 });
+        delivery.publish(frame(40, 30));
+        let variant = |delivery: &mut Delivery| {
+            let Some(Action::Encode(encode)) = delivery.serve(80).pop() else { panic!("no encode") };
+            delivery.encoded(encode.number, encode.variant, Outcome::Encoded(image(encode.variant)));
+            encode.variant
+        };
+        let moving = variant(&mut delivery);
+        assert_eq!((moving.width, moving.height, moving.codec), (20, 15, Codec::Jpeg { quality: 25 }));
+        delivery.adapt(ViewId(1), Reduction::NONE);
+        assert!(delivery.serve(80).is_empty(), "the same frame was sent again since there is more room");
+        delivery.settle();
+        let settled = variant(&mut delivery);
+        assert_eq!((settled.width, settled.height, settled.codec), (40, 30, Codec::Png));
+        assert!(delivery.serve(80).is_empty());
+    }
+
+    #[test]
+    fn a_widget_that_is_always_lossless_is_not_reduced() {
+        let mut delivery = with_views(1, 9);
+        delivery.adapt(ViewId(1), Reduction { quality: 25, percent: 50 });
+        delivery.publish(frame(40, 30));
+        let Some(Action::Encode(encode)) = delivery.serve(100).pop() else { panic!("no encode") };
+        assert_eq!((encode.variant.width, encode.variant.codec), (40, Codec::Png));
     }
 
     #[test]

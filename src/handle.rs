@@ -154,6 +154,11 @@ impl WidgetHandle {
         self.widget.do_send(widget::Print(text.into()));
     }
 
+    /// Takes the control away from the view that holds it, if any: all views that may interact may act again.
+    pub fn take_control_away(&self) {
+        self.widget.do_send(widget::TakeControlAway);
+    }
+
     /// Closes the widget: its renderer gets one `close` event, its views are told, nothing of it stays.
     pub fn close(&self) {
         self.widget.do_send(widget::Close::Closed);

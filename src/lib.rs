@@ -24,8 +24,10 @@
 //! | [`config`], [`server`] | from flags to a listening address |
 
 mod actors;
+pub mod adaptation;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod delivery;
 pub mod encode;
 pub mod event;
@@ -34,6 +36,7 @@ pub mod handle;
 pub mod hub;
 pub mod pacing;
 mod panic;
+pub mod presence;
 pub mod protocol;
 pub mod render;
 pub mod server;

@@ -83,6 +83,18 @@ pub struct Encoded {
     pub base64_time: Duration,
 }
 
+impl Encoded {
+    /// Bytes of all images.
+    pub fn len(&self) -> u64 {
+        self.parts.iter().map(|part| part.bytes.len() as u64).sum()
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+}
+
 /// A rectangle of an encoded frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {

@@ -10,6 +10,7 @@ use super::Refusal;
 use crate::{
     encode::Encoded,
     event::{EventKind, ViewId},
+    presence::PointerOf,
     traits::Traits,
 };
 
@@ -32,6 +33,23 @@ pub enum ClientMessage {
     Pong(Pong),
     /// Asks for the widget's statistics.
     GetStats,
+    /// Takes hold of the control, or lets go of it.
+    Control(ControlAction),
+}
+
+/// What a view does with the control.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ControlAction {
+    /// From now on only this view may act.
+    Take,
+    /// All views that may interact may act again.
+    Release,
+}
+
+#[derive(Deserialize)]
+struct ControlMessage {
+    action: ControlAction,
 }
 
 /// Says that a frame was decoded and drawn.
@@ -41,6 +59,9 @@ pub struct FrameFeedback {
     pub index: u64,
     /// When the frame's message arrived, Unix time on the browser's clock.
     pub localtime: f64,
+    /// Seconds from the arrival until the frame was on the screen's canvas; 0 when the browser does not say.
+    #[serde(default)]
+    pub drawing: f64,
 }
 
 /// Answers a ping.
@@ -70,6 +91,9 @@ pub fn parse(text: &[u8]) -> Result<ClientMessage, Refusal> {
         "frame_feedback" => return read(text).map(ClientMessage::FrameFeedback),
         "pong" => return read(text).map(ClientMessage::Pong),
         "get_stats" => return Ok(ClientMessage::GetStats),
+        "control" => {
+            return read(text).map(|ControlMessage { action }| ClientMessage::Control(action));
+        }
         "resize" => EventKind::Resize(read(text)?),
         "show" => EventKind::Show,
         "hide" => EventKind::Hide,
@@ -174,6 +198,13 @@ pub enum ServerMessage<'a> {
         message: Option<&'a str>,
         /// How many views the widget has.
         views: usize,
+        /// The view that alone may act; `null` when all may.
+        control: Option<ViewId>,
+    },
+    /// Where the pointers of the other views are, in this view's logical pixels; only while the trait `show_pointers` is on.
+    Pointers {
+        /// All of them.
+        pointers: &'a [PointerOf],
     },
     /// The widget's program prints.
     Print {
@@ -353,6 +384,8 @@ mod tests {
             (r#"{"type":"pointer_move","x":1e7,"y":1}"#, "x"),
             (r#"{"type":"pointer_down","x":1,"y":1,"modifiers":["Hyper"]}"#, "modifiers[0]"),
             (r#"{"type":"resize","width":-5,"height":1,"pwidth":1,"pheight":1,"ratio":1}"#, "width"),
+            (r#"{"type":"control","action":"steal"}"#, "action"),
+            (r#"{"type":"control"}"#, "action"),
             (r#"{"type":"frame_feedback","index":-1,"timestamp":1,"localtime":1}"#, "index"),
         ] {
             let refusal = refused(text);

@@ -135,6 +135,15 @@ pub async fn close(site: Data<Site>, id: Path<String>) -> Result<HttpResponse, A
     Ok(HttpResponse::NoContent().finish())
 }
 
+/// `DELETE /api/widgets/{id}/control`.
+///
+/// # Errors
+/// 404 when there is no such widget.
+pub async fn take_control_away(site: Data<Site>, id: Path<String>) -> Result<HttpResponse, ApiError> {
+    find(&site, &id)?.take_control_away();
+    Ok(HttpResponse::NoContent().finish())
+}
+
 /// `POST /api/widgets/{id}/draw`.
 ///
 /// # Errors

@@ -85,6 +85,10 @@ fn guarded() -> impl actix_web::dev::HttpServiceFactory {
                 (Method::DELETE, web::delete().to(api::close)),
             ],
         ))
+        .service(resource(
+            "/api/widgets/{id}/control",
+            [(Method::DELETE, web::delete().to(api::take_control_away))],
+        ))
         .service(resource("/api/widgets/{id}/draw", [(Method::POST, web::post().to(api::draw))]))
         .service(resource("/api/widgets/{id}/stats", [(Method::GET, web::get().to(api::stats))]))
         .service(resource(

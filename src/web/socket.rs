@@ -37,6 +37,13 @@ pub struct ViewQuery {
     role: Role,
     #[serde(default)]
     frames: Frames,
+    /// Whether the view is sent less than it could show when its link is slow.
+    #[serde(default = "yes")]
+    adaptive: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// How frames travel.
@@ -64,6 +71,7 @@ pub async fn connect(
         widget,
         role: query.role,
         base64: query.frames == Frames::Base64,
+        adaptive: query.adaptive,
         inbound: Inbound::new(site.inbound, Instant::now()),
         view: None,
     };
@@ -83,6 +91,7 @@ struct Socket {
     widget: WidgetHandle,
     role: Role,
     base64: bool,
+    adaptive: bool,
     inbound: Inbound,
     /// The view, once the widget has given it.
     view: Option<Addr<View>>,
@@ -118,7 +127,7 @@ impl Actor for Socket {
 
     fn started(&mut self, context: &mut Self::Context) {
         let outbox = context.address().recipient();
-        let attach = Attach { role: self.role, base64: self.base64, outbox };
+        let attach = Attach { role: self.role, base64: self.base64, adaptive: self.adaptive, outbox };
         // Nothing is read before the view is there.
         self.widget
             .addr()

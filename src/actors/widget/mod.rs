@@ -4,6 +4,7 @@
 //! and which view gets which image. Never renders or encodes itself: the renderer is moved to a blocking thread for each
 //! turn and comes back with a message, images come back from the encoder pool. Never knows a socket.
 
+mod members;
 mod messages;
 mod report;
 mod snapshots;
@@ -29,15 +30,16 @@ use crate::{
         registry::Registry,
         view::{self, End, View, ViewLimits},
     },
+    control::Control,
     delivery::{Action, Delivery, Outcome},
     encode::{self, Pool, Variant},
     event::{Event, EventKind, EventQueue, Size, ViewId},
     handle::{Shared, SnapshotError},
+    presence::Presence,
     protocol::{
-        Refusal, close_code,
+        close_code,
         view::{Role, ServerMessage, State},
     },
-    sizing::{Mapping, widget_size},
     tiles::{Grid, TileSet},
 };
 
@@ -45,13 +47,6 @@ use crate::{
 const SETTLE_AFTER: Duration = Duration::from_millis(300);
 /// A renderer that works longer than this is said to be busy: shorter than that, nobody needs to be told.
 const BUSY_AFTER: Duration = Duration::from_millis(500);
-/// Views that come and go within this time are announced to the others at once, so that a crowd that joins costs no crowd of
-/// messages.
-const ANNOUNCE_WITHIN: Duration = Duration::from_millis(100);
-/// Most events that wait for a busy renderer. A user cannot act as much within a turn; what cannot be merged beyond it comes
-/// from a program.
-const MAX_QUEUE: usize = 10_000;
-
 /// Bounds on a widget, and what its views are held to.
 #[derive(Debug, Clone, Copy)]
 pub struct WidgetLimits {
@@ -93,9 +88,12 @@ impl Message for TurnDone {
     type Result = ();
 }
 
+/// A view, as its widget knows it.
 struct Member {
     addr: Addr<View>,
     role: Role,
+    /// Whether the view was told that its user may act.
+    acting: bool,
 }
 
 /// The actor. See the module's documentation.
@@ -113,8 +111,10 @@ pub struct Widget {
     /// The latest frame, the seats of the views and the images between them.
     delivery: Delivery,
     views: BTreeMap<ViewId, Member>,
-    /// The view whose size is the widget's.
-    driver: Option<ViewId>,
+    /// Whose size is the widget's, and who may act.
+    control: Control,
+    /// Where the pointers of the views are, while the trait `show_pointers` is on.
+    presence: Presence,
     /// The logical size that the last driver gave the widget; the traits' before there was one.
     driven: Option<(f64, f64)>,
     /// The size that the renderer has, or will have once it took the events that wait.
@@ -130,6 +130,7 @@ pub struct Widget {
     settle_timer: bool,
     busy_timer: bool,
     announce_timer: bool,
+    pointers_timer: bool,
     frames_drawn: u64,
     draw_seconds: f64,
     next_view: u64,
@@ -147,7 +148,8 @@ impl Widget {
             queue: EventQueue::default(),
             delivery: Delivery::default(),
             views: BTreeMap::new(),
-            driver: None,
+            control: Control::default(),
+            presence: Presence::default(),
             driven: None,
             size: None,
             state: State::Live,
@@ -158,6 +160,7 @@ impl Widget {
             settle_timer: false,
             busy_timer: false,
             announce_timer: false,
+            pointers_timer: false,
             frames_drawn: 0,
             draw_seconds: 0.0,
             next_view: 1,
@@ -291,74 +294,8 @@ impl Widget {
         }
     }
 
-    /// Works out the widget's size anew; when it changed, the renderer is told and drawn.
-    fn resize(&mut self) {
-        let driver = self.driver.and_then(|driver| self.delivery.size(driver)).copied();
-        if let Some(driver) = &driver {
-            self.driven = Some((driver.width, driver.height));
-        }
-        // When only watchers are left, the widget keeps the size that its last driver gave it.
-        let logical = self.driven.unwrap_or_else(|| self.shared.traits.lock().logical_size());
-        let mut visible = self.delivery.visible_sizes().peekable();
-        if visible.peek().is_none() {
-            return;
-        }
-        let size = widget_size(logical, driver.as_ref(), visible, self.around.limits.max_pixels);
-        if self.size != Some(size) {
-            self.size = Some(size);
-            self.push(Event { kind: EventKind::Resize(size), timestamp: 0.0, view: self.driver });
-            self.shared.draw_requested.store(true, Ordering::Release);
-        }
-    }
-
     fn push(&mut self, event: Event) {
         self.queue.push(event);
-    }
-
-    /// Makes a view the driver, if it may be.
-    fn drive(&mut self, view: ViewId) {
-        let may = self.views.get(&view).is_some_and(|member| member.role == Role::Interact);
-        if may && self.driver != Some(view) {
-            self.driver = Some(view);
-            self.resize();
-            self.announce();
-        }
-    }
-
-    fn tell_all(&self, message: &ServerMessage) {
-        let text = message.to_text();
-        for member in self.views.values() {
-            member.addr.do_send(view::Tell(text.clone()));
-        }
-    }
-
-    /// Tells every view how things are.
-    fn announce(&self) {
-        for (&view, member) in &self.views {
-            member.addr.do_send(view::Tell(self.status(view, member.role).to_text()));
-        }
-    }
-
-    fn announce_soon(&mut self, ctx: &mut Context<Self>) {
-        if !std::mem::replace(&mut self.announce_timer, true) {
-            ctx.run_later(ANNOUNCE_WITHIN, |widget, _| {
-                widget.announce_timer = false;
-                widget.announce();
-            });
-        }
-    }
-
-    fn status(&self, view: ViewId, role: Role) -> ServerMessage<'_> {
-        ServerMessage::Status {
-            view,
-            widget: &self.shared.identity.id,
-            kind: self.shared.identity.kind,
-            role,
-            driver: self.driver == Some(view),
-            state: self.state,
-            message: self.error.as_deref(),
-            views: self.views.len(),
-        }
     }
 }
 
@@ -403,6 +340,9 @@ impl Handler<TraitsChanged> for Widget {
         for member in self.views.values() {
             member.addr.do_send(view::SetCapacity(traits.max_buffered_frames));
         }
+        if !traits.show_pointers && self.presence.clear() {
+            self.tell_pointers();
+        }
         self.resize();
         self.serve(ctx);
         self.pump(ctx);
@@ -445,7 +385,6 @@ impl Handler<Close> for Widget {
         };
         for (view, member) in std::mem::take(&mut self.views) {
             self.delivery.leave(view);
-            self.around.metrics.views.dec();
             member.addr.do_send(end);
         }
         for (_, answer) in self.snapshots.drain(..) {
@@ -456,119 +395,12 @@ impl Handler<Close> for Widget {
     }
 }
 
-impl Handler<Attach> for Widget {
-    type Result = Result<Addr<View>, Refusal>;
-
-    fn handle(&mut self, attach: Attach, ctx: &mut Self::Context) -> Self::Result {
-        if self.closing {
-            return Err(Refusal::of_connection("closed", "the widget was closed", close_code::WIDGET_CLOSED));
-        }
-        let max = self.around.limits.max_views;
-        if self.views.len() >= max {
-            let message =
-                format!("the widget has {max} views, which is the limit (--max-views): close one of them");
-            return Err(Refusal::of_connection("max_views", message, close_code::TRY_LATER));
-        }
-        let id = ViewId(self.next_view);
-        self.next_view += 1;
-        let traits = self.shared.traits.lock().clone();
-        let view = View::new(
-            id,
-            attach.role,
-            ctx.address(),
-            attach.outbox,
-            Arc::clone(&self.shared),
-            Arc::clone(&self.around.metrics),
-            self.around.limits.view,
-            traits.max_buffered_frames,
-        );
-        let addr = view.start();
-        self.delivery.join(id, attach.base64);
-        self.delivery.grant(id, i64::from(traits.max_buffered_frames));
-        self.views.insert(id, Member { addr: addr.clone(), role: attach.role });
-        self.around.metrics.views.inc();
-        addr.do_send(view::Tell(ServerMessage::Traits { traits: &traits }.to_text()));
-        addr.do_send(view::Tell(self.status(id, attach.role).to_text()));
-        self.announce_soon(ctx);
-        Ok(addr)
-    }
-}
-
-impl Handler<ViewChanged> for Widget {
-    type Result = ();
-
-    fn handle(&mut self, change: ViewChanged, ctx: &mut Self::Context) {
-        if !self.views.contains_key(&change.view) {
-            return;
-        }
-        self.delivery.changed(change.view, change.size, change.visible);
-        if change.acted || (self.driver.is_none() && change.size.is_some()) {
-            self.drive(change.view);
-        }
-        self.resize();
-        self.serve(ctx);
-        self.pump(ctx);
-    }
-}
-
 impl Handler<Grant> for Widget {
     type Result = ();
 
     fn handle(&mut self, grant: Grant, ctx: &mut Self::Context) {
         self.delivery.grant(grant.view, grant.credits);
         self.serve(ctx);
-        self.pump(ctx);
-    }
-}
-
-impl Handler<Input> for Widget {
-    type Result = ();
-
-    fn handle(&mut self, input: Input, ctx: &mut Self::Context) {
-        if self.closing {
-            return;
-        }
-        if matches!(input.kind, EventKind::PointerDown(_) | EventKind::KeyDown(_) | EventKind::Wheel(_)) {
-            self.drive(input.view);
-        }
-        let mut event = Event { kind: input.kind, timestamp: input.timestamp, view: Some(input.view) };
-        if let (Some(view), Some(widget)) = (self.delivery.size(input.view), &self.size) {
-            Mapping::new((view.width, view.height), (widget.width, widget.height)).event(&mut event);
-        }
-        let releases = matches!(event.kind, EventKind::PointerUp(_) | EventKind::KeyUp(_));
-        if self.queue.len() >= MAX_QUEUE && !releases {
-            let refusal = Refusal::of_connection(
-                "queue",
-                format!(
-                    "{MAX_QUEUE} events wait for the renderer: send fewer, or connect again when it is done"
-                ),
-                close_code::POLICY,
-            );
-            if let Some(member) = self.views.get(&input.view) {
-                member.addr.do_send(view::FromClient(Err(refusal)));
-            }
-            return;
-        }
-        self.push(event);
-        self.pump(ctx);
-    }
-}
-
-impl Handler<Leave> for Widget {
-    type Result = ();
-
-    fn handle(&mut self, Leave(view): Leave, ctx: &mut Self::Context) {
-        if self.views.remove(&view).is_none() {
-            return;
-        }
-        self.delivery.leave(view);
-        self.around.metrics.views.dec();
-        if self.driver == Some(view) {
-            self.driver =
-                self.views.iter().find(|(_, member)| member.role == Role::Interact).map(|(&view, _)| view);
-            self.resize();
-        }
-        self.announce_soon(ctx);
         self.pump(ctx);
     }
 }

@@ -57,7 +57,7 @@ impl Handler<GetReport> for Widget {
             .views
             .iter()
             .map(|(&id, member)| {
-                let (driver, skipped) = (self.driver == Some(id), self.delivery.skipped(id));
+                let (driver, skipped) = (self.control.driver() == Some(id), self.delivery.skipped(id));
                 (driver, skipped, member.addr.send(view::GetReport))
             })
             .collect();
