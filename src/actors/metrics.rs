@@ -30,6 +30,8 @@ pub struct WidgetMetrics {
     pub confirmed: IntCounter,
     /// Frames that a view never got, since newer ones came first.
     pub skipped: IntCounter,
+    /// Frames that equalled the one before, so that nothing was sent.
+    pub unchanged: IntCounter,
     /// Frames sent that only make the one before exact.
     pub settled: IntCounter,
     /// Bytes of frames sent.
@@ -81,7 +83,7 @@ pub struct Metrics {
     views: IntGaugeVec,
 }
 
-const COUNTERS: [(&str, &str); 8] = [
+const COUNTERS: [(&str, &str); 9] = [
     ("framehub_frames_drawn_total", "Calls of get_frame."),
     ("framehub_draw_errors_total", "Calls of get_frame that failed."),
     (
@@ -93,6 +95,7 @@ const COUNTERS: [(&str, &str); 8] = [
         "Frames that browsers confirmed having drawn, counted as the sent ones.",
     ),
     ("framehub_frames_skipped_total", "Frames that a visible view never got, since newer ones came first."),
+    ("framehub_frames_unchanged_total", "Frames that equalled the one before, so that nothing was sent."),
     ("framehub_frames_settled_total", "Frames sent that only make the one before exact."),
     ("framehub_sent_bytes_total", "Bytes of frames sent."),
     ("framehub_deadline_drops_total", "Views dropped since they did not confirm their frames."),
@@ -150,7 +153,7 @@ impl Handler<Register> for Metrics {
         let labels = [widget, kind];
         let values = [labels[0].as_str(), labels[1].as_str()];
         // The arrays' order is that of COUNTERS and SECONDS.
-        let [drawn, errors, sent, confirmed, skipped, settled, sent_bytes, deadline_drops] =
+        let [drawn, errors, sent, confirmed, skipped, unchanged, settled, sent_bytes, deadline_drops] =
             std::array::from_fn(|i| self.counters[i].with_label_values(&values));
         let [draw_seconds, encode_seconds, roundtrip_seconds, delivery_seconds] =
             std::array::from_fn(|i| self.seconds[i].with_label_values(&values));
@@ -163,6 +166,7 @@ impl Handler<Register> for Metrics {
             sent,
             confirmed,
             skipped,
+            unchanged,
             settled,
             sent_bytes,
             encode_seconds,

@@ -100,7 +100,9 @@ mod tests {
 
     fn note(index: &mut ChangeIndex, tiles: &[usize], number: u64) {
         let mut set = TileSet::empty(index.grid().len());
-        tiles.iter().for_each(|&tile| set.insert(tile));
+        for &tile in tiles {
+            set.insert(tile);
+        }
         index.note(&set, number);
     }
 

@@ -29,15 +29,12 @@ pub fn join(grid: Grid, tiles: &TileSet, most: usize) -> Vec<Rect> {
                 .iter()
                 .copied()
                 .find(|&index| (rects[index].x, rects[index].width) == (run.x, run.width));
-            match above {
-                Some(index) => {
-                    rects[index].height += run.height;
-                    still_open.push(index);
-                }
-                None => {
-                    still_open.push(rects.len());
-                    rects.push(run);
-                }
+            if let Some(index) = above {
+                rects[index].height += run.height;
+                still_open.push(index);
+            } else {
+                still_open.push(rects.len());
+                rects.push(run);
             }
         }
         open = still_open;
@@ -78,7 +75,9 @@ mod tests {
 
     fn set(grid: Grid, tiles: &[usize]) -> TileSet {
         let mut set = TileSet::empty(grid.len());
-        tiles.iter().for_each(|&tile| set.insert(tile));
+        for &tile in tiles {
+            set.insert(tile);
+        }
         set
     }
 

@@ -25,13 +25,19 @@ impl TileSet {
         set
     }
 
-    /// Adds a tile. Panics if there is no such tile.
+    /// Adds a tile.
+    ///
+    /// # Panics
+    /// When there is no such tile.
     pub fn insert(&mut self, tile: usize) {
         assert!(tile < self.tiles, "tile {tile} of {}", self.tiles);
         self.words[tile / 64] |= 1 << (tile % 64);
     }
 
-    /// Takes a tile out. Panics if there is no such tile.
+    /// Takes a tile out.
+    ///
+    /// # Panics
+    /// When there is no such tile.
     pub fn remove(&mut self, tile: usize) {
         assert!(tile < self.tiles, "tile {tile} of {}", self.tiles);
         self.words[tile / 64] &= !(1 << (tile % 64));
