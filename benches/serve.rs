@@ -22,8 +22,7 @@ use actix_web::rt::time::sleep;
 use common::{
     Table,
     browsers::{self, Browsers},
-    median,
-    pictures::Picture,
+    median, pictures,
     process::{cpu_seconds, resident_kb},
 };
 use framehub::{
@@ -137,25 +136,10 @@ impl RemoteFrameBuffer for Reel {
     }
 }
 
-/// A plot above a smooth picture, moved up by a quarter of the height from frame to frame: each takes as long to encode.
+/// The pictures of a size, drawn once.
 fn reel(size: Size) -> Vec<Frame> {
     static REELS: Mutex<BTreeMap<Size, Vec<Frame>>> = Mutex::new(BTreeMap::new());
-    REELS.lock().expect("nobody panics").entry(size).or_insert_with(|| draw(size)).clone()
-}
-
-fn draw((width, height): Size) -> Vec<Frame> {
-    let bytes = (width * height * 3) as usize;
-    let mut pixels = [
-        &Picture::Plot.rgb(width, height).pixels()[..bytes / 2],
-        &Picture::Smooth.rgb(width, height).pixels()[bytes / 2..],
-    ]
-    .concat();
-    (0..4)
-        .map(|_| {
-            pixels.rotate_left(bytes / 4);
-            Frame::rgb8(width, height, pixels.clone()).expect("as many pixels as the size says")
-        })
-        .collect()
+    REELS.lock().expect("nobody panics").entry(size).or_insert_with(|| pictures::reel(size)).clone()
 }
 
 /// A server in this process.

@@ -4,6 +4,11 @@ use std::{
     collections::VecDeque,
     io,
     net::{SocketAddr, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -65,6 +70,26 @@ impl FrameReceived {
     }
 }
 
+/// A fake browser that goes on by itself.
+pub struct Living {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Browser>>,
+}
+
+impl Living {
+    /// From now on the browser does what the test says; what it got meanwhile is forgotten.
+    pub fn stop(mut self) -> Browser {
+        self.stop.store(true, Ordering::Release);
+        self.thread.take().expect("it was not stopped before").join().expect("the browser is well")
+    }
+}
+
+impl Drop for Living {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+    }
+}
+
 /// The request with which a page opens a view.
 pub fn request(address: SocketAddr, path: &str) -> Request<()> {
     let mut request = format!("ws://{address}{path}").into_client_request().expect("a request");
@@ -116,6 +141,19 @@ impl Browser {
     pub fn silent(mut self) -> Self {
         self.confirming = false;
         self
+    }
+
+    /// Goes on by itself, on a thread of its own, until it is stopped.
+    pub fn live(mut self) -> Living {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            while !stopped.load(Ordering::Acquire) {
+                self.receive(Duration::from_millis(50));
+            }
+            self
+        });
+        Living { stop, thread: Some(thread) }
     }
 
     pub fn resize(&mut self, width: u32, height: u32, ratio: f64) {
@@ -224,6 +262,11 @@ impl Browser {
             Received::Text(value) if value["type"] == kind && condition(value) => Some(value.clone()),
             _ => None,
         })
+    }
+
+    /// Drops what came while another message was waited for.
+    pub fn forget(&mut self) {
+        self.received.clear();
     }
 
     /// All frames that come until the server has answered a question that is asked now.

@@ -3,10 +3,13 @@
 mod access;
 mod bad_input;
 mod browser;
+mod control;
+mod crowd;
 mod events;
 mod flow;
 mod http;
 mod lifecycle;
+mod link;
 mod probe;
 mod program;
 mod server;
