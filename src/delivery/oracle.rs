@@ -414,7 +414,7 @@ fn mean(image: &RgbImage, block: Rect) -> i32 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::default())]
 
     #[test]
     fn after_any_history_every_view_shows_exactly_the_frame_and_on_the_way_never_two_at_once(steps in steps()) {
