@@ -5,12 +5,16 @@ use crate::{frame::PixelFormat, tiles::Rect};
 
 /// Every so many rows are looked at.
 const EVERY: usize = 8;
-/// Up to one pixel in so many may be new, for the picture to be graphic.
-const ONE_IN: usize = 6;
+/// A step from one pixel to the next of at most so much in each channel is soft, as slopes of light and grain make them.
+const SOFT: u8 = 10;
+/// Up to one pixel in so many may make a soft step, for the picture to be graphic.
+const SOFT_ONE_IN: usize = 16;
+/// Up to one pixel in so many may make a hard step, as lines and letters make them.
+const HARD_ONE_IN: usize = 2;
 
-/// Whether a rectangle is flat and graphic: nearly every pixel equals the one to its left or above. There PNG is quicker than
-/// JPEG, exact, and no larger; elsewhere it is several times as large. Plots, text and interfaces are graphic, renders and
-/// photographs are not.
+/// Whether a rectangle is graphic: even areas with hard edges, where nearly every pixel equals the one to its left or above, or
+/// differs much. There PNG is quicker than JPEG, exact, and about as small; elsewhere it is several times as large. Plots, text and
+/// interfaces are graphic, renders and photographs are not.
 pub(super) fn is_graphic(pixels: Pixels<'_>, rect: Rect) -> bool {
     match pixels.format {
         PixelFormat::Gray8 => sample::<1>(pixels.bytes, pixels.width, rect),
@@ -24,20 +28,20 @@ fn sample<const CHANNELS: usize>(bytes: &[u8], width: u32, rect: Rect) -> bool {
     let stride = width as usize;
     let row = |y: usize| &pixels[y * stride + rect.x as usize..][..rect.width as usize];
     let (first, height) = (rect.y as usize, rect.height as usize);
-    let most = (rect.width as usize * height.div_ceil(EVERY)).div_ceil(ONE_IN);
-    let mut new = 0;
+    let sampled = rect.width as usize * height.div_ceil(EVERY);
+    let (mut soft, mut hard) = (0, 0);
     // From the middle of each group of rows, where there is one above.
     for y in (0..height).skip(EVERY / 2 - 1).step_by(EVERY) {
         let here = row(first + y);
         let above = if first + y > 0 { row(first + y - 1) } else { here };
-        let left = here.iter();
-        new += here[1..]
-            .iter()
-            .zip(left)
-            .zip(&above[1..])
-            .filter(|((here, left), above)| here != left && here != above)
-            .count();
-        if new > most {
+        for ((here, left), above) in here[1..].iter().zip(here).zip(&above[1..]) {
+            if here != left && here != above {
+                let is_soft = here.iter().zip(left).all(|(here, left)| here.abs_diff(*left) <= SOFT);
+                soft += usize::from(is_soft);
+                hard += usize::from(!is_soft);
+            }
+        }
+        if soft > sampled.div_ceil(SOFT_ONE_IN) || hard > sampled.div_ceil(HARD_ONE_IN) {
             return false;
         }
     }

@@ -84,33 +84,27 @@ fn units(from: Pixels<'_>, grid: Grid, codec: Codec, tiles: &TileSet, cores: usi
         Codec::Png => cut_png(&join(grid, tiles, MOST_PARTS), share, &mut units),
         Codec::Jpeg { quality } => cut_jpeg(&join(grid, tiles, MOST_PARTS), quality, share, &mut units),
         Codec::ByContent { quality } => {
-            let (graphic, textured) = split(from, grid, tiles);
-            cut_jpeg(&join(grid, &textured, MOST_PARTS), quality, share, &mut units);
-            cut_png(&graphic, share, &mut units);
+            let (mut graphic, textured) = split(from, grid, tiles);
+            let lossy = join(grid, &textured, MOST_PARTS);
+            // What a joined rectangle holds anyway is not made twice.
+            for tile in lossy.iter().flat_map(|&rect| grid.touched(rect)) {
+                graphic.remove(tile);
+            }
+            cut_jpeg(&lossy, quality, share, &mut units);
+            cut_png(&join(grid, &graphic, MOST_PARTS), share, &mut units);
         }
     }
     units
 }
 
-/// The rectangles of graphic tiles, and the other tiles. Graphic ones that would need too many rectangles count as textured: a JPEG
-/// can hold anything.
-fn split(from: Pixels<'_>, grid: Grid, tiles: &TileSet) -> (Vec<Rect>, TileSet) {
-    let mut textured = tiles.clone();
-    let mut graphic = TileSet::empty(grid.len());
+/// The graphic tiles, and the others.
+fn split(from: Pixels<'_>, grid: Grid, tiles: &TileSet) -> (TileSet, TileSet) {
+    let (mut graphic, mut textured) = (TileSet::empty(grid.len()), TileSet::empty(grid.len()));
     for tile in tiles.iter() {
-        if content::is_graphic(from, source(from, grid, grid.tile(tile))) {
-            graphic.insert(tile);
-            textured.remove(tile);
-        }
+        let is_graphic = content::is_graphic(from, source(from, grid, grid.tile(tile)));
+        if is_graphic { graphic.insert(tile) } else { textured.insert(tile) }
     }
-    let mut rects = join(grid, &graphic, usize::MAX);
-    if rects.len() > MOST_PARTS {
-        rects.sort_unstable_by_key(|rect| std::cmp::Reverse(rect.area()));
-        for rect in rects.drain(MOST_PARTS..) {
-            grid.touched(rect).for_each(|tile| textured.insert(tile));
-        }
-    }
-    (rects, textured)
+    (graphic, textured)
 }
 
 /// The pixels of `from` that become about those of a rectangle of the scaled picture.
