@@ -73,7 +73,12 @@ describe("a picture of which parts change", () => {
     await server?.stop();
   });
 
-  for (const kind of ["draw", "square", "surface"]) {
+  // One decode in so many fails. The square has few frames, as most of its moves are merged.
+  for (const [kind, failing] of /** @type {const} */ ([
+    ["draw", 23],
+    ["square", 5],
+    ["surface", 23],
+  ])) {
     test(`is exactly what the ${kind} shows, after any acts, sizes and lost frames`, () =>
       visiting(
         browser,
@@ -82,7 +87,7 @@ describe("a picture of which parts change", () => {
           const { id } = await server.create(kind, { traits: { css_width: "640px", css_height: "420px", resizable: false } });
           await visit.embed(server, `<framehub-view widget="${id}"></framehub-view>`);
           await visit.settled();
-          await visit.page.evaluate(failDecoding, 23);
+          await visit.page.evaluate(failDecoding, failing);
           for (let round = 0; round < ROUNDS; round++) {
             const box = await visit.canvas.boundingBox();
             assert.ok(box);

@@ -65,7 +65,7 @@ describe("a view that nobody can see", () => {
       const { id } = await server.create("square");
       const visit = new Visit(await context.newPage());
       await visit.page.bringToFront();
-      await visit.show(server.page(`widgets/${id}`));
+      await visit.show(server.page(`widgets/${id}?size=traits`));
       await becomes(server, id, true);
 
       const other = await context.newPage();
