@@ -448,9 +448,8 @@ fn accept(listener: &TcpListener, state: &Arc<State>) -> Option<TcpStream> {
 
 /// Sends frames until a view is gone.
 fn serve(frames: &[Frame], mut streams: Vec<TcpStream>, state: &State) {
-    let mut sent = 0;
     let mut last = Instant::now();
-    for frame in frames.iter().cycle() {
+    for (sent, frame) in (0_u64..).zip(frames.iter().cycle()) {
         let pace = Duration::from_micros(state.pace.load(Ordering::Acquire));
         std::thread::sleep(pace.saturating_sub(last.elapsed()));
         last = Instant::now();
@@ -471,7 +470,6 @@ fn serve(frames: &[Frame], mut streams: Vec<TcpStream>, state: &State) {
             }
             state.bytes.fetch_add(file.len() as u64, Ordering::AcqRel);
         }
-        sent += 1;
         state.sent.fetch_add(1, Ordering::AcqRel);
         if streams.is_empty() {
             return;

@@ -75,6 +75,18 @@ pub struct Config {
     #[arg(long, env = "FRAMEHUB_MAX_SNAPSHOT_PIXELS", value_name = "WxH", default_value = "7680x4320", value_parser = pixels, help_heading = "Limits")]
     pub max_snapshot_pixels: u64,
 
+    /// Most widgets with series of their own in the metrics, the busiest; the others are summed
+    #[arg(long, env = "FRAMEHUB_METRICS_MAX_WIDGETS", value_name = "N", default_value_t = 1000, value_parser = at_least_one, help_heading = "Metrics")]
+    pub metrics_max_widgets: usize,
+
+    /// Address and port on which `/metrics` is served besides, without a key; not served there by default
+    #[arg(long, env = "FRAMEHUB_METRICS_LISTEN", value_name = "ADDR:PORT", help_heading = "Metrics")]
+    pub metrics_listen: Option<SocketAddr>,
+
+    /// A bearer token that opens `/metrics` and nothing else, at least 8 letters, digits, `-`, `_`, `.` or `~`
+    #[arg(long, env = "FRAMEHUB_METRICS_TOKEN", hide_env_values = true, value_name = "TOKEN", value_parser = key, help_heading = "Metrics")]
+    pub metrics_token: Option<String>,
+
     /// Longest message or request body that is accepted, in bytes
     #[arg(long, env = "FRAMEHUB_MAX_MESSAGE_BYTES", value_name = "N", default_value_t = 262_144, value_parser = message_bytes, help_heading = "Limits")]
     pub max_message_bytes: usize,
@@ -145,6 +157,9 @@ impl Default for Config {
             max_pixels: 3840 * 2160,
             max_frame_pixels: 16_384 * 8192,
             max_snapshot_pixels: 7680 * 4320,
+            metrics_max_widgets: 1000,
+            metrics_listen: None,
+            metrics_token: None,
             max_message_bytes: 262_144,
             max_events_per_second: 1000,
             deadline: Duration::from_secs(10),

@@ -21,6 +21,7 @@ use crate::{
     },
     encode::Pool,
     handle::{Shared, WidgetHandle},
+    metrics::{Exposition, Format, ServerMetrics},
     panic,
     render::{KindError, Kinds},
     traits::TraitError,
@@ -57,6 +58,7 @@ struct Inner {
     kinds: Kinds,
     registry: Registry,
     metrics: Addr<Metrics>,
+    counts: Arc<ServerMetrics>,
     pool: Arc<Pool>,
     arbiters: Vec<ArbiterHandle>,
     next_arbiter: AtomicUsize,
@@ -73,17 +75,22 @@ impl Hub {
     pub fn start(
         kinds: Kinds,
         max_widgets: usize,
+        max_metrics_widgets: usize,
         limits: WidgetLimits,
     ) -> Result<Self, Box<dyn std::error::Error>> {
         let arbiters: Vec<_> = (0..available_parallelism().map_or(1, NonZero::get).min(MAX_ARBITERS))
             .map(|_| Arbiter::new().handle())
             .collect();
-        let metrics = Metrics::new()?;
+        let pool = Arc::new(Pool::new(0)?);
+        let exposition = Exposition::new(Arc::clone(&pool), max_metrics_widgets)?;
+        let counts = Arc::clone(exposition.server());
+        let metrics = Metrics::new(exposition);
         Ok(Self(Arc::new(Inner {
             kinds,
             registry: Registry::default(),
             metrics: Metrics::start_in_arbiter(&arbiters[0], |_| metrics),
-            pool: Arc::new(Pool::new(0)?),
+            counts,
+            pool,
             arbiters,
             next_arbiter: AtomicUsize::new(0),
             places: Arc::new(Semaphore::new(max_widgets)),
@@ -131,7 +138,8 @@ impl Hub {
             return Err(CreateError::Exists(id));
         }
 
-        let register = Register { widget: id.clone(), kind: kind.name().to_owned() };
+        let shared = Arc::new(Shared::new(id, kind.name(), None, options, all_traits));
+        let register = Register(Arc::clone(&shared));
         let metrics = inner.metrics.send(register).await.map_err(|_| CreateError::Stopping)?;
         let around = Surroundings {
             pool: Arc::clone(&inner.pool),
@@ -139,7 +147,6 @@ impl Hub {
             metrics,
             limits: inner.limits,
         };
-        let shared = Arc::new(Shared::new(id, kind.name(), None, options, all_traits));
         let arbiter =
             &inner.arbiters[inner.next_arbiter.fetch_add(1, Ordering::Relaxed) % inner.arbiters.len()];
         let for_actor = Arc::clone(&shared);
@@ -168,9 +175,14 @@ impl Hub {
         handle.addr().send(GetReport).await.ok()
     }
 
-    /// All metrics in Prometheus' text format; `None` when the server stops.
-    pub async fn scrape(&self) -> Option<String> {
-        match self.0.metrics.send(Scrape).await {
+    /// The counts of the server as a whole.
+    pub fn counts(&self) -> &Arc<ServerMetrics> {
+        &self.0.counts
+    }
+
+    /// All metrics as text; `None` when the server stops.
+    pub async fn scrape(&self, format: Format) -> Option<String> {
+        match self.0.metrics.send(Scrape(format)).await {
             Ok(Ok(text)) => Some(text),
             Ok(Err(error)) => {
                 tracing::error!(%error, "metrics cannot be written");

@@ -34,6 +34,7 @@ pub mod event;
 pub mod frame;
 pub mod handle;
 pub mod hub;
+pub mod metrics;
 pub mod pacing;
 mod panic;
 pub mod presence;

@@ -22,7 +22,7 @@ use crate::{
     render::{Kind, Kinds, demos},
     web::{
         auth::key::AccessKey,
-        routes::{Site, configure},
+        routes::{Site, configure, configure_metrics},
     },
 };
 
@@ -40,6 +40,14 @@ pub enum ServeError {
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {error}; choose another with --listen, port 0 picks a free one")]
     Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system says.
+        error: io::Error,
+    },
+    /// The address of the metrics cannot be listened on.
+    #[error("cannot serve the metrics on {address}: {error}; choose another with --metrics-listen")]
+    ListenMetrics {
         /// The address.
         address: SocketAddr,
         /// What the operating system says.
@@ -91,6 +99,8 @@ pub struct Running {
     pub hub: Hub,
     /// The access key, if there is one.
     pub key: Option<AccessKey>,
+    /// Where the metrics are served besides, if they are.
+    pub metrics: Option<MetricsServer>,
     http: ServerHandle,
     /// Ends when the HTTP server does.
     done: actix_web::rt::task::JoinHandle<io::Result<()>>,
@@ -153,8 +163,9 @@ impl Server {
         let listen = |error| ServeError::Listen { address, error };
         let listener = TcpListener::bind(address).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let hub = Hub::start(self.kinds, config.max_widgets, config.widget_limits())
-            .map_err(|error| ServeError::Start(error.to_string()))?;
+        let hub =
+            Hub::start(self.kinds, config.max_widgets, config.metrics_max_widgets, config.widget_limits())
+                .map_err(|error| ServeError::Start(error.to_string()))?;
         for kind in self.first {
             if let Err(error) = hub.create(&kind, Some(&kind), Map::new(), &Map::new()).await {
                 return Err(ServeError::Widget { id: kind, error });
@@ -165,11 +176,13 @@ impl Server {
             hub: hub.clone(),
             base_url: config.base_url.clone(),
             key: key.clone(),
+            metrics_token: config.metrics_token.clone().map(AccessKey::new),
             // Cookies of one host are shared by its ports.
             cookie: format!("framehub-{}", address.port()),
             allow_origins: config.allow_origins.clone(),
             inbound: config.inbound_limits(),
         });
+        let metrics = config.metrics_listen.map(|address| serve_metrics(address, hub.clone())).transpose()?;
         let reap_after = 2 * config.deadline + REAP_AFTER;
         let http = HttpServer::new(move || App::new().configure(configure(site.clone())))
             .on_connect(move |connection, _| tune(connection, reap_after))
@@ -183,6 +196,7 @@ impl Server {
             url: format!("http://{address}{}{query}", config.base_url),
             hub,
             key,
+            metrics,
             http: http.handle(),
             done: actix_web::rt::spawn(http),
         })
@@ -214,9 +228,34 @@ impl Running {
     pub async fn stop(self) -> Result<(), ServeError> {
         self.hub.shut_down();
         self.http.stop(true).await;
+        if let Some(metrics) = self.metrics {
+            metrics.http.stop(false).await;
+        }
         self.hub.stop_arbiters();
         Ok(self.done.await.map_err(io::Error::other)??)
     }
+}
+
+/// The address of the metrics alone.
+pub struct MetricsServer {
+    /// The address it listens on.
+    pub address: SocketAddr,
+    http: ServerHandle,
+}
+
+/// Serves the metrics, and nothing else, on an address of their own.
+fn serve_metrics(address: SocketAddr, hub: Hub) -> Result<MetricsServer, ServeError> {
+    let listen = |error| ServeError::ListenMetrics { address, error };
+    let listener = TcpListener::bind(address).map_err(listen)?;
+    let address = listener.local_addr().map_err(listen)?;
+    let http = HttpServer::new(move || App::new().configure(configure_metrics(hub.clone())))
+        .disable_signals()
+        .workers(1)
+        .listen(listener)?
+        .run();
+    let handle = http.handle();
+    actix_web::rt::spawn(http);
+    Ok(MetricsServer { address, http: handle })
 }
 
 /// The key that the configuration asks for.

@@ -7,8 +7,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicU64, AtomicUsize, Ordering},
 };
+use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
@@ -31,6 +32,8 @@ pub struct Pool {
     threads: ThreadPool,
     /// Jobs that wait or run.
     jobs: Arc<AtomicUsize>,
+    /// Nanoseconds that jobs took so far.
+    busy: Arc<AtomicU64>,
 }
 
 impl Pool {
@@ -46,7 +49,22 @@ impl Pool {
                 |panic| tracing::error!(message = %panic::message(&*panic), "completion of a job panicked"),
             )
             .build()?;
-        Ok(Self { threads, jobs: Arc::default() })
+        Ok(Self { threads, jobs: Arc::default(), busy: Arc::default() })
+    }
+
+    /// How many threads there are.
+    pub fn threads(&self) -> usize {
+        self.threads.current_num_threads()
+    }
+
+    /// How many jobs wait or run.
+    pub fn jobs(&self) -> usize {
+        self.jobs.load(Ordering::Relaxed)
+    }
+
+    /// How long all jobs took so far, together.
+    pub fn busy(&self) -> Duration {
+        Duration::from_nanos(self.busy.load(Ordering::Relaxed))
     }
 
     /// Encodes some tiles of `frame` as `variant` unless, when its turn comes, `still_wanted` says no. `done` is called exactly once,
@@ -81,11 +99,14 @@ impl Pool {
         job: impl FnOnce() -> Result<T, EncodeError> + Send + 'static,
         done: impl FnOnce(Result<T, EncodeError>) + Send + 'static,
     ) {
-        let jobs = Arc::clone(&self.jobs);
+        let (jobs, busy) = (Arc::clone(&self.jobs), Arc::clone(&self.busy));
         jobs.fetch_add(1, Ordering::Relaxed);
         self.threads.spawn_fifo(move || {
+            let began = Instant::now();
             let result = catch_unwind(AssertUnwindSafe(job))
                 .unwrap_or_else(|panic| Err(EncodeError::Panicked(panic::message(&*panic).to_owned())));
+            let took = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            busy.fetch_add(took, Ordering::Relaxed);
             jobs.fetch_sub(1, Ordering::Relaxed);
             done(result);
         });
@@ -95,7 +116,6 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::{Receiver, channel};
-    use std::time::Duration;
 
     use super::*;
     use crate::encode::Codec;

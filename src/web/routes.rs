@@ -1,9 +1,11 @@
 //! Every route of the server, below its base URL.
 
 use actix_web::{
-    HttpResponse, ResponseError,
+    Error, HttpResponse, ResponseError,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
     http::{Method, StatusCode, header},
-    middleware::{DefaultHeaders, from_fn},
+    middleware::{DefaultHeaders, Next, from_fn},
     web::{self, Data, ServiceConfig},
 };
 
@@ -13,7 +15,7 @@ use super::{
     error::ApiError,
     pages, socket,
 };
-use crate::{hub::Hub, protocol::InboundLimits};
+use crate::{hub::Hub, metrics::Reason, protocol::InboundLimits};
 
 /// What every request may need.
 pub struct Site {
@@ -23,6 +25,8 @@ pub struct Site {
     pub base_url: String,
     /// The access key; `None` when everyone may connect.
     pub key: Option<AccessKey>,
+    /// The token that opens the metrics and nothing else, if there is one.
+    pub metrics_token: Option<AccessKey>,
     /// The name of the cookie that holds the key.
     pub cookie: String,
     /// Origins besides the server's own from which pages may connect.
@@ -35,7 +39,7 @@ pub struct Site {
 pub fn configure(site: Data<Site>) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
         let base = site.base_url.trim_end_matches('/').to_owned();
-        config.app_data(site).app_data(
+        config.app_data(Data::new(site.hub.clone())).app_data(site).app_data(
             web::QueryConfig::default()
                 .error_handler(|error, _| ApiError::bad_request(error.to_string()).into()),
         );
@@ -66,9 +70,39 @@ pub fn configure(site: Data<Site>) -> impl FnOnce(&mut ServiceConfig) {
     }
 }
 
+/// The route of the metrics alone, for an address of its own.
+pub fn configure_metrics(hub: Hub) -> impl FnOnce(&mut ServiceConfig) {
+    move |config| {
+        config
+            .app_data(Data::new(hub))
+            .service(resource("/metrics", [(Method::GET, web::get().to(api::metrics))]))
+            .default_service(web::to(not_found));
+    }
+}
+
+/// Counts what is refused, by reason.
+async fn count_refusals(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let response = next.call(request).await?;
+    let reason = match response.status() {
+        StatusCode::UNAUTHORIZED => Reason::Auth,
+        StatusCode::FORBIDDEN => Reason::Origin,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::PAYLOAD_TOO_LARGE => Reason::Limit,
+        StatusCode::BAD_REQUEST => Reason::Protocol,
+        _ => return Ok(response),
+    };
+    if let Some(site) = response.request().app_data::<Data<Site>>() {
+        site.hub.counts().refused(reason);
+    }
+    Ok(response)
+}
+
 fn guarded() -> impl actix_web::dev::HttpServiceFactory {
     web::scope("")
         .wrap(from_fn(guard))
+        .wrap(from_fn(count_refusals))
         .service(resource("/", [(Method::GET, web::get().to(pages::gallery))]))
         .service(resource("/widgets/{id}", [(Method::GET, web::get().to(pages::viewer))]))
         .service(resource("/metrics", [(Method::GET, web::get().to(api::metrics))]))

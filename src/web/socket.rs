@@ -3,7 +3,7 @@
 //! An actor that is polled only while its connection has room, so that a browser that stops reading freezes it. It therefore
 //! decides nothing: what comes in is checked and handed to the View, what the View sends goes out.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use actix::prelude::*;
 use actix_http::ws::Item;
@@ -23,6 +23,7 @@ use crate::{
         widget::Attach,
     },
     handle::WidgetHandle,
+    metrics::{Connection, Reason, ServerMetrics},
     protocol::{
         Inbound, Refusal, close_code,
         view::{ClientMessage, FrameMessage, Role, SUBPROTOCOL, ServerMessage},
@@ -68,6 +69,8 @@ pub async fn connect(
 ) -> Result<HttpResponse, Error> {
     let widget = api::find(&site, &id)?;
     let socket = Socket {
+        counts: Arc::clone(site.hub.counts()),
+        _counted: site.hub.counts().connection(),
         widget,
         role: query.role,
         base64: query.frames == Frames::Base64,
@@ -88,6 +91,8 @@ pub async fn connect(
 
 /// The actor. See the module's documentation.
 struct Socket {
+    counts: Arc<ServerMetrics>,
+    _counted: Connection,
     widget: WidgetHandle,
     role: Role,
     base64: bool,
@@ -136,6 +141,7 @@ impl Actor for Socket {
             .map(|view, socket, context| match view {
                 Ok(Ok(view)) => socket.view = Some(view),
                 Ok(Err(refusal)) => {
+                    socket.counts.refused(Reason::Limit);
                     let message = ServerMessage::Close { reason: refusal.code, message: &refusal.message };
                     context.text(message.to_text());
                     close(context, refusal.close.unwrap_or(close_code::TRY_LATER), refusal.code);

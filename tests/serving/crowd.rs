@@ -131,14 +131,14 @@ fn two_hundred_views_of_ten_sizes_need_ten_encodes_for_a_frame() {
 
 #[test]
 fn ten_thousand_views_that_come_and_go_leave_nothing_behind() {
-    let server = Running::start(&["--listen", "127.0.0.1:0", "--key", KEY]);
+    let server = Running::quiet(&["--listen", "127.0.0.1:0", "--key", KEY]);
     let address = server.address();
     let come_and_go = |times: u32| {
         for _ in 0..times {
             let view = Browser::connect(address, "/api/widgets/square/view").expect("connected");
             drop(view.sized(64, 64, 1.0));
         }
-        wait_for("all are gone", || (server.metric("framehub_views{") == 0.0).then_some(()));
+        wait_for("all are gone", || (server.metric("framehub_views ") == 0.0).then_some(()));
     };
     let crowd = || {
         std::thread::scope(|scope| {

@@ -10,6 +10,7 @@ mod flow;
 mod http;
 mod lifecycle;
 mod link;
+mod metrics;
 mod probe;
 mod program;
 mod server;

@@ -30,8 +30,18 @@ pub struct Running {
 }
 
 impl Running {
-    pub fn start(arguments: &[&str]) -> Self {
-        let mut child = framehub(arguments).spawn().expect("it starts");
+    /// A server whose log a test reads.
+    fn start(arguments: &[&str]) -> Self {
+        Self::spawn(&mut framehub(arguments))
+    }
+
+    /// A server whose log nobody reads.
+    pub fn quiet(arguments: &[&str]) -> Self {
+        Self::spawn(framehub(arguments).stderr(Stdio::null()))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command.spawn().expect("it starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
         stdout.read_line(&mut line).expect("a line");

@@ -18,7 +18,7 @@ pub use messages::*;
 
 use crate::{
     actors::{
-        metrics::WidgetMetrics,
+        metrics::Counted,
         widget::{self, GetReport as GetWidgetReport, Widget},
     },
     adaptation::{Adaptation, Reduction, Sample},
@@ -26,6 +26,7 @@ use crate::{
     delivery::Send,
     event::{EventKind, Held, Size, ViewId},
     handle::Shared,
+    metrics::Reason,
     pacing::{Pacing, Sent, Verdict},
     protocol::{
         Refusal, close_code,
@@ -70,7 +71,7 @@ pub struct Place {
 pub struct View {
     place: Place,
     shared: Arc<Shared>,
-    metrics: Arc<WidgetMetrics>,
+    metrics: Arc<Counted>,
     pacing: Pacing,
     clock: ClockOffset,
     adaptation: Adaptation,
@@ -91,16 +92,14 @@ pub struct View {
     pinged: Option<(f64, Instant)>,
     /// Bytes of text sent since the browser was heard last.
     unheard_text: usize,
+    /// What the metrics know of this view.
+    counted_visible: bool,
+    counted_in_flight: i64,
 }
 
 impl View {
-    pub(crate) fn new(
-        place: Place,
-        shared: Arc<Shared>,
-        metrics: Arc<WidgetMetrics>,
-        limits: ViewLimits,
-    ) -> Self {
-        metrics.views.inc();
+    pub(crate) fn new(place: Place, shared: Arc<Shared>, metrics: Arc<Counted>, limits: ViewLimits) -> Self {
+        metrics.views(1);
         Self {
             pacing: Pacing::new(place.capacity, limits.deadline),
             place,
@@ -118,12 +117,32 @@ impl View {
             watching: false,
             pinged: None,
             unheard_text: 0,
+            counted_visible: false,
+            counted_in_flight: 0,
         }
     }
 
     /// Whether what the user does here counts.
     fn may_act(&self) -> bool {
         self.place.role == Role::Interact && self.acting
+    }
+
+    /// Brings the metrics' count of visible views up to date.
+    fn count_visible(&mut self, visible: bool) {
+        let change = i64::from(visible) - i64::from(self.counted_visible);
+        self.counted_visible = visible;
+        if change != 0 {
+            self.metrics.visible_views(change);
+        }
+    }
+
+    /// Brings the metrics' count of frames in flight up to date.
+    fn count_in_flight(&mut self) {
+        let in_flight = i64::try_from(self.pacing.in_flight()).unwrap_or(i64::MAX);
+        let change = in_flight - std::mem::replace(&mut self.counted_in_flight, in_flight);
+        if change != 0 {
+            self.metrics.in_flight(change);
+        }
     }
 
     fn is_visible(&self) -> bool {
@@ -154,6 +173,11 @@ impl View {
     }
 
     fn refuse(&mut self, refusal: &Refusal, ctx: &mut Context<Self>) {
+        self.metrics.rejected();
+        self.metrics.server().refused(match refusal.code {
+            "rate" | "queue" | "too_big" => Reason::Limit,
+            _ => Reason::Protocol,
+        });
         let Refusal { code, message, field, close } = refusal;
         tracing::debug!(view = %self.place.id, widget = %self.shared.identity.id, code, message, "message refused");
         self.tell(ServerMessage::Error { code, message, field: field.as_deref() }.to_text(), ctx);
@@ -162,7 +186,9 @@ impl View {
         }
     }
 
-    fn grant(&self, credits: i64) {
+    /// Gives credits to the widget: frames came back, or the capacity changed.
+    fn grant(&mut self, credits: i64) {
+        self.count_in_flight();
         if credits != 0 {
             self.place.widget.do_send(widget::Grant { view: self.place.id, credits, lost: false });
         }
@@ -217,6 +243,7 @@ impl View {
         let was_visible = self.is_visible();
         change(self);
         let visible = self.is_visible();
+        self.count_visible(visible);
         if was_visible && !visible {
             self.release(timestamp);
         }
@@ -255,9 +282,7 @@ impl View {
                 roundtrip,
                 delivery,
             );
-            self.metrics.confirmed.inc_by(counted().count() as u64);
-            self.metrics.roundtrip_seconds.inc_by(roundtrip);
-            self.metrics.delivery_seconds.inc_by(delivery);
+            self.metrics.confirmed(counted().count() as u64, roundtrip, delivery);
             let Sent { reduction, bytes, encoding, .. } = last.sent;
             let roundtrip = (roundtrip - feedback.drawing.max(0.0)).max(0.0);
             self.adapt(Sample { reduction, bytes, encoding: encoding.as_secs_f64(), roundtrip });
@@ -330,7 +355,7 @@ impl View {
                     view.give_up(credits);
                 }
                 Verdict::Drop => {
-                    view.metrics.deadline_drops.inc();
+                    view.metrics.dropped();
                     tracing::info!(view = %view.place.id, widget = %view.shared.identity.id, "view dropped: its frames stay unconfirmed");
                     let message = "frames were not confirmed in time";
                     view.end(End { reason: "deadline", message, code: close_code::DEADLINE }, ctx);
@@ -342,7 +367,10 @@ impl View {
 
 impl Drop for View {
     fn drop(&mut self) {
-        self.metrics.views.dec();
+        self.metrics.views(-1);
+        self.count_visible(false);
+        self.pacing.refill();
+        self.count_in_flight();
     }
 }
 
@@ -411,14 +439,12 @@ impl Handler<Deliver> for View {
         let index = self.pacing.sent(Sent { frame: number, settle, reduction, bytes, encoding }, now);
         let message = FrameMessage::new(&encoded, Label { index, timestamp, whole, exact });
         self.bytes += message.len() as u64;
-        self.metrics.sent_bytes.inc_by(message.len() as u64);
-        if settle {
-            self.metrics.settled.inc();
-        } else {
+        self.metrics.sent(message.len() as u64, settle);
+        self.count_in_flight();
+        if !settle {
             let (encoding, base64) = (encoded.encode_time.as_secs_f64(), encoded.base64_time.as_secs_f64());
             self.stats.sent(index, timestamp, encoding, base64);
             self.shared.stats.lock().sent(number, timestamp, encoding, base64);
-            self.metrics.sent.inc();
         }
         self.place.outbox.do_send(ToClient::Frame(message));
         if let Some(due) = self.pacing.due() {

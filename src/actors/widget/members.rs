@@ -231,7 +231,9 @@ impl Handler<Input> for Widget {
             }
             return;
         }
+        let merged = self.queue.coalesced();
         self.push(event);
+        self.around.metrics.event(self.queue.coalesced() - merged);
         self.pump(ctx);
     }
 }

@@ -26,7 +26,7 @@ use turn::{SnapshotTurn, Turn, TurnDone};
 use crate::{
     Frame, RemoteFrameBuffer,
     actors::{
-        metrics::WidgetMetrics,
+        metrics::Counted,
         registry::Registry,
         view::{self, End, View, ViewLimits},
     },
@@ -64,7 +64,7 @@ pub struct WidgetLimits {
 pub struct Surroundings {
     pub pool: Arc<Pool>,
     pub registry: Registry,
-    pub metrics: Arc<WidgetMetrics>,
+    pub metrics: Arc<Counted>,
     pub limits: WidgetLimits,
 }
 
@@ -202,7 +202,15 @@ impl Widget {
         }
         self.watch_turn(ctx, BUSY_AFTER);
         let widget = ctx.address();
-        actix_web::rt::task::spawn_blocking(move || widget.do_send(turn.run()));
+        let metrics = Arc::clone(&self.around.metrics);
+        metrics.server().renderer_waits();
+        actix_web::rt::task::spawn_blocking(move || {
+            metrics.server().renderer_begins();
+            let began = Instant::now();
+            let done = turn.run();
+            metrics.server().renderer_ends(began.elapsed());
+            widget.do_send(done);
+        });
     }
 
     /// Tells the views when a turn takes long.
@@ -256,8 +264,8 @@ impl Widget {
             return;
         }
         match self.delivery.publish(compared, Instant::now()) {
-            Published::Changed(skipped) => self.around.metrics.skipped.inc_by(skipped.len() as u64),
-            Published::Unchanged => self.around.metrics.unchanged.inc(),
+            Published::Changed(skipped) => self.around.metrics.skipped(skipped.len() as u64),
+            Published::Unchanged => self.around.metrics.unchanged(),
         }
         self.serve(ctx);
         self.watch_settling(ctx);
@@ -450,15 +458,11 @@ impl Handler<TurnDone> for Widget {
         if let Some(picture) = done.snapshot {
             self.answer_snapshot(picture, ctx);
         }
-        if let Some(drawn) = &done.drawn {
+        if done.drawn.is_some() {
             let seconds = done.draw_time.as_secs_f64();
             self.frames_drawn += 1;
             self.draw_seconds += seconds;
-            self.around.metrics.drawn.inc();
-            self.around.metrics.draw_seconds.inc_by(seconds);
-            if drawn.is_err() {
-                self.around.metrics.errors.inc();
-            }
+            self.around.metrics.drew(done.draw_time);
         }
         let (frame, draw_error) = match done.drawn {
             Some(Ok(frame)) => (frame, None),
@@ -467,6 +471,7 @@ impl Handler<TurnDone> for Widget {
         };
         match done.event_error.or(draw_error) {
             Some(error) => {
+                self.around.metrics.failed();
                 tracing::warn!(widget = %self.shared.identity.id, error, "renderer failed");
                 self.set_state(State::Error, Some(error));
             }
@@ -495,11 +500,12 @@ impl Handler<EncodeDone> for Widget {
     fn handle(&mut self, done: EncodeDone, ctx: &mut Self::Context) {
         let outcome = match done.outcome {
             encode::Outcome::Encoded(encoded) => {
-                self.around.metrics.encode_seconds.inc_by(encoded.encode_time.as_secs_f64());
+                self.around.metrics.encoded(encoded.encode_time, encoded.base64_time);
                 Outcome::Encoded(encoded)
             }
             encode::Outcome::Stale => Outcome::Stale,
             encode::Outcome::Failed(error) => {
+                self.around.metrics.failed();
                 self.set_state(State::Error, Some(format!("the frame cannot be encoded: {error}")));
                 Outcome::Failed
             }
