@@ -67,6 +67,16 @@ export class ConnectedView extends FrameView {
     this.#start();
   }
 
+  /** Takes the control: nobody else acts in the widget until it is released. The server refuses while another view holds it. */
+  takeControl() {
+    this.#client?.send({ type: "control", action: "take" });
+  }
+
+  /** Lets all who may act do so again. */
+  releaseControl() {
+    this.#client?.send({ type: "control", action: "release" });
+  }
+
   /** The connection; null while no widget is named. */
   get client() {
     return this.#client;

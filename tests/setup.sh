@@ -17,6 +17,14 @@ need_node_modules() {
   (cd "$1" && npm ci --no-audit --no-fund) && cp "$1/package-lock.json" "$stamp"
 }
 
+# need_venv FOLDER LOCK: makes a virtual environment of Python with the packages of the lock file, unless it has them.
+need_venv() {
+  local stamp=$1/.installed-lock
+  cmp -s "$2" "$stamp" && return
+  python3 -m venv --clear "$1" &&
+    "$1/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --requirement "$2" && cp "$2" "$stamp"
+}
+
 # need_cargo_tool NAME VERSION FOLDER: builds FOLDER/NAME-VERSION/bin/NAME from the crates' registry unless it is there.
 # Without optimisation: such a tool is compiled more often than it has work to do.
 need_cargo_tool() {

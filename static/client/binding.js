@@ -1,5 +1,6 @@
 /** Joins a view and a client: frames and words to the one, events and confirmations to the other. */
 
+import { ALONE } from "../view/sharing.js";
 import { Meter } from "./meter.js";
 
 /** @import { FrameView } from "../view/element.js" */
@@ -9,7 +10,11 @@ import { Meter } from "./meter.js";
 /** Statistics are asked for this often, in milliseconds, while they are shown. */
 const STATS_EVERY = 1000;
 
-/** What the server says on joining and on change. @typedef {{view: string, role: string, state: "live" | "busy" | "error", message: string | null, driver: boolean, views: number}} ServerStatus */
+/**
+ * What the server says on joining and on change.
+ * @typedef {{view: string, role: "interact" | "watch", state: "live" | "busy" | "error", message: string | null, driver: boolean,
+ *   views: number, control: string | null}} ServerStatus
+ */
 
 /** How a client's state looks in the view. @type {Record<ClientState["name"], State>} */
 const SHOWN = {
@@ -63,6 +68,8 @@ export function bind(view, client) {
       return;
     }
     view.forget();
+    view.sharing = { ...ALONE, role: view.sharing.role };
+    view.showPointers([]);
     const state = wasOpen && name === "connecting" ? "disconnected" : SHOWN[name];
     const retry = { label: "Try now", run: () => client.retry() };
     view.setStatus({ state, text: name === "idle" ? "" : text, ...(name === "waiting" ? { action: retry } : {}) });
@@ -107,9 +114,11 @@ export function bind(view, client) {
         break;
       case "status":
         server = /** @type {ServerStatus} */ (/** @type {unknown} */ (message));
-        if (server.role === "watch") view.interactive = false;
+        view.sharing = { view: server.view, role: server.role, control: server.control, views: server.views };
         showServerStatus(view, server);
-        view.dispatchEvent(new CustomEvent("framehub-server-status", { detail: server }));
+        break;
+      case "pointers":
+        view.showPointers(message.pointers);
         break;
       case "print":
         view.print(message.text);
@@ -162,6 +171,6 @@ function showServerStatus(view, { state, message }) {
 function ownStats(stats, id) {
   const own = stats.views?.find(({ view }) => view === id);
   if (!own) return {};
-  const { roundtrip, delivery, in_flight, skipped_frames: skipped } = own;
-  return { roundtrip, delivery, in_flight, skipped };
+  const { roundtrip, delivery, in_flight, skipped_frames: skipped, quality, scale } = own;
+  return { roundtrip, delivery, in_flight, skipped, quality, scale };
 }

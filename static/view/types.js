@@ -29,6 +29,8 @@
  * @property {boolean} has_titlebar
  * @property {boolean} is_minimizable
  * @property {boolean} is_closable
+ * @property {number} quality of frames that move, 1 to 100; 100 is lossless
+ * @property {boolean} show_pointers whether views show where the pointers of the others are
  *
  * @typedef {object} Part A rectangle of a frame, in the frame's pixels, and the length of its encoded image.
  * @property {number} x
@@ -72,6 +74,8 @@ export const DEFAULT_TRAITS = Object.freeze({
   has_titlebar: false,
   is_minimizable: false,
   is_closable: false,
+  quality: 80,
+  show_pointers: false,
 });
 
 /** Now, in seconds on the page's monotonic clock, as all events of a view tell it. */
