@@ -28,8 +28,9 @@ use common::{
 use framehub::{
     Config, Frame, Kind, KindError, RemoteFrameBuffer, RenderError, Server, WidgetHandle,
     config::Auth,
-    encode::{Codec, Pool, Variant, encode},
+    encode::{self, Codec, Pool, Variant},
     hub::Hub,
+    tiles::{Grid, TileSet},
 };
 use serde_json::{Map, json};
 
@@ -452,7 +453,7 @@ fn encoder_rate(frames: &[Frame], span: Duration) -> f64 {
     let (start, mut count) = (Instant::now(), 0);
     while start.elapsed() < span {
         for frame in frames {
-            std::hint::black_box(encode(frame, variant(frame)).expect("the frames can be encoded"));
+            std::hint::black_box(encode::whole(frame, variant(frame)).expect("the frames can be encoded"));
             count += 1;
         }
     }
@@ -467,6 +468,7 @@ fn pool_rate(pool: &Pool, frames: &[Frame], span: Duration) -> f64 {
         pool.encode(
             frame.clone(),
             variant(frame),
+            TileSet::full(Grid::new(frame.width(), frame.height()).len()),
             || true,
             move |outcome| {
                 let _ = done.send(outcome);

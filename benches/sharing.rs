@@ -30,6 +30,7 @@ use framehub::{
     Config, Frame, Kind, KindError, RemoteFrameBuffer, RenderError, Server, WidgetHandle, clock::unix_now,
     config::Auth,
 };
+use image::RgbImage;
 use link::Link;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
@@ -104,6 +105,7 @@ impl View {
         let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&frames));
         let thread = std::thread::spawn(move || {
             let mut shown = Vec::new();
+            let mut canvas = RgbImage::default();
             while !stopped.load(Ordering::Relaxed) {
                 let arrived = match socket.read().expect("the server sends") {
                     Message::Binary(bytes) => bytes,
@@ -124,8 +126,8 @@ impl View {
                 let length = u32::from_le_bytes(arrived[..4].try_into().expect("4 bytes")) as usize;
                 let header: Value = serde_json::from_slice(&arrived[4..4 + length]).expect("a header");
                 if reads {
-                    let image = image::load_from_memory(&arrived[4 + length..]).expect("an image");
-                    let number = usize::try_from(stamp::read(&image.into_rgb8())).expect("a number");
+                    draw(&mut canvas, &header, &arrived[4 + length..]);
+                    let number = usize::try_from(stamp::read(&canvas)).expect("a number");
                     shown.push(Shown { number, at: Instant::now() });
                 }
                 counted.fetch_add(1, Ordering::Relaxed);
@@ -269,4 +271,19 @@ fn serve(drawn: Drawn) -> (SocketAddr, String, framehub::hub::Hub, tokio::sync::
     });
     let (address, id, hub) = start.recv().expect("the server starts");
     (address, id, hub, stop)
+}
+
+/// Draws the parts of a frame.
+fn draw(canvas: &mut RgbImage, header: &Value, mut images: &[u8]) {
+    let number =
+        |value: &Value| value.as_u64().and_then(|value| u32::try_from(value).ok()).expect("a number");
+    if header["whole"] == true {
+        *canvas = RgbImage::new(number(&header["width"]), number(&header["height"]));
+    }
+    for part in header["parts"].as_array().expect("parts") {
+        let (bytes, rest) = images.split_at(number(&part["bytes"]) as usize);
+        let image = image::load_from_memory(bytes).expect("an image").into_rgb8();
+        image::imageops::replace(canvas, &image, number(&part["x"]).into(), number(&part["y"]).into());
+        images = rest;
+    }
 }

@@ -14,6 +14,7 @@
 //! |---|---|
 //! | [`frame`], [`event`], [`traits`], [`stats`] | the words: pixels, what users do, what is set, what is measured |
 //! | [`pacing`], [`delivery`], [`sizing`], [`clock`] | what computes, without a runtime or a network: credits, who gets what, sizes, clocks |
+//! | [`tiles`] | which parts of a frame changed, and when |
 //! | [`encode`] | pixels to images, on a pool |
 //! | [`render`] | what a widget's author writes, and the demo widgets |
 //! | [`protocol`] | the messages on the wire, and the checks on what comes in |
@@ -42,6 +43,7 @@ pub mod render;
 pub mod server;
 pub mod sizing;
 pub mod stats;
+pub mod tiles;
 pub mod traits;
 mod web;
 

@@ -66,6 +66,11 @@ pub const CATALOGUE: &[Metric] = &[
         &[],
         "Frames that a visible view never got, since newer ones came first.",
     ),
+    counter(
+        "framehub_frames_unchanged_total",
+        &[],
+        "Frames that equalled the one before, so that nothing was sent.",
+    ),
     counter("framehub_frames_settled_total", &[], "Frames sent that only make the one before exact."),
     counter("framehub_sent_bytes_total", &[], "Bytes of frames sent."),
     counter("framehub_events_received_total", &[], "Events that users caused in views that may act."),
@@ -114,6 +119,11 @@ pub const CATALOGUE: &[Metric] = &[
         "framehub_widget_frames_skipped_total",
         WIDGET,
         "Frames that a visible view never got, since newer ones came first.",
+    ),
+    counter(
+        "framehub_widget_frames_unchanged_total",
+        WIDGET,
+        "Frames that equalled the one before, so that nothing was sent.",
     ),
     counter(
         "framehub_widget_frames_settled_total",

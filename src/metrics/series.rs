@@ -24,6 +24,7 @@ pub const COUNTERS: [&str; COUNT] = [
     "framehub_widget_frames_sent_total",
     "framehub_widget_frames_confirmed_total",
     "framehub_widget_frames_skipped_total",
+    "framehub_widget_frames_unchanged_total",
     "framehub_widget_frames_settled_total",
     "framehub_widget_sent_bytes_total",
     "framehub_widget_render_seconds_total",

@@ -11,7 +11,7 @@ use super::ServerMetrics;
 use crate::handle::Shared;
 
 /// The counters of a widget, in the order of [`super::series::COUNTERS`].
-pub const COUNTERS: usize = 17;
+pub const COUNTERS: usize = 18;
 
 /// Atomic handles, for the widget and its views.
 pub struct WidgetMetrics {
@@ -22,6 +22,7 @@ pub struct WidgetMetrics {
     sent: AtomicU64,
     confirmed: AtomicU64,
     skipped: AtomicU64,
+    unchanged: AtomicU64,
     settled: AtomicU64,
     sent_bytes: AtomicU64,
     render_seconds: AtomicF64,
@@ -52,6 +53,7 @@ impl WidgetMetrics {
             sent: whole(),
             confirmed: whole(),
             skipped: whole(),
+            unchanged: whole(),
             settled: whole(),
             sent_bytes: whole(),
             render_seconds: part(),
@@ -131,6 +133,12 @@ impl WidgetMetrics {
         self.server.skipped.inc_by(views);
     }
 
+    /// A frame equalled the one before.
+    pub fn unchanged(&self) {
+        self.unchanged.inc_by(1);
+        self.server.unchanged.inc();
+    }
+
     /// An event came from a view that may act; so many were merged into others by it.
     pub fn event(&self, coalesced: u64) {
         self.events_received.inc_by(1);
@@ -178,6 +186,7 @@ impl WidgetMetrics {
             whole(&self.sent),
             whole(&self.confirmed),
             whole(&self.skipped),
+            whole(&self.unchanged),
             whole(&self.settled),
             whole(&self.sent_bytes),
             self.render_seconds.get(),

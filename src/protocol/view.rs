@@ -31,6 +31,8 @@ pub enum ClientMessage {
     FrameFeedback(FrameFeedback),
     /// The answer to a ping.
     Pong(Pong),
+    /// Asks for a whole frame: what is shown is not what the next frame amends.
+    Refresh,
     /// Asks for the widget's statistics.
     GetStats,
     /// Takes hold of the control, or lets go of it.
@@ -90,6 +92,7 @@ pub fn parse(text: &[u8]) -> Result<ClientMessage, Refusal> {
     let kind = match &*head.kind {
         "frame_feedback" => return read(text).map(ClientMessage::FrameFeedback),
         "pong" => return read(text).map(ClientMessage::Pong),
+        "refresh" => return Ok(ClientMessage::Refresh),
         "get_stats" => return Ok(ClientMessage::GetStats),
         "control" => {
             return read(text).map(|ControlMessage { action }| ClientMessage::Control(action));
@@ -255,6 +258,7 @@ struct FrameHeader<'a> {
     timestamp: f64,
     width: u32,
     height: u32,
+    whole: bool,
     lossless: bool,
     encoding: f64,
     parts: Vec<PartHeader>,
@@ -272,6 +276,19 @@ struct PartHeader {
     bytes: usize,
 }
 
+/// What a frame is to one view.
+#[derive(Debug, Clone, Copy)]
+pub struct Label {
+    /// 1, 2, 3, … for each view.
+    pub index: u64,
+    /// Unix time of sending.
+    pub timestamp: f64,
+    /// Whether it needs nothing that was sent before; else it amends the frame of the index before.
+    pub whole: bool,
+    /// Whether the view then shows exactly what was rendered, in all the pixels that it can show.
+    pub exact: bool,
+}
+
 /// A frame, ready for the wire. The images are shared by all views that need the same.
 #[derive(Debug, Clone)]
 pub enum FrameMessage {
@@ -287,8 +304,9 @@ pub enum FrameMessage {
 }
 
 impl FrameMessage {
-    /// The message that sends an encoded frame as the view's frame `index` at Unix time `timestamp`.
-    pub fn new(encoded: &Encoded, index: u64, timestamp: f64) -> Self {
+    /// The message that sends an encoded frame to a view.
+    pub fn new(encoded: &Encoded, label: Label) -> Self {
+        let Label { index, timestamp, whole, exact } = label;
         let header = FrameHeader {
             r#type: "framebufferdata",
             mimetype: encoded.parts.first().map_or("image/png", |part| part.mimetype),
@@ -296,7 +314,8 @@ impl FrameMessage {
             timestamp,
             width: encoded.width,
             height: encoded.height,
-            lossless: encoded.lossless,
+            whole,
+            lossless: exact,
             encoding: encoded.encode_time.as_secs_f64(),
             parts: encoded
                 .parts
@@ -406,6 +425,7 @@ mod tests {
             y: 0,
             width: 2,
             height: 2,
+            lossless: true,
             mimetype: "image/png",
             bytes: Bytes::from_static(bytes),
         };
@@ -418,13 +438,15 @@ mod tests {
             encode_time: std::time::Duration::from_millis(2),
             base64_time: std::time::Duration::ZERO,
         };
-        let FrameMessage::Binary { header, parts } = FrameMessage::new(&encoded, 7, 1.5) else {
+        let label = Label { index: 7, timestamp: 1.5, whole: false, exact: true };
+        let FrameMessage::Binary { header, parts } = FrameMessage::new(&encoded, label) else {
             panic!("not binary")
         };
         let length = u32::from_le_bytes(header[..4].try_into().unwrap()) as usize;
         assert_eq!(header.len(), 4 + length);
         let json: serde_json::Value = serde_json::from_slice(&header[4..]).unwrap();
         assert_eq!((&json["type"], &json["index"]), (&"framebufferdata".into(), &7.into()));
+        assert_eq!((&json["whole"], &json["lossless"]), (&false.into(), &true.into()));
         assert_eq!((&json["parts"][1]["x"], &json["parts"][1]["bytes"]), (&2.into(), &5.into()));
         assert_eq!(parts.concat(), b"onethree");
     }

@@ -41,6 +41,13 @@ export function bind(view, client) {
   let wasOpen = false;
   /** Whether this connection's server has heard of the view's size. */
   let announced = false;
+  /** Whether a whole frame was asked for and has not been drawn yet. */
+  let refreshing = false;
+  /** Asks for a whole frame, since what the next ones amend is lost. */
+  const refresh = () => {
+    if (!refreshing) client.send({ type: "refresh" });
+    refreshing = true;
+  };
 
   /**
    * @template Detail
@@ -56,7 +63,7 @@ export function bind(view, client) {
   on(client, "state", (/** @type {ClientState} */ { name, text }) => {
     if (name === "open") {
       wasOpen = true;
-      announced = false;
+      announced = refreshing = false;
       view.setStatus({ state: "live" });
       return;
     }
@@ -69,17 +76,28 @@ export function bind(view, client) {
   });
 
   on(client, "frame", async (/** @type {ArrivedFrame} */ { frame, confirm, arrived }) => {
+    const { whole, encoding } = frame.header;
+    let drawn = false;
     try {
-      await view.draw(frame);
+      drawn = await view.draw(frame);
     } catch (error) {
       if (signal.aborted) return;
       console.error("framehub:", error);
-      client.restart();
-      return;
+      if (whole) {
+        client.restart();
+        return;
+      }
     }
     confirm();
-    meter.drew(frame.bytes, frame.header.encoding, (performance.now() - arrived) / 1000);
+    if (drawn) {
+      if (whole) refreshing = false;
+      meter.drew(frame.bytes, encoding, (performance.now() - arrived) / 1000);
+    } else {
+      refresh();
+    }
   });
+
+  on(view, "framehub-lost", refresh);
 
   on(client, "fault", (/** @type {Error} */ error) => {
     console.error("framehub:", error);

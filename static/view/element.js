@@ -5,7 +5,7 @@
  *     const view = document.createElement(defineView());
  *     view.traits = { css_width: "640px", css_height: "480px", title: "Plot" };
  *     view.addEventListener("framehub-event", ({ detail }) => send(detail));
- *     await view.draw(frame);   // decoded and drawn: confirm it
+ *     await view.draw(frame);   // decoded and drawn: confirm it; false: ask for a whole frame
  *
  * Attributes: `fit` ("traits", the default: as large as the traits say; "fill": as large as its container), `watch`
  * (the user may look, not act), `plain` (the picture alone), `label` (what screen readers say of a widget without title).
@@ -15,7 +15,8 @@
  *
  * Events: `framehub-event` (`detail` is an event of the view, see `types.js`); `framehub-resize`, `framehub-minimize`,
  * `framehub-close` (can be cancelled) and `framehub-reopen` (the user did so to this view); `framehub-traits`,
- * `framehub-status`, `framehub-sharing` and `framehub-hud` (these were set).
+ * `framehub-status`, `framehub-sharing` and `framehub-hud` (these were set); `framehub-lost` (the browser lost the picture: ask for a
+ * whole frame).
  */
 
 import { make } from "./dom.js";
@@ -93,7 +94,7 @@ export class FrameView extends HTMLElement {
   #emit = (/** @type {ViewEvent} */ event) => {
     this.dispatchEvent(new CustomEvent("framehub-event", { detail: event }));
   };
-  #picture = new Picture(this.#canvas);
+  #picture = new Picture(this.#canvas, () => this.dispatchEvent(new CustomEvent("framehub-lost")));
   #sizing = new Sizing(
     this.#stage,
     (event) => {
@@ -278,14 +279,17 @@ export class FrameView extends HTMLElement {
   /**
    * Draws a frame, after all that came before it.
    * @param {Frame} frame
-   * @returns {Promise<void>} fulfilled when it is on the canvas; rejected when it cannot be decoded
+   * @returns {Promise<boolean>} fulfilled in its turn: whether it is on the canvas, or amends one that is not there; rejected when it
+   *   cannot be decoded
    */
   async draw(frame) {
     const first = this.#picture.shown === null;
-    await this.#picture.draw(frame, () => this.#sizing.size);
-    if (!first) return;
-    this.#canvas.classList.remove("empty");
-    this.#notice.show(this.#shownStatus(), true);
+    const drawn = await this.#picture.draw(frame, () => this.#sizing.size);
+    if (first && drawn) {
+      this.#canvas.classList.remove("empty");
+      this.#notice.show(this.#shownStatus(), true);
+    }
+    return drawn;
   }
 
   /** @param {Status} status what the view shall say of itself */

@@ -45,7 +45,8 @@
  * @property {number} timestamp when the server sent it, Unix seconds
  * @property {number} width pixels of the whole frame
  * @property {number} height pixels of the whole frame
- * @property {boolean} lossless
+ * @property {boolean} whole whether the parts need nothing that came before; else they amend the frame of the index before
+ * @property {boolean} lossless whether the view then shows the renderer's very pixels
  * @property {number} encoding seconds that the encoder took
  * @property {Part[]} parts
  *

@@ -30,7 +30,7 @@ use crate::{
     pacing::{Pacing, Sent, Verdict},
     protocol::{
         Refusal, close_code,
-        view::{ClientMessage, FrameFeedback, FrameMessage, Pong, Role, ServerMessage},
+        view::{ClientMessage, FrameFeedback, FrameMessage, Label, Pong, Role, ServerMessage},
     },
     stats::Stats,
 };
@@ -190,7 +190,15 @@ impl View {
     fn grant(&mut self, credits: i64) {
         self.count_in_flight();
         if credits != 0 {
-            self.place.widget.do_send(widget::Grant { view: self.place.id, credits });
+            self.place.widget.do_send(widget::Grant { view: self.place.id, credits, lost: false });
+        }
+    }
+
+    /// Gives up frames in flight, for which credits come back. What the browser shows is then uncertain.
+    fn give_up(&self, credits: u32) {
+        if credits != 0 {
+            let credits = credits.into();
+            self.place.widget.do_send(widget::Grant { view: self.place.id, credits, lost: true });
         }
     }
 
@@ -242,7 +250,7 @@ impl View {
         if visible && !was_visible {
             // While it was hidden the browser did not draw, so that its confirmations may never come.
             let credits = self.pacing.refill();
-            self.grant(i64::from(credits));
+            self.give_up(credits);
         }
         self.place.widget.do_send(widget::ViewChanged {
             view: self.place.id,
@@ -344,7 +352,7 @@ impl View {
                 Verdict::Refill(credits) => {
                     view.adaptation.gave_up();
                     view.tell_reduction();
-                    view.grant(i64::from(credits));
+                    view.give_up(credits);
                 }
                 Verdict::Drop => {
                     view.metrics.dropped();
@@ -389,6 +397,9 @@ impl Handler<FromClient> for View {
             Ok(ClientMessage::Event { kind, timestamp }) => self.event(kind, timestamp),
             Ok(ClientMessage::FrameFeedback(feedback)) => self.confirm(feedback, ctx),
             Ok(ClientMessage::Pong(pong)) => self.pong(pong),
+            Ok(ClientMessage::Refresh) => {
+                self.place.widget.do_send(widget::Grant { view: self.place.id, credits: 0, lost: true });
+            }
             Ok(ClientMessage::Control(_)) if self.place.role == Role::Watch => {
                 let message = "this view may only watch: connect with role=interact to take the control";
                 self.refuse(&Refusal::of_message("role", message), ctx);
@@ -422,11 +433,11 @@ impl Handler<Deliver> for View {
     type Result = ();
 
     fn handle(&mut self, Deliver(send): Deliver, ctx: &mut Self::Context) {
-        let Send { number, encoded, settle, reduction, .. } = send;
+        let Send { number, encoded, whole, exact, settle, reduction, .. } = send;
         let (now, timestamp) = (Instant::now(), unix_now());
         let (bytes, encoding) = (encoded.len(), encoded.encode_time);
         let index = self.pacing.sent(Sent { frame: number, settle, reduction, bytes, encoding }, now);
-        let message = FrameMessage::new(&encoded, index, timestamp);
+        let message = FrameMessage::new(&encoded, Label { index, timestamp, whole, exact });
         self.bytes += message.len() as u64;
         self.metrics.sent(message.len() as u64, settle);
         self.count_in_flight();

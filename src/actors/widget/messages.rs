@@ -96,6 +96,8 @@ pub struct ViewChanged {
 pub struct Grant {
     pub view: ViewId,
     pub credits: i64,
+    /// Whether it may not show what it was sent, so that it needs a whole frame.
+    pub lost: bool,
 }
 
 /// The user acted in a view that may interact; positions are in the view's logical pixels.

@@ -31,8 +31,8 @@ use crate::{
         view::{self, End, View, ViewLimits},
     },
     control::Control,
-    delivery::{Action, Delivery, Outcome},
-    encode::{self, Pool, Variant},
+    delivery::{Action, Compared, Delivery, Encode, Job, Outcome, Published},
+    encode::{self, Pool},
     event::{Event, EventKind, EventQueue, Size, ViewId},
     handle::{Shared, SnapshotError},
     presence::Presence,
@@ -42,8 +42,6 @@ use crate::{
     },
 };
 
-/// A view that shows a lossy frame gets it lossless when nothing followed for this long, as in the seed system.
-const SETTLE_AFTER: Duration = Duration::from_millis(300);
 /// A renderer that works longer than this is said to be busy: shorter than that, nobody needs to be told.
 const BUSY_AFTER: Duration = Duration::from_millis(500);
 /// Bounds on a widget, and what its views are held to.
@@ -73,10 +71,14 @@ pub struct Surroundings {
 #[derive(Message)]
 #[rtype(result = "()")]
 struct EncodeDone {
-    number: u64,
-    variant: Variant,
+    job: Job,
     outcome: encode::Outcome,
 }
+
+/// A frame that did not come from a draw was compared with the latest.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct CompareDone(Compared);
 
 /// An encode has begun: the next frame may be drawn.
 #[derive(Message)]
@@ -124,8 +126,10 @@ pub struct Widget {
     snapshots: VecDeque<(Size, oneshot::Sender<Result<Frame, SnapshotError>>)>,
     /// Who gets the picture that the running turn takes, and its size.
     snapshot_under_way: Option<(Size, oneshot::Sender<Result<Frame, SnapshotError>>)>,
-    /// When the latest frame settles; meaningful while the settle timer runs.
-    settle_at: Instant,
+    /// Whether a frame that did not come from a draw is being compared.
+    comparing: bool,
+    /// The newest frame that waits for that.
+    uncompared: Option<Frame>,
     settle_timer: bool,
     busy_timer: bool,
     announce_timer: bool,
@@ -155,7 +159,8 @@ impl Widget {
             error: None,
             snapshots: VecDeque::new(),
             snapshot_under_way: None,
-            settle_at: Instant::now(),
+            comparing: false,
+            uncompared: None,
             settle_timer: false,
             busy_timer: false,
             announce_timer: false,
@@ -182,6 +187,7 @@ impl Widget {
             shared: Arc::clone(&self.shared),
             events: self.queue.take(),
             may_draw,
+            comparer: self.delivery.comparer(),
             snapshot: self
                 .snapshot_under_way
                 .as_ref()
@@ -229,8 +235,21 @@ impl Widget {
         }
     }
 
+    /// Takes a frame that did not come from a draw, and compares it with the latest on a thread that may take the time. Of frames
+    /// that come meanwhile the newest is next.
+    fn take_in(&mut self, frame: Frame, ctx: &mut Context<Self>) {
+        if self.comparing {
+            self.uncompared = Some(frame);
+            return;
+        }
+        self.comparing = true;
+        let (widget, comparer) = (ctx.address(), self.delivery.comparer());
+        actix_web::rt::task::spawn_blocking(move || widget.do_send(CompareDone(comparer.compare(frame))));
+    }
+
     /// Takes the latest frame, from the renderer or pushed.
-    fn publish(&mut self, frame: Frame, ctx: &mut Context<Self>) {
+    fn publish(&mut self, compared: Compared, ctx: &mut Context<Self>) {
+        let frame = &compared.frame;
         if frame.is_empty() {
             return;
         }
@@ -244,33 +263,33 @@ impl Widget {
             self.set_state(State::Error, Some(message));
             return;
         }
-        let skipped = self.delivery.publish(frame).len();
-        self.around.metrics.skipped(skipped as u64);
-        self.settle_at = Instant::now() + SETTLE_AFTER;
-        self.watch_settling(ctx, SETTLE_AFTER);
+        match self.delivery.publish(compared, Instant::now()) {
+            Published::Changed(skipped) => self.around.metrics.skipped(skipped.len() as u64),
+            Published::Unchanged => self.around.metrics.unchanged(),
+        }
         self.serve(ctx);
+        self.watch_settling(ctx);
     }
 
-    fn watch_settling(&mut self, ctx: &mut Context<Self>, after: Duration) {
-        if std::mem::replace(&mut self.settle_timer, true) {
+    /// Looks at what came to rest whenever something does.
+    fn watch_settling(&mut self, ctx: &mut Context<Self>) {
+        if self.settle_timer {
             return;
         }
-        ctx.run_later(after, |widget, ctx| {
+        let Some(next) = self.delivery.settle(Instant::now()) else { return };
+        self.settle_timer = true;
+        ctx.run_later(next.saturating_duration_since(Instant::now()), |widget, ctx| {
             widget.settle_timer = false;
-            let left = widget.settle_at.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                widget.delivery.settle();
-                widget.serve(ctx);
-            } else {
-                widget.watch_settling(ctx, left);
-            }
+            widget.watch_settling(ctx);
+            widget.serve(ctx);
         });
     }
 
     /// Gives every view what it lacks and may have.
     fn serve(&mut self, ctx: &mut Context<Self>) {
         let quality = self.shared.traits.lock().quality;
-        let actions = self.delivery.serve(quality);
+        let drawing = self.renderer.is_none() || self.shared.draw_requested.load(Ordering::Acquire);
+        let actions = self.delivery.serve(quality, drawing);
         self.carry_out(actions, ctx);
     }
 
@@ -282,10 +301,8 @@ impl Widget {
                         member.addr.do_send(view::Deliver(send));
                     }
                 }
-                Action::Encode(job) => {
-                    let (widget, number, variant) = (ctx.address(), job.number, job.variant);
-                    let done = move |outcome| widget.do_send(EncodeDone { number, variant, outcome });
-                    let (widget, begin) = (ctx.address(), self.delivery.begin(number));
+                Action::Encode(Encode { frame, job }) => {
+                    let (widget, begin) = (ctx.address(), self.delivery.begin(job.number));
                     let still_wanted = move || {
                         let begins = begin();
                         if begins {
@@ -293,7 +310,9 @@ impl Widget {
                         }
                         begins
                     };
-                    self.around.pool.encode(job.frame, variant, still_wanted, done);
+                    let (widget, variant, tiles) = (ctx.address(), job.variant, job.tiles.clone());
+                    let done = move |outcome| widget.do_send(EncodeDone { job, outcome });
+                    self.around.pool.encode(frame, variant, tiles, still_wanted, done);
                 }
             }
         }
@@ -331,8 +350,25 @@ impl Handler<FramePushed> for Widget {
     fn handle(&mut self, _: FramePushed, ctx: &mut Self::Context) {
         let pushed = self.shared.pushed.lock().take();
         if let Some(frame) = pushed.filter(|_| !self.closing) {
-            self.publish(frame, ctx);
+            self.take_in(frame, ctx);
         }
+    }
+}
+
+impl Handler<CompareDone> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, CompareDone(compared): CompareDone, ctx: &mut Self::Context) {
+        self.comparing = false;
+        let next = self.uncompared.take();
+        if self.closing {
+            return;
+        }
+        self.publish(compared, ctx);
+        if let Some(frame) = next {
+            self.take_in(frame, ctx);
+        }
+        self.pump(ctx);
     }
 }
 
@@ -405,6 +441,9 @@ impl Handler<Grant> for Widget {
 
     fn handle(&mut self, grant: Grant, ctx: &mut Self::Context) {
         self.delivery.grant(grant.view, grant.credits);
+        if grant.lost {
+            self.delivery.lose(grant.view);
+        }
         self.serve(ctx);
         self.pump(ctx);
     }
@@ -471,7 +510,7 @@ impl Handler<EncodeDone> for Widget {
                 Outcome::Failed
             }
         };
-        let actions = self.delivery.encoded(done.number, done.variant, outcome);
+        let actions = self.delivery.encoded(done.job, outcome);
         self.carry_out(actions, ctx);
         self.serve(ctx);
         self.pump(ctx);

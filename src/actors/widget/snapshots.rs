@@ -47,7 +47,7 @@ impl Widget {
         let picture = match picture {
             Ok(Some(frame)) if !frame.is_empty() => {
                 if self.size == Some(size) {
-                    self.publish(frame.clone(), ctx);
+                    self.take_in(frame.clone(), ctx);
                 }
                 Ok(frame)
             }

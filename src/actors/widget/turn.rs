@@ -8,6 +8,7 @@ use std::{
 
 use crate::{
     Frame, RemoteFrameBuffer,
+    delivery::{Compared, Comparer},
     event::{Event, EventKind, Size},
     handle::Shared,
     panic,
@@ -26,6 +27,8 @@ pub struct Turn {
     pub events: Vec<Event>,
     /// Whether to draw, if a draw is requested once the events are taken.
     pub may_draw: bool,
+    /// Compares the frame with the one before.
+    pub comparer: Comparer,
     /// A picture to take after that.
     pub snapshot: Option<SnapshotTurn>,
 }
@@ -41,7 +44,7 @@ pub struct SnapshotTurn {
 pub struct TurnDone {
     pub renderer: Box<dyn RemoteFrameBuffer>,
     /// The outcome of `get_frame`, if it was called.
-    pub drawn: Option<Result<Option<Frame>, String>>,
+    pub drawn: Option<Result<Option<Compared>, String>>,
     /// How long `get_frame` took.
     pub draw_time: Duration,
     /// The first error of `handle_event`.
@@ -63,8 +66,9 @@ impl Turn {
         let mut draw_time = Duration::ZERO;
         if self.may_draw && self.shared.draw_requested.swap(false, Ordering::AcqRel) {
             let start = Instant::now();
-            drawn = Some(self.draw());
+            let frame = self.draw();
             draw_time = start.elapsed();
+            drawn = Some(frame.map(|frame| frame.map(|frame| self.comparer.clone().compare(frame))));
         }
         let snapshot = self.snapshot.take().map(|snapshot| self.picture(&snapshot));
         TurnDone { renderer: self.renderer, drawn, draw_time, event_error, snapshot }

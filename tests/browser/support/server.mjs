@@ -18,6 +18,7 @@ export const KEY = "test-key";
  * @typedef {object} Stats
  * @property {number} drawn_frames
  * @property {number} sent_frames
+ * @property {number} unchanged_frames
  * @property {number} encodes
  * @property {{width: number, height: number, ratio: number, pwidth: number, pheight: number} | null} size
  * @property {{view: string, role: string, visible: boolean, driver: boolean, width: number, height: number, ratio: number, bytes: number}[]} views
