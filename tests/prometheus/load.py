@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import random
 import subprocess
 import time
 import urllib.request
@@ -66,11 +67,13 @@ class Load:
         self.server = server
         self.widgets: list[str] = []
         self.drawing = True
+        # By widget, the view in which somebody draws.
+        self.hands: dict[str, websockets.ClientConnection] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Makes the widgets and keeps them busy until `stop` is set."""
         # The first widget draws large frames, each slowly; the others are small.
-        kinds = [("fractal", 800)] + [("square", 64)] * (WIDGETS - 1)
+        kinds = [("fractal", 800)] + [("draw", 200)] * (WIDGETS - 1)
         tasks = []
         for place, (kind, size) in enumerate(kinds):
             widget = (await asyncio.to_thread(self.server.request, "POST", "api/widgets", {"kind": kind}))["id"]
@@ -78,7 +81,8 @@ class Load:
             for view in range(VIEWS_EACH):
                 delay = SLOW if (place, view) == (1, 0) else 0.0
                 stalls = (place, view) == (2, 0)
-                tasks.append(asyncio.create_task(self.view(widget, size, delay, stalls)))
+                draws = view == VIEWS_EACH - 1
+                tasks.append(asyncio.create_task(self.view(widget, size, delay, stalls, draws)))
             tasks.append(asyncio.create_task(self.draw(widget)))
         await stop.wait()
         for task in tasks:
@@ -86,12 +90,27 @@ class Load:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def draw(self, widget: str) -> None:
+        """Draws strokes in changing inks, so that no frame is like the one before."""
+        ink = 1
         while True:
-            if self.drawing:
-                await asyncio.to_thread(self.server.request, "POST", f"api/widgets/{widget}/draw")
             await asyncio.sleep(PACE)
+            hand = self.hands.get(widget)
+            if hand is None or not self.drawing:
+                continue
+            ink = ink % 4 + 1
+            key = {"key": str(ink), "modifiers": []}
+            (x, y), (to_x, to_y) = ((random.randrange(30, 170), random.randrange(30, 170)) for _ in range(2))
+            held = {"button": 1, "buttons": [1]}
+            for event in (
+                {"type": "key_down", **key},
+                {"type": "key_up", **key},
+                {"type": "pointer_down", "x": x, "y": y, **held},
+                {"type": "pointer_move", "x": to_x, "y": to_y, **held},
+                {"type": "pointer_up", "x": to_x, "y": to_y, "button": 1, "buttons": []},
+            ):
+                await hand.send(json.dumps(event))
 
-    async def view(self, widget: str, size: int, delay: float, stalls: bool) -> None:
+    async def view(self, widget: str, size: int, delay: float, stalls: bool, draws: bool) -> None:
         address = f"ws://{self.server.address}/api/widgets/{widget}/view"
         headers = {"Authorization": f"Bearer {KEY}"}
         protocol = websockets.Subprotocol("framehub.view.v1")
@@ -101,6 +120,8 @@ class Load:
             try:
                 async with connection as socket:
                     await socket.send(json.dumps(resize))
+                    if draws:
+                        self.hands[widget] = socket
                     async for message in socket:
                         await self.answer(socket, message, delay, stalls)
             except websockets.ConnectionClosed:
