@@ -376,3 +376,28 @@ describe("the gallery beside a viewer", () => {
       }),
     ));
 });
+
+describe("a view on its link", () => {
+  const site = useSite();
+
+  test("confirms each frame with the time that it took to draw", () =>
+    site.visiting(async (visit, server) => {
+      await visit.show(server.page("widgets/square"));
+      await visit.settled();
+      for (const { drawing } of visit.sentOf("frame_feedback")) assert.ok(drawing > 0 && drawing < 60, `${drawing} s`);
+    }));
+
+  test("shows the quality and the scale of moving frames, and how much less they are than the widget asks for", () =>
+    site.visiting(async (visit, server) => {
+      await visit.show(server.page("widgets/square"));
+      await visit.page.getByRole("button", { name: "Statistics" }).click();
+      const hud = visit.view.locator(".hud");
+      await until(async () => /quality\s+80\s+scale\s+100 %/.test(await hud.innerText()), "nothing is reduced on this link");
+
+      // A view without a connection, whose statistics the test sets.
+      await visit.embed(server, "<framehub-view></framehub-view>", { drawn: false });
+      await visit.page.waitForFunction(() => customElements.get("framehub-view"));
+      await visit.view.evaluate((view) => Object.assign(view, { hud: true, stats: { quality: 40, scale: 0.7 } }));
+      assert.match(await hud.innerText(), /quality\s+40 of 80\s+scale\s+70 %/);
+    }));
+});
