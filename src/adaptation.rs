@@ -393,7 +393,8 @@ mod tests {
         ) {
             let mut link = Link::new(bytes, rate, latency);
             link.quality = quality;
-            link.run(120.0);
+            // Long enough for decisions also where the first frames take minutes.
+            link.run(120.0 + 60.0 * link.took());
             let allowed = (0.1 - latency / 2.0 - 0.005).max(ROOM);
             let floor = LADDER[LADDER.len() - 1];
             let small = link.bytes * link.adaptation.reduction().below(quality).cost() < 4500.0;

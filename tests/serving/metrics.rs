@@ -211,7 +211,8 @@ fn five_thousand_widgets_made_and_closed_leave_no_series_and_no_memory() {
     };
     let (text, before) = (series(), make_and_close(1000));
     let after = make_and_close(4000);
-    assert!(after < before + 2000, "{before} KB grew to {after} KB");
+    // A widget that stayed would be more than 10 KB.
+    assert!(after < before + 5000, "{before} KB grew to {after} KB");
     // Numbers have become longer, and nothing else.
     assert!(series() < text + 2000, "{text} bytes of metrics grew to {}", series());
 }
