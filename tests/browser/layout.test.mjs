@@ -25,6 +25,15 @@ async function isDrawnAt(server, visit, id, width, height) {
     `the widget is ${width} × ${height}`,
     { clues: visit.clues },
   );
+  // The frame before may have one side in common with it, and would pass for a frame of another shape.
+  await until(
+    async () => {
+      const { width, height } = await canvasPixels(visit.canvas);
+      return width === size.pwidth && height === size.pheight;
+    },
+    "a frame of that size is shown",
+    { clues: visit.clues },
+  );
   await visit.settled();
   assert.equal(difference(await canvasPixels(visit.canvas), gridOf(size)), "");
 }
