@@ -19,7 +19,7 @@ use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use framehub::Frame;
-use framehub::encode::{Codec, Encoded, Variant, encode};
+use framehub::encode::{self, Codec, Encoded, Variant};
 use image::ImageEncoder;
 use image::codecs::png::PngEncoder;
 use serde_json::{Value, json};
@@ -49,7 +49,7 @@ fn main() {
 
 fn whole(frame: &Frame, codec: Codec) -> Encoded {
     let variant = Variant { width: frame.width(), height: frame.height(), codec, base64: false };
-    encode(frame, variant).expect("the benchmark's frames can be encoded")
+    encode::whole(frame, variant).expect("the benchmark's frames can be encoded")
 }
 
 fn jpeg(effort: Effort, mut peer: Option<&mut Peer>) {
@@ -163,7 +163,7 @@ fn variants(effort: Effort) {
         effort,
         cases.map(|(_, frame, codec, divisor, base64)| {
             let variant = Variant { width: width / divisor, height: height / divisor, codec, base64 };
-            here(move || encode(frame, variant).expect("the benchmark's frames can be encoded"))
+            here(move || encode::whole(frame, variant).expect("the benchmark's frames can be encoded"))
         }),
     );
     let mut table = Table::new(["variant", "ms", "/ first"]);

@@ -22,15 +22,15 @@ use actix_web::rt::time::sleep;
 use common::{
     Table,
     browsers::{self, Browsers},
-    median,
-    pictures::Picture,
+    median, pictures,
     process::{cpu_seconds, resident_kb},
 };
 use framehub::{
     Config, Frame, Kind, KindError, RemoteFrameBuffer, RenderError, Server, WidgetHandle,
     config::Auth,
-    encode::{Codec, Pool, Variant, encode},
+    encode::{self, Codec, Pool, Variant},
     hub::Hub,
+    tiles::{Grid, TileSet},
 };
 use serde_json::{Map, json};
 
@@ -136,25 +136,10 @@ impl RemoteFrameBuffer for Reel {
     }
 }
 
-/// A plot above a smooth picture, moved up by a quarter of the height from frame to frame: each takes as long to encode.
+/// The pictures of a size, drawn once.
 fn reel(size: Size) -> Vec<Frame> {
     static REELS: Mutex<BTreeMap<Size, Vec<Frame>>> = Mutex::new(BTreeMap::new());
-    REELS.lock().expect("nobody panics").entry(size).or_insert_with(|| draw(size)).clone()
-}
-
-fn draw((width, height): Size) -> Vec<Frame> {
-    let bytes = (width * height * 3) as usize;
-    let mut pixels = [
-        &Picture::Plot.rgb(width, height).pixels()[..bytes / 2],
-        &Picture::Smooth.rgb(width, height).pixels()[bytes / 2..],
-    ]
-    .concat();
-    (0..4)
-        .map(|_| {
-            pixels.rotate_left(bytes / 4);
-            Frame::rgb8(width, height, pixels.clone()).expect("as many pixels as the size says")
-        })
-        .collect()
+    REELS.lock().expect("nobody panics").entry(size).or_insert_with(|| pictures::reel(size)).clone()
 }
 
 /// A server in this process.
@@ -468,7 +453,7 @@ fn encoder_rate(frames: &[Frame], span: Duration) -> f64 {
     let (start, mut count) = (Instant::now(), 0);
     while start.elapsed() < span {
         for frame in frames {
-            std::hint::black_box(encode(frame, variant(frame)).expect("the frames can be encoded"));
+            std::hint::black_box(encode::whole(frame, variant(frame)).expect("the frames can be encoded"));
             count += 1;
         }
     }
@@ -483,6 +468,7 @@ fn pool_rate(pool: &Pool, frames: &[Frame], span: Duration) -> f64 {
         pool.encode(
             frame.clone(),
             variant(frame),
+            TileSet::full(Grid::new(frame.width(), frame.height()).len()),
             || true,
             move |outcome| {
                 let _ = done.send(outcome);

@@ -87,6 +87,18 @@ pub struct Config {
     #[arg(long, env = "FRAMEHUB_MAX_SNAPSHOT_PIXELS", value_name = "WxH", default_value = "7680x4320", value_parser = pixels, help_heading = "Limits")]
     pub max_snapshot_pixels: u64,
 
+    /// Most widgets with series of their own in the metrics, the busiest; the others are summed
+    #[arg(long, env = "FRAMEHUB_METRICS_MAX_WIDGETS", value_name = "N", default_value_t = 1000, value_parser = at_least_one, help_heading = "Metrics")]
+    pub metrics_max_widgets: usize,
+
+    /// Address and port on which `/metrics` is served besides, without a key; not served there by default
+    #[arg(long, env = "FRAMEHUB_METRICS_LISTEN", value_name = "ADDR:PORT", help_heading = "Metrics")]
+    pub metrics_listen: Option<SocketAddr>,
+
+    /// A bearer token that opens `/metrics` and nothing else, at least 8 letters, digits, `-`, `_`, `.` or `~`
+    #[arg(long, env = "FRAMEHUB_METRICS_TOKEN", hide_env_values = true, value_name = "TOKEN", value_parser = key, help_heading = "Metrics")]
+    pub metrics_token: Option<String>,
+
     /// Longest message or request body that is accepted, in bytes
     #[arg(long, env = "FRAMEHUB_MAX_MESSAGE_BYTES", value_name = "N", default_value_t = 262_144, value_parser = message_bytes, help_heading = "Limits")]
     pub max_message_bytes: usize,
@@ -98,6 +110,11 @@ pub struct Config {
     /// Seconds after which an unconfirmed frame is given up; a view that lets it come to that twice is dropped
     #[arg(long, env = "FRAMEHUB_DEADLINE", value_name = "SECONDS", default_value = "10", value_parser = seconds, help_heading = "Limits")]
     pub deadline: Duration,
+
+    /// Seconds from draw to display that views on slow links are kept under, by less quality and fewer pixels while the picture
+    /// moves
+    #[arg(long, env = "FRAMEHUB_TARGET_LATENCY", value_name = "SECONDS", default_value = "0.1", value_parser = seconds, help_heading = "Widgets")]
+    pub target_latency: Duration,
 
     /// File that says where the server is and how to get in, for this user's own programs; it goes when the server ends
     #[arg(long, env = "FRAMEHUB_RUNTIME_FILE", value_name = "FILE", help_heading = "Process")]
@@ -162,9 +179,13 @@ impl Default for Config {
             max_pixels: 3840 * 2160,
             max_frame_pixels: 16_384 * 8192,
             max_snapshot_pixels: 7680 * 4320,
+            metrics_max_widgets: 1000,
+            metrics_listen: None,
+            metrics_token: None,
             max_message_bytes: 262_144,
             max_events_per_second: 1000,
             deadline: Duration::from_secs(10),
+            target_latency: Duration::from_millis(100),
             runtime_file: None,
             exit_when_unused: None,
             log_format: LogFormat::Text,
@@ -198,6 +219,7 @@ impl Config {
     pub(crate) fn hub_limits(&self) -> HubLimits {
         HubLimits {
             max_widgets: self.max_widgets,
+            max_metrics_widgets: self.metrics_max_widgets,
             max_kernels: self.max_kernels,
             widget: self.widget_limits(),
             kernel: KernelSettings {
@@ -219,7 +241,7 @@ impl Config {
             max_pixels: self.max_pixels,
             max_frame_pixels: self.max_frame_pixels,
             max_snapshot_pixels: self.max_snapshot_pixels,
-            view: ViewLimits { deadline: self.deadline },
+            view: ViewLimits { deadline: self.deadline, target_latency: self.target_latency },
         }
     }
 

@@ -40,6 +40,8 @@ pub(crate) struct Shared {
     pub identity: Identity,
     /// Whether a draw is asked for and not begun. Any number of requests before the draw are one draw.
     pub draw_requested: AtomicBool,
+    /// Whether the program of the kernel that draws asks for a draw; whether it still does, it says at the end of each turn.
+    pub kernel_requested: AtomicBool,
     /// The frame that was pushed last and that the actor has not taken yet.
     pub pushed: Mutex<Option<Frame>>,
     pub traits: Mutex<Traits>,
@@ -51,10 +53,16 @@ impl Shared {
         Self {
             identity: Identity { id, kind, owner, created: unix_now(), options },
             draw_requested: AtomicBool::new(false),
+            kernel_requested: AtomicBool::new(false),
             pushed: Mutex::new(None),
             traits: Mutex::new(traits),
             stats: Mutex::new(Stats::default()),
         }
+    }
+
+    /// Whether somebody asked for a draw that has not begun.
+    pub fn is_draw_requested(&self) -> bool {
+        self.draw_requested.load(Ordering::Acquire) || self.kernel_requested.load(Ordering::Acquire)
     }
 }
 
@@ -149,6 +157,11 @@ impl WidgetHandle {
     /// Shows a line of text beside the widget, in every view.
     pub fn print(&self, text: impl Into<String>) {
         self.widget.do_send(widget::Print(text.into()));
+    }
+
+    /// Takes the control away from the view that holds it, if any: all views that may interact may act again.
+    pub fn take_control_away(&self) {
+        self.widget.do_send(widget::TakeControlAway);
     }
 
     /// Closes the widget: its renderer gets one `close` event, its views are told, nothing of it stays.

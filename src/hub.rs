@@ -10,7 +10,6 @@ use std::{
 };
 
 use actix::prelude::*;
-use prometheus::IntGauge;
 use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -24,6 +23,7 @@ use crate::{
     },
     encode::Pool,
     handle::{Shared, WidgetHandle},
+    metrics::{Connected, Exposition, Format, Reason, ServerMetrics},
     panic,
     protocol::{InboundLimits, Refusal, close_code},
     render::{KindError, Kinds, Options},
@@ -86,6 +86,8 @@ impl From<CreateError> for Refusal {
 pub struct HubLimits {
     /// Most widgets.
     pub max_widgets: usize,
+    /// Most widgets with series of their own in the metrics.
+    pub max_metrics_widgets: usize,
     /// Most kernels connected.
     pub max_kernels: usize,
     /// Bounds on each widget.
@@ -99,13 +101,7 @@ pub struct HubLimits {
 /// A kernel's right to be connected; it counts as connected for as long as this lives.
 pub struct Admission {
     _permit: OwnedSemaphorePermit,
-    gauge: IntGauge,
-}
-
-impl Drop for Admission {
-    fn drop(&mut self) {
-        self.gauge.dec();
-    }
+    _counted: Connected,
 }
 
 /// Everything a running server shares. Clones are cheap.
@@ -116,14 +112,13 @@ struct Inner {
     kinds: Kinds,
     registry: Registry,
     metrics: Addr<Metrics>,
+    counts: Arc<ServerMetrics>,
     pool: Arc<Pool>,
     arbiters: Vec<ArbiterHandle>,
     next_arbiter: AtomicUsize,
     places: Arc<Semaphore>,
     kernels: Kernels,
     kernel_places: Arc<Semaphore>,
-    /// How many kernels are connected.
-    kernel_gauge: IntGauge,
     tickets: Tickets,
     limits: HubLimits,
 }
@@ -137,16 +132,19 @@ impl Hub {
         let arbiters: Vec<_> = (0..available_parallelism().map_or(1, NonZero::get).min(MAX_ARBITERS))
             .map(|_| Arbiter::new().handle())
             .collect();
-        let metrics = Metrics::new()?;
+        let pool = Arc::new(Pool::new(0)?);
+        let exposition = Exposition::new(Arc::clone(&pool), limits.max_metrics_widgets)?;
+        let counts = Arc::clone(exposition.server());
+        let metrics = Metrics::new(exposition);
         Ok(Self(Arc::new(Inner {
             kinds,
             registry: Registry::default(),
             kernels: Kernels::default(),
             kernel_places: Arc::new(Semaphore::new(limits.max_kernels)),
-            kernel_gauge: metrics.kernels(),
             tickets: Tickets::new(),
             metrics: Metrics::start_in_arbiter(&arbiters[0], |_| metrics),
-            pool: Arc::new(Pool::new(0)?),
+            counts,
+            pool,
             arbiters,
             next_arbiter: AtomicUsize::new(0),
             places: Arc::new(Semaphore::new(limits.max_widgets)),
@@ -242,7 +240,8 @@ impl Hub {
             return Err(CreateError::Exists(id));
         }
 
-        let register = Register { widget: id.clone(), kind: kind.clone() };
+        let shared = Arc::new(Shared::new(id, kind, owner, options, traits));
+        let register = Register(Arc::clone(&shared));
         let metrics = inner.metrics.send(register).await.map_err(|_| CreateError::Stopping)?;
         let around = Surroundings {
             pool: Arc::clone(&inner.pool),
@@ -250,7 +249,6 @@ impl Hub {
             metrics,
             limits: inner.limits.widget,
         };
-        let shared = Arc::new(Shared::new(id, kind, owner, options, traits));
         let for_actor = Arc::clone(&shared);
         let widget = Widget::start_in_arbiter(self.arbiter(), move |_| Widget::new(for_actor, around, place));
         Ok(WidgetHandle::new(shared, widget))
@@ -267,13 +265,13 @@ impl Hub {
     /// When as many kernels are connected as may be.
     pub(crate) fn admit_kernel(&self) -> Result<Admission, Refusal> {
         let permit = Arc::clone(&self.0.kernel_places).try_acquire_owned().map_err(|_| {
+            self.0.counts.refused(Reason::Limit);
             let max = self.0.limits.max_kernels;
             let message =
                 format!("the server has {max} kernels, which is the limit (--max-kernels): end one of them");
             Refusal::of_connection("max_kernels", message, close_code::TRY_LATER)
         })?;
-        self.0.kernel_gauge.inc();
-        Ok(Admission { _permit: permit, gauge: self.0.kernel_gauge.clone() })
+        Ok(Admission { _permit: permit, _counted: self.0.counts.kernel() })
     }
 
     /// The kernel of a session, started if it is a new one.
@@ -309,9 +307,14 @@ impl Hub {
         handle.addr().send(GetReport).await.ok()
     }
 
-    /// All metrics in Prometheus' text format; `None` when the server stops.
-    pub async fn scrape(&self) -> Option<String> {
-        match self.0.metrics.send(Scrape).await {
+    /// The counts of the server as a whole.
+    pub fn counts(&self) -> &Arc<ServerMetrics> {
+        &self.0.counts
+    }
+
+    /// All metrics as text; `None` when the server stops.
+    pub async fn scrape(&self, format: Format) -> Option<String> {
+        match self.0.metrics.send(Scrape(format)).await {
             Ok(Ok(text)) => Some(text),
             Ok(Err(error)) => {
                 tracing::error!(%error, "metrics cannot be written");

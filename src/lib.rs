@@ -16,6 +16,7 @@
 //! |---|---|
 //! | [`frame`], [`event`], [`traits`], [`stats`] | the words: pixels, what users do, what is set, what is measured |
 //! | [`pacing`], [`delivery`], [`sizing`], [`clock`] | what computes, without a runtime or a network: credits, who gets what, sizes, clocks |
+//! | [`tiles`] | which parts of a frame changed, and when |
 //! | [`encode`] | pixels to images, on a pool |
 //! | [`render`] | what a widget's author writes, and the demo widgets |
 //! | [`protocol`] | the messages on the wire, and the checks on what comes in |
@@ -25,22 +26,27 @@
 //! | [`config`], [`server`], `runtime_file`, `usage` | from flags to a listening address, telling others of it, and noticing that nobody needs it |
 
 mod actors;
+pub mod adaptation;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod delivery;
 pub mod encode;
 pub mod event;
 pub mod frame;
 pub mod handle;
 pub mod hub;
+pub mod metrics;
 pub mod pacing;
 mod panic;
+pub mod presence;
 pub mod protocol;
 pub mod render;
 mod runtime_file;
 pub mod server;
 pub mod sizing;
 pub mod stats;
+pub mod tiles;
 pub mod traits;
 mod usage;
 mod web;

@@ -9,17 +9,32 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::adaptation::Reduction;
+
+/// A frame as it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sent {
+    /// The number of the widget's frame.
+    pub frame: u64,
+    /// Whether it only makes the frame before it exact. Such frames do not count in the statistics.
+    pub settle: bool,
+    /// What it was reduced to.
+    pub reduction: Reduction,
+    /// The length of its images.
+    pub bytes: u64,
+    /// How long its encode took.
+    pub encoding: Duration,
+}
+
 /// A frame that was sent and is not yet confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InFlight {
     /// The index that the view confirms it with; 1, 2, 3, … for each view.
     pub index: u64,
-    /// The number of the widget's frame.
-    pub frame: u64,
-    /// Whether it only makes the frame before it exact. Such frames do not count in the statistics.
-    pub settle: bool,
     /// When it was handed to the socket.
     pub sent_at: Instant,
+    /// The frame.
+    pub sent: Sent,
 }
 
 /// A confirmation that breaks the protocol.
@@ -90,9 +105,9 @@ impl Pacing {
     }
 
     /// Notes that a frame is sent now; returns its index.
-    pub fn sent(&mut self, frame: u64, settle: bool, now: Instant) -> u64 {
+    pub fn sent(&mut self, sent: Sent, now: Instant) -> u64 {
         self.last_sent += 1;
-        self.in_flight.push_back(InFlight { index: self.last_sent, frame, settle, sent_at: now });
+        self.in_flight.push_back(InFlight { index: self.last_sent, sent_at: now, sent });
         self.last_sent
     }
 
@@ -146,10 +161,14 @@ mod tests {
 
     const DEADLINE: Duration = Duration::from_secs(10);
 
+    fn number(frame: u64) -> Sent {
+        Sent { frame, settle: false, reduction: Reduction::NONE, bytes: 1000, encoding: Duration::ZERO }
+    }
+
     fn sent(frames: u64) -> (Pacing, Instant) {
         let (mut pacing, now) = (Pacing::new(2, DEADLINE), Instant::now());
         for frame in 1..=frames {
-            assert_eq!(pacing.sent(100 + frame, false, now), frame);
+            assert_eq!(pacing.sent(number(100 + frame), now), frame);
         }
         (pacing, now)
     }
@@ -158,7 +177,7 @@ mod tests {
     fn a_confirmation_gives_back_a_credit_for_its_frame_and_each_before_it() {
         let (mut pacing, _) = sent(3);
         let confirmed = pacing.confirm(2).unwrap();
-        assert_eq!(confirmed.iter().map(|frame| frame.frame).collect::<Vec<_>>(), [101, 102]);
+        assert_eq!(confirmed.iter().map(|frame| frame.sent.frame).collect::<Vec<_>>(), [101, 102]);
         assert_eq!(pacing.in_flight(), 1);
     }
 
@@ -178,7 +197,7 @@ mod tests {
         assert_eq!(pacing.check(start + DEADLINE / 2), Verdict::Wait(Some(start + DEADLINE)));
         assert_eq!(pacing.check(start + DEADLINE), Verdict::Refill(2));
         assert_eq!(pacing.check(start + DEADLINE), Verdict::Wait(None));
-        pacing.sent(103, false, start + DEADLINE);
+        pacing.sent(number(103), start + DEADLINE);
         assert_eq!(pacing.check(start + 2 * DEADLINE), Verdict::Drop);
     }
 
@@ -187,7 +206,7 @@ mod tests {
         let (mut pacing, start) = sent(2);
         assert_eq!(pacing.check(start + DEADLINE), Verdict::Refill(2));
         assert_eq!(pacing.confirm(1), Ok(vec![]));
-        pacing.sent(103, false, start + DEADLINE);
+        pacing.sent(number(103), start + DEADLINE);
         assert_eq!(pacing.check(start + 2 * DEADLINE), Verdict::Refill(1));
     }
 

@@ -25,7 +25,7 @@ use crate::{
     usage::Usage,
     web::{
         auth::key::AccessKey,
-        routes::{Site, configure},
+        routes::{Site, configure, configure_metrics},
     },
 };
 
@@ -43,6 +43,14 @@ pub enum ServeError {
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {error}; choose another with --listen, port 0 picks a free one")]
     Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system says.
+        error: io::Error,
+    },
+    /// The address of the metrics cannot be listened on.
+    #[error("cannot serve the metrics on {address}: {error}; choose another with --metrics-listen")]
+    ListenMetrics {
         /// The address.
         address: SocketAddr,
         /// What the operating system says.
@@ -107,6 +115,8 @@ pub struct Running {
     usage: Usage,
     /// The server ends when nobody used it for so long.
     exit_when_unused: Option<Duration>,
+    /// Where the metrics are served besides, if they are.
+    pub metrics: Option<MetricsServer>,
     http: ServerHandle,
     /// Ends when the HTTP server does.
     done: actix_web::rt::task::JoinHandle<io::Result<()>>,
@@ -190,12 +200,14 @@ impl Server {
             usage: usage.clone(),
             base_url: config.base_url.clone(),
             key: key.clone(),
+            metrics_token: config.metrics_token.clone().map(AccessKey::new),
             // Cookies of one host are shared by its ports.
             cookie: format!("framehub-{}", address.port()),
             allow_origins: config.allow_origins.clone(),
             inbound: config.inbound_limits(),
             kernel_inbound: config.kernel_inbound_limits(),
         });
+        let metrics = config.metrics_listen.map(|address| serve_metrics(address, hub.clone())).transpose()?;
         let reap_after = 2 * config.deadline + REAP_AFTER;
         let http = HttpServer::new(move || App::new().configure(configure(site.clone())))
             .on_connect(move |connection, _| tune(connection, reap_after))
@@ -212,6 +224,7 @@ impl Server {
             runtime_file,
             usage,
             exit_when_unused: config.exit_when_unused,
+            metrics,
             http: http.handle(),
             done: actix_web::rt::spawn(http),
         })
@@ -245,6 +258,9 @@ impl Running {
         drop(self.runtime_file);
         self.hub.shut_down();
         self.http.stop(true).await;
+        if let Some(metrics) = self.metrics {
+            metrics.http.stop(false).await;
+        }
         self.hub.stop_arbiters();
         Ok(self.done.await.map_err(io::Error::other)??)
     }
@@ -256,6 +272,28 @@ async fn unused(usage: &Usage, limit: Option<Duration>) {
         Some(limit) => usage.unused_for(limit).await,
         None => std::future::pending().await,
     }
+}
+
+/// The address of the metrics alone.
+pub struct MetricsServer {
+    /// The address it listens on.
+    pub address: SocketAddr,
+    http: ServerHandle,
+}
+
+/// Serves the metrics, and nothing else, on an address of their own.
+fn serve_metrics(address: SocketAddr, hub: Hub) -> Result<MetricsServer, ServeError> {
+    let listen = |error| ServeError::ListenMetrics { address, error };
+    let listener = TcpListener::bind(address).map_err(listen)?;
+    let address = listener.local_addr().map_err(listen)?;
+    let http = HttpServer::new(move || App::new().configure(configure_metrics(hub.clone())))
+        .disable_signals()
+        .workers(1)
+        .listen(listener)?
+        .run();
+    let handle = http.handle();
+    actix_web::rt::spawn(http);
+    Ok(MetricsServer { address, http: handle })
 }
 
 /// The key that the configuration asks for.

@@ -82,6 +82,13 @@ pub fn fit(frame: (u32, u32), view: (u32, u32)) -> (u32, u32) {
     (side(frame.0, view.0), side(frame.1, view.1))
 }
 
+/// A size of which only so many percent of each side are sent; at least 1 pixel.
+pub fn reduced((width, height): (u32, u32), percent: u8) -> (u32, u32) {
+    let side = |pixels: u32| (u64::from(pixels) * u64::from(percent)).div_ceil(100).max(1);
+    let side = |pixels| u32::try_from(side(pixels)).unwrap_or(u32::MAX);
+    (side(width), side(height))
+}
+
 /// How positions in a view's logical pixels become positions in the widget's: the view shows the widget whole, centred.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mapping {
@@ -104,6 +111,11 @@ impl Mapping {
     /// Where the view's `(x, y)` lies in the widget.
     pub fn position(&self, x: f64, y: f64) -> (f64, f64) {
         ((x - self.left) * self.scale, (y - self.top) * self.scale)
+    }
+
+    /// Where the widget's `(x, y)` lies in the view.
+    pub fn back(&self, x: f64, y: f64) -> (f64, f64) {
+        (x / self.scale + self.left, y / self.scale + self.top)
     }
 
     /// Moves an event's positions into the widget. Wheel deltas are in the user's pixels and stay as they are.
@@ -228,6 +240,18 @@ mod tests {
             let y = (view.1 - widget.1 * shown) / 2.0 + feature.1 * widget.1 * shown;
             let (x, y) = Mapping::new(view, widget).position(x, y);
             prop_assert!((x - feature.0 * widget.0).abs() < 1e-6 && (y - feature.1 * widget.1).abs() < 1e-6);
+        }
+
+        #[test]
+        fn a_position_lies_in_the_view_where_it_came_from(
+            widget in (10.0..3000.0f64, 10.0..3000.0f64),
+            view in (10.0..3000.0f64, 10.0..3000.0f64),
+            at in (-500.0..3000.0f64, -500.0..3000.0f64),
+        ) {
+            let mapping = Mapping::new(view, widget);
+            let (x, y) = mapping.position(at.0, at.1);
+            let (x, y) = mapping.back(x, y);
+            prop_assert!((x - at.0).abs() < 1e-6 && (y - at.1).abs() < 1e-6);
         }
     }
 }

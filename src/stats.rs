@@ -21,6 +21,22 @@ pub struct StatsSummary {
     pub fps: f64,
 }
 
+impl StatsSummary {
+    /// Each number with its name.
+    #[expect(clippy::cast_precision_loss, reason = "counts of frames stay far below 2^52")]
+    pub fn named(&self) -> [(&'static str, f64); 7] {
+        [
+            ("sent_frames", self.sent_frames as f64),
+            ("confirmed_frames", self.confirmed_frames as f64),
+            ("roundtrip", self.roundtrip),
+            ("delivery", self.delivery),
+            ("img_encoding", self.img_encoding),
+            ("b64_encoding", self.b64_encoding),
+            ("fps", self.fps),
+        ]
+    }
+}
+
 /// Sums behind [`StatsSummary`]. Indexes rise; each index counts once, so that a widget's frame that goes to several views
 /// is sent when the first of them gets it and confirmed when the first of them confirms it.
 #[derive(Debug, Clone, Default)]

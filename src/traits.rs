@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// The traits of a widget. Names, defaults and ranges are those of the seed, `jupyter_rfb`.
+/// The traits of a widget. Names, defaults and ranges are those of `jupyter_rfb`, which does not have the last two.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Traits {
     /// Preferred width, a CSS length. Default `500px`.
@@ -26,6 +26,10 @@ pub struct Traits {
     pub is_minimizable: bool,
     /// Whether the title bar has a button that closes the view. Default false.
     pub is_closable: bool,
+    /// Whether views on slow links are sent less quality and fewer pixels while the picture moves. Default true.
+    pub adaptive: bool,
+    /// Whether views show where the pointers of the others are. Default false.
+    pub show_pointers: bool,
 }
 
 impl Default for Traits {
@@ -41,6 +45,8 @@ impl Default for Traits {
             has_titlebar: false,
             is_minimizable: false,
             is_closable: false,
+            adaptive: true,
+            show_pointers: false,
         }
     }
 }
@@ -99,9 +105,12 @@ impl Traits {
             "has_titlebar" => self.has_titlebar = boolean(value)?,
             "is_minimizable" => self.is_minimizable = boolean(value)?,
             "is_closable" => self.is_closable = boolean(value)?,
+            "adaptive" => self.adaptive = boolean(value)?,
+            "show_pointers" => self.show_pointers = boolean(value)?,
             _ => {
                 return Err("there is no such trait: use css_width, css_height, resizable, quality, \
-                    max_buffered_frames, cursor, title, has_titlebar, is_minimizable or is_closable"
+                    max_buffered_frames, cursor, title, has_titlebar, is_minimizable, is_closable, adaptive or \
+                    show_pointers"
                     .to_owned());
             }
         }

@@ -4,6 +4,8 @@
  *
  * Attributes, besides those of `view/element.js`: `widget` (its id), `base` (the server's address, where it is another
  * one than this module's), `frames` ("base64" for networks that carry no bytes), `lazy` (connects only while it is on screen).
+ *
+ * Methods: `takeControl` and `releaseControl`; what came of it tells the event `framehub-sharing`.
  */
 
 import { bind } from "./client/binding.js";
@@ -65,6 +67,16 @@ export class ConnectedView extends FrameView {
     if (!this.#placed) return;
     this.#end();
     this.#start();
+  }
+
+  /** Takes the control: nobody else acts in the widget until it is released. The server refuses while another view holds it. */
+  takeControl() {
+    this.#client?.send({ type: "control", action: "take" });
+  }
+
+  /** Lets all who may act do so again. */
+  releaseControl() {
+    this.#client?.send({ type: "control", action: "release" });
   }
 
   /** The connection; null while no widget is named. */

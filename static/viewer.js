@@ -1,6 +1,7 @@
 /** The page of one widget: the view, large, and what one does with it. */
 
 import { BASE, widget } from "./pages/api.js";
+import { SharingTools } from "./pages/sharing.js";
 import "./view.js";
 
 /** @import { ConnectedView } from "./view.js" */
@@ -21,7 +22,6 @@ const STATES = {
 
 const id = decodeURIComponent(location.pathname.split("/").at(-1) ?? "");
 const query = new URLSearchParams(location.search);
-const watching = query.get("role") === "watch";
 
 const title = by("title");
 const state = by("state");
@@ -32,26 +32,26 @@ const snapshot = /** @type {HTMLAnchorElement} */ (by("snapshot"));
 
 const view = /** @type {ConnectedView} */ (document.createElement("framehub-view"));
 view.fit = query.get("size") === "traits" ? "traits" : "fill";
-view.interactive = !watching;
+view.interactive = query.get("role") !== "watch";
 view.setAttribute("widget", id);
 if (query.get("frames") === "base64") view.setAttribute("frames", "base64");
 
-let views = 1;
-
+new SharingTools(view, {
+  others: by("others"),
+  whyNot: by("why-not"),
+  problem: by("problem"),
+  control: /** @type {HTMLButtonElement} */ (by("control")),
+  pointers: /** @type {HTMLButtonElement} */ (by("pointers")),
+});
 view.addEventListener("framehub-traits", () => entitle(view.traits.title));
 view.addEventListener("framehub-status", (event) => {
   const status = /** @type {CustomEvent<Status>} */ (event).detail;
   state.dataset.state = status.state;
-  showState();
-});
-view.addEventListener("framehub-server-status", (event) => {
-  views = /** @type {CustomEvent<{views: number}>} */ (event).detail.views;
-  showState();
+  state.textContent = STATES[status.state] ?? "";
 });
 view.addEventListener("framehub-resize", showFit);
 view.addEventListener("framehub-hud", () => hud.setAttribute("aria-pressed", String(view.hud)));
 
-by("role").hidden = !watching;
 /** @type {HTMLAnchorElement} */ (by("second")).href = location.href;
 hud.title = "Statistics (Alt+H)";
 hud.addEventListener("click", () => (view.hud = !view.hud));
@@ -108,12 +108,6 @@ function entitle(text) {
   title.textContent = shown;
   document.title = shown ? `${shown} – FrameHub` : "FrameHub";
   snapshot.download = `${shown || "snapshot"}.png`;
-}
-
-function showState() {
-  const name = state.dataset.state ?? "connecting";
-  const others = name === "live" && views > 1 ? `, ${views} views` : "";
-  state.textContent = (STATES[name] ?? "") + others;
 }
 
 /** @param {Event} [event] the user's own resizing, after which the view neither fills nor follows the traits */

@@ -8,6 +8,7 @@
 pub mod browsers;
 pub mod pictures;
 pub mod process;
+pub mod workloads;
 
 use std::time::Instant;
 

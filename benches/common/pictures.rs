@@ -73,6 +73,23 @@ impl Picture {
     }
 }
 
+/// Four pictures of which each takes as long to encode: a plot above a smooth one, moved up by a quarter of the height from
+/// one to the next.
+pub fn reel((width, height): (u32, u32)) -> Vec<Frame> {
+    let bytes = (width * height * 3) as usize;
+    let mut pixels = [
+        &Picture::Plot.rgb(width, height).pixels()[..bytes / 2],
+        &Picture::Smooth.rgb(width, height).pixels()[bytes / 2..],
+    ]
+    .concat();
+    (0..4)
+        .map(|_| {
+            pixels.rotate_left(bytes / 4);
+            Frame::rgb8(width, height, pixels.clone()).expect("as many pixels as the size says")
+        })
+        .collect()
+}
+
 /// Computes colours from coordinates in 0..1 across the picture's height.
 fn each_pixel(width: u32, height: u32, mut color: impl FnMut(f32, f32) -> [f32; 3]) -> Vec<u8> {
     let mut pixels = Vec::with_capacity(width as usize * height as usize * 3);

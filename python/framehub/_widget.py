@@ -44,6 +44,8 @@ _SERVER_TRAITS = (
     "has_titlebar",
     "is_minimizable",
     "is_closable",
+    "adaptive",
+    "show_pointers",
 )
 _STATS = ("sent_frames", "confirmed_frames", "roundtrip", "delivery", "img_encoding", "b64_encoding", "fps")
 _SERVER_TIMEOUT = 30.0
@@ -68,6 +70,8 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
     - `cursor`: a CSS cursor ("default").
     - `title`, `has_titlebar`, `is_minimizable`, `is_closable`: of the title bar ("", False, False, False). The title
       is also what screen readers say.
+    - `adaptive`: whether views on slow links are sent less quality and fewer pixels while the picture moves (True).
+    - `show_pointers`: whether views show where the pointers of the others are (False).
 
     Any number of views can show a widget: one in each cell that displays it, and browser tabs at its `url`.
     """
@@ -87,6 +91,8 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
     has_titlebar = Bool(False).tag(sync=True)
     is_minimizable = Bool(False).tag(sync=True)
     is_closable = Bool(False).tag(sync=True)
+    adaptive = Bool(True)
+    show_pointers = Bool(False)
 
     # The class of the picture beside the view, by which the page finds it.
     _picture_class = Unicode("").tag(sync=True)

@@ -28,11 +28,19 @@ mod tests {
 
     use super::*;
     use crate::encode::testing::frame;
-    use crate::encode::{Codec, Variant, encode};
+    use crate::encode::{Codec, Variant, whole};
     use crate::frame::PixelFormat;
 
     fn part(bytes: &'static [u8]) -> Part {
-        Part { x: 0, y: 0, width: 1, height: 1, mimetype: "image/png", bytes: Bytes::from_static(bytes) }
+        Part {
+            x: 0,
+            y: 0,
+            width: 1,
+            height: 1,
+            lossless: true,
+            mimetype: "image/png",
+            bytes: Bytes::from_static(bytes),
+        }
     }
 
     #[test]
@@ -44,7 +52,7 @@ mod tests {
     #[test]
     fn a_variant_with_base64_has_the_image_as_a_data_uri() {
         let variant = Variant { width: 30, height: 20, codec: Codec::Jpeg { quality: 80 }, base64: true };
-        let encoded = encode(&frame(PixelFormat::Rgba8, 30, 20), variant).unwrap();
+        let encoded = whole(&frame(PixelFormat::Rgba8, 30, 20), variant).unwrap();
         let uri = encoded.base64.unwrap();
         let text = uri.strip_prefix("data:image/jpeg;base64,").unwrap();
         assert_eq!(STANDARD.decode(text).unwrap(), encoded.parts[0].bytes);

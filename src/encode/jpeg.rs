@@ -61,7 +61,7 @@ mod c_library {
     use bytes::Bytes;
     use turbojpeg::{Compressor, Image, PixelFormat as Layout, Subsamp, compressed_buf_len};
 
-    use crate::encode::{EncodeError, Pixels, trim};
+    use crate::encode::{EncodeError, Pixels, scratch::trim};
     use crate::frame::PixelFormat;
 
     thread_local! {

@@ -2,25 +2,31 @@
 //!
 //! Everything that knows a codec is in here, and nothing in here knows a widget, a view or a runtime:
 //!
-//! - [`encode()`] makes the image of one [`Variant`] of a frame: it scales, drops the alpha channel, compresses.
+//! - [`encode()`] makes the images of some tiles of one [`Variant`] of a frame: it scales, drops the alpha channel, compresses.
 //! - [`snapshot()`] makes a file of a frame, at full quality.
 //! - [`Pool`] runs such work on the machine's cores, in the order in which it was asked for.
 
-use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use crate::frame::{Frame, PixelFormat};
+use crate::{
+    frame::{Frame, PixelFormat},
+    tiles::{Grid, Rect, TileSet},
+};
 
+mod content;
 mod data_uri;
 mod jpeg;
 mod opaque;
+mod plan;
 mod png;
 mod pool;
 mod resize;
+mod scratch;
 mod snapshot;
+mod strips;
 #[cfg(test)]
 mod testing;
 
@@ -51,18 +57,23 @@ pub enum Codec {
     },
     /// PNG: exact.
     Png,
+    /// Flat, graphic parts of the image as PNG, which there is as small as JPEG, quicker and exact; the others as JPEG.
+    ByContent {
+        /// Of the JPEG parts, as above.
+        quality: u8,
+    },
 }
 
-/// An encoded frame. The parts together are the whole image.
+/// An encoded frame, or some tiles of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Encoded {
     /// Width of the whole image in physical pixels.
     pub width: u32,
     /// Height of the whole image in physical pixels.
     pub height: u32,
-    /// Whether the image has exactly the pixels of the (scaled) frame.
+    /// Whether all parts have exactly the pixels of the (scaled) frame.
     pub lossless: bool,
-    /// The images to draw, at least one.
+    /// The images to draw, in this order: two may overlap. At least one; each is made of whole tiles.
     pub parts: Vec<Part>,
     /// `data:<mimetype>;base64,<the bytes of all parts>`, when the variant asks for it.
     pub base64: Option<ByteString>,
@@ -70,6 +81,18 @@ pub struct Encoded {
     pub encode_time: Duration,
     /// How long making `base64` took; zero without.
     pub base64_time: Duration,
+}
+
+impl Encoded {
+    /// Bytes of all images.
+    pub fn len(&self) -> u64 {
+        self.parts.iter().map(|part| part.bytes.len() as u64).sum()
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
 }
 
 /// A rectangle of an encoded frame.
@@ -83,6 +106,8 @@ pub struct Part {
     pub width: u32,
     /// Height in physical pixels.
     pub height: u32,
+    /// Whether it has exactly the pixels of the (scaled) frame.
+    pub lossless: bool,
     /// `image/jpeg` or `image/png`.
     pub mimetype: &'static str,
     /// The image file.
@@ -95,6 +120,9 @@ pub enum EncodeError {
     /// The frame has no pixels.
     #[error("a frame without pixels cannot be encoded: skip empty frames")]
     Empty,
+    /// No tile is asked for.
+    #[error("none of the frame's tiles is to be encoded: ask for those that changed, or send nothing")]
+    NoTiles,
     /// The variant has no pixels, or more than the frame.
     #[error(
         "a frame of {frame_width} × {frame_height} pixels cannot be encoded as {width} × {height}: \
@@ -147,11 +175,24 @@ pub enum EncodeError {
     Panicked(String),
 }
 
-/// Encodes `frame` as `variant`: one part that covers everything.
+impl Part {
+    /// Where it lies in the frame.
+    pub fn rect(&self) -> Rect {
+        Rect { x: self.x, y: self.y, width: self.width, height: self.height }
+    }
+}
+
+/// Encodes some tiles of `frame` as `variant`; [`whole`] is all of them. The tiles are those of the variant's size.
+/// Inside a [`Pool`], `cores` threads may share the work.
 ///
 /// # Errors
-/// When the frame is empty, when the variant is not one of this frame, or when a codec fails.
-pub fn encode(frame: &Frame, variant: Variant) -> Result<Encoded, EncodeError> {
+/// When the frame or the set of tiles is empty, when the variant is not one of this frame, or when a codec fails.
+pub fn encode(
+    frame: &Frame,
+    variant: Variant,
+    tiles: &TileSet,
+    cores: usize,
+) -> Result<Encoded, EncodeError> {
     let Variant { width, height, codec, base64 } = variant;
     if frame.is_empty() {
         return Err(EncodeError::Empty);
@@ -164,53 +205,32 @@ pub fn encode(frame: &Frame, variant: Variant) -> Result<Encoded, EncodeError> {
             frame_height: frame.height(),
         });
     }
-    if let Codec::Jpeg { quality } = codec
+    if tiles.is_empty() {
+        return Err(EncodeError::NoTiles);
+    }
+    if let Codec::Jpeg { quality } | Codec::ByContent { quality } = codec
         && !(1..=99).contains(&quality)
     {
         return Err(EncodeError::Quality(quality));
     }
-    let codec = match codec {
-        Codec::Jpeg { .. } if width.max(height) > jpeg::MAX_SIDE => Codec::Png,
-        codec => codec,
-    };
 
     let started = Instant::now();
-    let (mimetype, bytes) =
-        SCRATCH.with_borrow_mut(|scratch| compress(frame, width, height, codec, scratch))?;
+    let parts = plan::carry_out(Pixels::of(frame), Grid::new(width, height), codec, tiles, cores)?;
     let encode_time = started.elapsed();
-    let parts = vec![Part { x: 0, y: 0, width, height, mimetype, bytes }];
 
     let started = Instant::now();
     let base64 = base64.then(|| data_uri::data_uri(&parts));
     let base64_time = if base64.is_some() { started.elapsed() } else { Duration::ZERO };
-    Ok(Encoded { width, height, lossless: codec == Codec::Png, parts, base64, encode_time, base64_time })
+    let lossless = parts.iter().all(|part| part.lossless);
+    Ok(Encoded { width, height, lossless, parts, base64, encode_time, base64_time })
 }
 
-/// Scales and compresses; answers the mimetype and the file.
-fn compress(
-    frame: &Frame,
-    width: u32,
-    height: u32,
-    codec: Codec,
-    scratch: &mut Scratch,
-) -> Result<(&'static str, Bytes), EncodeError> {
-    let filter = match codec {
-        Codec::Jpeg { .. } => resize::Filter::Fast,
-        Codec::Png => resize::Filter::Best,
-    };
-    let pixels = Pixels::of(frame);
-    let pixels = if (pixels.width, pixels.height) == (width, height) {
-        pixels
-    } else {
-        scratch.scaler.scale(pixels, width, height, filter)?
-    };
-    let compressed = match codec {
-        Codec::Jpeg { quality } => ("image/jpeg", jpeg::encode(pixels, quality)?),
-        Codec::Png => ("image/png", png::encode(opaque::opaque(pixels, &mut scratch.opaque))?),
-    };
-    scratch.scaler.trim();
-    trim(&mut scratch.opaque);
-    Ok(compressed)
+/// Encodes all of `frame`, on the calling thread alone.
+///
+/// # Errors
+/// As [`encode()`].
+pub fn whole(frame: &Frame, variant: Variant) -> Result<Encoded, EncodeError> {
+    encode(frame, variant, &TileSet::full(Grid::new(variant.width, variant.height).len()), 1)
 }
 
 /// Borrowed pixels on their way through the steps: a frame's, or a scratch buffer's. Holds exactly
@@ -228,33 +248,16 @@ impl<'a> Pixels<'a> {
         Self { format: frame.format(), width: frame.width(), height: frame.height(), bytes: frame.pixels() }
     }
 
+    /// Some of the rows.
+    fn rows(self, first: u32, height: u32) -> Self {
+        let row = self.width as usize * self.format.channels();
+        let bytes = &self.bytes[first as usize * row..][..height as usize * row];
+        Self { height, bytes, ..self }
+    }
+
     /// What a codec said, as an error about these pixels.
     fn failed(&self, codec: &'static str, reason: impl std::fmt::Display) -> EncodeError {
         EncodeError::Codec { codec, width: self.width, height: self.height, reason: reason.to_string() }
-    }
-}
-
-/// What a thread keeps from frame to frame, so that a frame costs no allocation but that of its encoded bytes.
-#[derive(Default)]
-struct Scratch {
-    /// Scales, into a buffer of its own.
-    scaler: resize::Scaler,
-    /// Pixels without their alpha channel.
-    opaque: Vec<u8>,
-}
-
-thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
-}
-
-/// The largest scratch buffer that a thread keeps, in bytes: ample for 3840 × 2160 RGBA, so that only a rare huge frame
-/// has to allocate, and does not occupy memory for ever after.
-const MAX_KEPT: usize = 64 << 20;
-
-/// Lets go of a scratch buffer that has become too large to keep.
-fn trim(buffer: &mut Vec<u8>) {
-    if buffer.capacity() > MAX_KEPT {
-        *buffer = Vec::new();
     }
 }
 
@@ -270,7 +273,7 @@ mod tests {
     #[test]
     fn one_part_covers_the_whole_image() {
         for codec in [Codec::Jpeg { quality: 80 }, Codec::Png] {
-            let encoded = encode(&frame(PixelFormat::Rgb8, 40, 30), variant(40, 30, codec)).unwrap();
+            let encoded = whole(&frame(PixelFormat::Rgb8, 40, 30), variant(40, 30, codec)).unwrap();
             let [part] = &encoded.parts[..] else { panic!("{} parts", encoded.parts.len()) };
             assert_eq!((encoded.width, encoded.height), (40, 30));
             assert_eq!((part.x, part.y, part.width, part.height), (0, 0, 40, 30));
@@ -282,8 +285,8 @@ mod tests {
     #[test]
     fn only_png_says_that_it_is_lossless() {
         let frame = frame(PixelFormat::Gray8, 9, 9);
-        let png = encode(&frame, variant(9, 9, Codec::Png)).unwrap();
-        let jpeg = encode(&frame, variant(9, 9, Codec::Jpeg { quality: 99 })).unwrap();
+        let png = whole(&frame, variant(9, 9, Codec::Png)).unwrap();
+        let jpeg = whole(&frame, variant(9, 9, Codec::Jpeg { quality: 99 })).unwrap();
         assert_eq!((png.lossless, png.parts[0].mimetype), (true, "image/png"));
         assert_eq!((jpeg.lossless, jpeg.parts[0].mimetype), (false, "image/jpeg"));
     }
@@ -293,7 +296,7 @@ mod tests {
         for format in FORMATS {
             for (width, height) in [(1, 1), (63, 65), (64, 1), (127, 129), (128, 5)] {
                 for codec in [Codec::Jpeg { quality: 80 }, Codec::Png] {
-                    let encoded = encode(&frame(format, 128, 130), variant(width, height, codec)).unwrap();
+                    let encoded = whole(&frame(format, 128, 130), variant(width, height, codec)).unwrap();
                     let decoded = decode_rgb(&encoded.parts[0].bytes);
                     assert_eq!((decoded.width(), decoded.height()), (width, height), "{format:?} {codec:?}");
                     assert_eq!((encoded.width, encoded.height), (width, height));
@@ -311,28 +314,18 @@ mod tests {
                 let variant = variant(width, height, Codec::Png);
                 let fresh = {
                     let frame = frame.clone();
-                    std::thread::spawn(move || encode(&frame, variant).unwrap().parts).join().unwrap()
+                    std::thread::spawn(move || whole(&frame, variant).unwrap().parts).join().unwrap()
                 };
-                assert_eq!(encode(&frame, variant).unwrap().parts, fresh, "{format:?} {width} × {height}");
+                assert_eq!(whole(&frame, variant).unwrap().parts, fresh, "{format:?} {width} × {height}");
             }
         }
-    }
-
-    #[test]
-    fn scratch_memory_is_kept_up_to_a_bound() {
-        let mut usual = Vec::with_capacity(1000);
-        let mut huge = Vec::with_capacity(MAX_KEPT + 1);
-        trim(&mut usual);
-        trim(&mut huge);
-        assert!(usual.capacity() >= 1000);
-        assert_eq!(huge.capacity(), 0);
     }
 
     #[test]
     fn an_image_too_long_for_jpeg_becomes_a_png() {
         let long = jpeg::MAX_SIDE + 1;
         let frame = frame(PixelFormat::Gray8, 2, long);
-        let encoded = encode(&frame, variant(2, long, Codec::Jpeg { quality: 80 })).unwrap();
+        let encoded = whole(&frame, variant(2, long, Codec::Jpeg { quality: 80 })).unwrap();
         assert!(encoded.lossless);
         assert_eq!(encoded.parts[0].mimetype, "image/png");
         assert_eq!(decode_rgb(&encoded.parts[0].bytes).into_raw(), rgb(&frame));
@@ -341,14 +334,14 @@ mod tests {
     #[test]
     fn an_empty_frame_is_refused() {
         let frame = Frame::rgb8(0, 4, Vec::new()).unwrap();
-        assert_eq!(encode(&frame, variant(0, 4, Codec::Png)), Err(EncodeError::Empty));
+        assert_eq!(whole(&frame, variant(0, 4, Codec::Png)), Err(EncodeError::Empty));
     }
 
     #[test]
     fn a_variant_that_is_empty_or_larger_than_the_frame_is_refused() {
         let frame = frame(PixelFormat::Rgb8, 8, 6);
         for (width, height) in [(0, 6), (8, 0), (9, 6), (8, 7)] {
-            let error = encode(&frame, variant(width, height, Codec::Png)).unwrap_err();
+            let error = whole(&frame, variant(width, height, Codec::Png)).unwrap_err();
             assert_eq!(error, EncodeError::Size { width, height, frame_width: 8, frame_height: 6 });
             assert!(error.to_string().contains("8 × 6"), "{error}");
         }
@@ -358,7 +351,7 @@ mod tests {
     fn a_jpeg_quality_outside_1_to_99_is_refused() {
         let frame = frame(PixelFormat::Rgb8, 8, 6);
         for quality in [0, 100, 255] {
-            let refused = encode(&frame, variant(8, 6, Codec::Jpeg { quality }));
+            let refused = whole(&frame, variant(8, 6, Codec::Jpeg { quality }));
             assert_eq!(refused, Err(EncodeError::Quality(quality)));
         }
     }

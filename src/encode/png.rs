@@ -43,7 +43,7 @@ mod tests {
             for (width, height) in [(1, 1), (1, 77), (77, 1), (63, 65), (320, 240)] {
                 let frame = frame(format, width, height);
                 let variant = Variant { width, height, codec: Codec::Png, base64: false };
-                let encoded = crate::encode::encode(&frame, variant).unwrap();
+                let encoded = crate::encode::whole(&frame, variant).unwrap();
                 let decoded = decode_rgb(&encoded.parts[0].bytes);
                 assert_eq!((decoded.width(), decoded.height()), (width, height));
                 assert!(decoded.into_raw() == rgb(&frame), "{format:?} {width} × {height} differs");
@@ -55,7 +55,7 @@ mod tests {
     fn grey_frames_are_grey_files_and_colour_frames_have_no_alpha() {
         let color = |format| {
             let variant = Variant { width: 8, height: 8, codec: Codec::Png, base64: false };
-            let encoded = crate::encode::encode(&frame(format, 8, 8), variant).unwrap();
+            let encoded = crate::encode::whole(&frame(format, 8, 8), variant).unwrap();
             image::load_from_memory(&encoded.parts[0].bytes).unwrap().color()
         };
         assert_eq!(color(PixelFormat::Gray8), image::ColorType::L8);

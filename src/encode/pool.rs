@@ -1,15 +1,20 @@
 //! The threads that encode: as many as the machine has cores, for all widgets together.
 //!
-//! Jobs start in the order in which they were handed over. A job that panics costs nobody but itself: its own
+//! Jobs start in the order in which they were handed over. While there are fewer jobs than threads, an encode that is large enough is
+//! shared among the idle ones; under load each has one. A job that panics costs nobody but itself: its own
 //! completion hears of it, and the thread takes the next job. Who hands jobs over bounds their number.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 use super::{EncodeError, Encoded, Variant, encode};
-use crate::{frame::Frame, panic};
+use crate::{frame::Frame, panic, tiles::TileSet};
 
 /// What became of a frame that was handed to [`Pool::encode`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +30,10 @@ pub enum Outcome {
 /// A pool of encoder threads. Dropping it lets the jobs that it holds finish.
 pub struct Pool {
     threads: ThreadPool,
+    /// Jobs that wait or run.
+    jobs: Arc<AtomicUsize>,
+    /// Nanoseconds that jobs took so far.
+    busy: Arc<AtomicU64>,
 }
 
 impl Pool {
@@ -40,20 +49,39 @@ impl Pool {
                 |panic| tracing::error!(message = %panic::message(&*panic), "completion of a job panicked"),
             )
             .build()?;
-        Ok(Self { threads })
+        Ok(Self { threads, jobs: Arc::default(), busy: Arc::default() })
     }
 
-    /// Encodes `frame` as `variant` unless, when its turn comes, `still_wanted` says no. `done` is called exactly once,
+    /// How many threads there are.
+    pub fn threads(&self) -> usize {
+        self.threads.current_num_threads()
+    }
+
+    /// How many jobs wait or run.
+    pub fn jobs(&self) -> usize {
+        self.jobs.load(Ordering::Relaxed)
+    }
+
+    /// How long all jobs took so far, together.
+    pub fn busy(&self) -> Duration {
+        Duration::from_nanos(self.busy.load(Ordering::Relaxed))
+    }
+
+    /// Encodes some tiles of `frame` as `variant` unless, when its turn comes, `still_wanted` says no. `done` is called exactly once,
     /// on one of the pool's threads: it must not block.
     pub fn encode(
         &self,
         frame: Frame,
         variant: Variant,
+        tiles: TileSet,
         still_wanted: impl FnOnce() -> bool + Send + 'static,
         done: impl FnOnce(Outcome) + Send + 'static,
     ) {
+        let (jobs, threads) = (Arc::clone(&self.jobs), self.threads.current_num_threads());
+        // This job is one of those that are counted.
+        let cores = move || 1 + threads.saturating_sub(jobs.load(Ordering::Relaxed));
         self.run(
-            move || still_wanted().then(|| encode(&frame, variant)).transpose(),
+            move || still_wanted().then(|| encode(&frame, variant, &tiles, cores())).transpose(),
             move |result| {
                 done(match result {
                     Ok(Some(encoded)) => Outcome::Encoded(Arc::new(encoded)),
@@ -71,9 +99,15 @@ impl Pool {
         job: impl FnOnce() -> Result<T, EncodeError> + Send + 'static,
         done: impl FnOnce(Result<T, EncodeError>) + Send + 'static,
     ) {
+        let (jobs, busy) = (Arc::clone(&self.jobs), Arc::clone(&self.busy));
+        jobs.fetch_add(1, Ordering::Relaxed);
         self.threads.spawn_fifo(move || {
+            let began = Instant::now();
             let result = catch_unwind(AssertUnwindSafe(job))
                 .unwrap_or_else(|panic| Err(EncodeError::Panicked(panic::message(&*panic).to_owned())));
+            let took = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            busy.fetch_add(took, Ordering::Relaxed);
+            jobs.fetch_sub(1, Ordering::Relaxed);
             done(result);
         });
     }
@@ -82,11 +116,11 @@ impl Pool {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc::{Receiver, channel};
-    use std::time::Duration;
 
     use super::*;
     use crate::encode::Codec;
-    use crate::encode::testing::frame;
+    use crate::encode::testing::{decode_rgb, frame};
+    use crate::encode::whole;
     use crate::frame::PixelFormat;
 
     const VARIANT: Variant = Variant { width: 16, height: 16, codec: Codec::Png, base64: false };
@@ -105,18 +139,25 @@ mod tests {
         Pool::new(1).unwrap().encode(
             small_frame(),
             VARIANT,
+            TileSet::full(1),
             || true,
             move |outcome| sender.send(outcome).unwrap(),
         );
         let Outcome::Encoded(encoded) = next(&outcomes) else { panic!("not encoded") };
-        assert_eq!(encoded.parts, encode(&small_frame(), VARIANT).unwrap().parts);
+        assert_eq!(encoded.parts, whole(&small_frame(), VARIANT).unwrap().parts);
     }
 
     #[test]
     fn a_frame_that_is_no_longer_wanted_is_not_started() {
         let (sender, outcomes) = channel();
         let empty = Frame::gray8(0, 0, Vec::new()).unwrap();
-        Pool::new(1).unwrap().encode(empty, VARIANT, || false, move |outcome| sender.send(outcome).unwrap());
+        Pool::new(1).unwrap().encode(
+            empty,
+            VARIANT,
+            TileSet::full(1),
+            || false,
+            move |outcome| sender.send(outcome).unwrap(),
+        );
         assert_eq!(next(&outcomes), Outcome::Stale);
     }
 
@@ -131,6 +172,7 @@ mod tests {
         pool.encode(
             small_frame(),
             VARIANT,
+            TileSet::full(1),
             move || frame.upgrade().is_some(),
             move |outcome| {
                 sender.send(outcome).unwrap();
@@ -142,10 +184,38 @@ mod tests {
     }
 
     #[test]
+    fn a_large_picture_is_shared_among_idle_threads_and_shows_the_same() {
+        let picture = frame(PixelFormat::Rgb8, 640, 480);
+        let variant = Variant { width: 640, height: 480, codec: Codec::Jpeg { quality: 80 }, base64: false };
+        let decoded = |threads: usize| {
+            let (sender, outcomes) = channel();
+            let pool = Pool::new(threads).unwrap();
+            let tiles = TileSet::full(80);
+            pool.encode(
+                picture.clone(),
+                variant,
+                tiles,
+                || true,
+                move |outcome| sender.send(outcome).unwrap(),
+            );
+            let Outcome::Encoded(encoded) = next(&outcomes) else { panic!("not encoded") };
+            assert_eq!(encoded.parts.len(), 1);
+            decode_rgb(&encoded.parts[0].bytes)
+        };
+        assert!(decoded(3) == decoded(1));
+    }
+
+    #[test]
     fn a_failure_is_told_to_its_own_completion() {
         let (sender, outcomes) = channel();
         let empty = Frame::gray8(0, 0, Vec::new()).unwrap();
-        Pool::new(1).unwrap().encode(empty, VARIANT, || true, move |outcome| sender.send(outcome).unwrap());
+        Pool::new(1).unwrap().encode(
+            empty,
+            VARIANT,
+            TileSet::full(1),
+            || true,
+            move |outcome| sender.send(outcome).unwrap(),
+        );
         assert_eq!(next(&outcomes), Outcome::Failed(EncodeError::Empty));
     }
 
@@ -158,12 +228,19 @@ mod tests {
             pool.encode(
                 small_frame(),
                 VARIANT,
+                TileSet::full(1),
                 move || panic!("round {round}"),
                 move |outcome| {
                     panicked.send(outcome).unwrap();
                 },
             );
-            pool.encode(small_frame(), VARIANT, || true, move |outcome| encoded.send(outcome).unwrap());
+            pool.encode(
+                small_frame(),
+                VARIANT,
+                TileSet::full(1),
+                || true,
+                move |outcome| encoded.send(outcome).unwrap(),
+            );
         }
         for round in 0..3 {
             let panicked = EncodeError::Panicked(format!("round {round}"));

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     encode::Encoded,
     event::{EventKind, ViewId},
+    presence::PointerOf,
     traits::Traits,
 };
 
@@ -33,8 +34,27 @@ pub enum ClientMessage {
     FrameFeedback(FrameFeedback),
     /// The answer to a ping.
     Pong(Pong),
+    /// Asks for a whole frame: what is shown is not what the next frame amends.
+    Refresh,
     /// Asks for the widget's statistics.
     GetStats,
+    /// Takes hold of the control, or lets go of it.
+    Control(ControlAction),
+}
+
+/// What a view does with the control.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ControlAction {
+    /// From now on only this view may act.
+    Take,
+    /// All views that may interact may act again.
+    Release,
+}
+
+#[derive(Deserialize)]
+struct ControlMessage {
+    action: ControlAction,
 }
 
 /// Says that a frame was decoded and drawn.
@@ -44,6 +64,9 @@ pub struct FrameFeedback {
     pub index: u64,
     /// When the frame's message arrived, Unix time on the browser's clock.
     pub localtime: f64,
+    /// Seconds from the arrival until the frame was on the screen's canvas; 0 when the browser does not say.
+    #[serde(default)]
+    pub drawing: f64,
 }
 
 /// Answers a ping.
@@ -72,7 +95,11 @@ pub fn parse(text: &[u8]) -> Result<ClientMessage, Refusal> {
     let kind = match &*head.kind {
         "frame_feedback" => return read(text).map(ClientMessage::FrameFeedback),
         "pong" => return read(text).map(ClientMessage::Pong),
+        "refresh" => return Ok(ClientMessage::Refresh),
         "get_stats" => return Ok(ClientMessage::GetStats),
+        "control" => {
+            return read(text).map(|ControlMessage { action }| ClientMessage::Control(action));
+        }
         "resize" => EventKind::Resize(read(text)?),
         "show" => EventKind::Show,
         "hide" => EventKind::Hide,
@@ -161,6 +188,13 @@ pub enum ServerMessage<'a> {
         message: Option<&'a str>,
         /// How many views the widget has.
         views: usize,
+        /// The view that alone may act; `null` when all may.
+        control: Option<ViewId>,
+    },
+    /// Where the pointers of the other views are, in this view's logical pixels; only while the trait `show_pointers` is on.
+    Pointers {
+        /// All of them.
+        pointers: &'a [PointerOf],
     },
     /// The widget's program prints.
     Print {
@@ -211,6 +245,7 @@ struct FrameHeader<'a> {
     timestamp: f64,
     width: u32,
     height: u32,
+    whole: bool,
     lossless: bool,
     encoding: f64,
     parts: Vec<PartHeader>,
@@ -228,6 +263,19 @@ struct PartHeader {
     bytes: usize,
 }
 
+/// What a frame is to one view.
+#[derive(Debug, Clone, Copy)]
+pub struct Label {
+    /// 1, 2, 3, … for each view.
+    pub index: u64,
+    /// Unix time of sending.
+    pub timestamp: f64,
+    /// Whether it needs nothing that was sent before; else it amends the frame of the index before.
+    pub whole: bool,
+    /// Whether the view then shows exactly what was rendered, in all the pixels that it can show.
+    pub exact: bool,
+}
+
 /// A frame, ready for the wire. The images are shared by all views that need the same.
 #[derive(Debug, Clone)]
 pub enum FrameMessage {
@@ -243,8 +291,9 @@ pub enum FrameMessage {
 }
 
 impl FrameMessage {
-    /// The message that sends an encoded frame as the view's frame `index` at Unix time `timestamp`.
-    pub fn new(encoded: &Encoded, index: u64, timestamp: f64) -> Self {
+    /// The message that sends an encoded frame to a view.
+    pub fn new(encoded: &Encoded, label: Label) -> Self {
+        let Label { index, timestamp, whole, exact } = label;
         let header = FrameHeader {
             r#type: "framebufferdata",
             mimetype: encoded.parts.first().map_or("image/png", |part| part.mimetype),
@@ -252,7 +301,8 @@ impl FrameMessage {
             timestamp,
             width: encoded.width,
             height: encoded.height,
-            lossless: encoded.lossless,
+            whole,
+            lossless: exact,
             encoding: encoded.encode_time.as_secs_f64(),
             parts: encoded
                 .parts
@@ -332,6 +382,8 @@ mod tests {
             (r#"{"type":"pointer_move","x":1e7,"y":1}"#, "x"),
             (r#"{"type":"pointer_down","x":1,"y":1,"modifiers":["Hyper"]}"#, "modifiers[0]"),
             (r#"{"type":"resize","width":-5,"height":1,"pwidth":1,"pheight":1,"ratio":1}"#, "width"),
+            (r#"{"type":"control","action":"steal"}"#, "action"),
+            (r#"{"type":"control"}"#, "action"),
             (r#"{"type":"frame_feedback","index":-1,"timestamp":1,"localtime":1}"#, "index"),
         ] {
             let refusal = refused(text);
@@ -352,6 +404,7 @@ mod tests {
             y: 0,
             width: 2,
             height: 2,
+            lossless: true,
             mimetype: "image/png",
             bytes: Bytes::from_static(bytes),
         };
@@ -364,13 +417,15 @@ mod tests {
             encode_time: std::time::Duration::from_millis(2),
             base64_time: std::time::Duration::ZERO,
         };
-        let FrameMessage::Binary { header, parts } = FrameMessage::new(&encoded, 7, 1.5) else {
+        let label = Label { index: 7, timestamp: 1.5, whole: false, exact: true };
+        let FrameMessage::Binary { header, parts } = FrameMessage::new(&encoded, label) else {
             panic!("not binary")
         };
         let length = u32::from_le_bytes(header[..4].try_into().unwrap()) as usize;
         assert_eq!(header.len(), 4 + length);
         let json: serde_json::Value = serde_json::from_slice(&header[4..]).unwrap();
         assert_eq!((&json["type"], &json["index"]), (&"framebufferdata".into(), &7.into()));
+        assert_eq!((&json["whole"], &json["lossless"]), (&false.into(), &true.into()));
         assert_eq!((&json["parts"][1]["x"], &json["parts"][1]["bytes"]), (&2.into(), &5.into()));
         assert_eq!(parts.concat(), b"onethree");
     }

@@ -1,7 +1,7 @@
 //! The HTTP API.
 
 use actix_web::{
-    HttpResponse,
+    HttpRequest, HttpResponse,
     http::{StatusCode, header},
     web::{Bytes, Data, Path, Payload, Query},
 };
@@ -13,6 +13,8 @@ use super::{error::ApiError, routes::Site};
 use crate::{
     encode::{self, SnapshotFormat},
     handle::WidgetHandle,
+    hub::Hub,
+    metrics::Format,
     protocol::json::read,
 };
 
@@ -28,10 +30,12 @@ pub async fn health() -> HttpResponse {
 ///
 /// # Errors
 /// 503 while the server stops.
-pub async fn metrics(site: Data<Site>) -> Result<HttpResponse, ApiError> {
-    let text =
-        site.hub.scrape().await.ok_or_else(|| ApiError::unavailable("the metrics are not available"))?;
-    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(text))
+pub async fn metrics(hub: Data<Hub>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let format = Format::accepted(accept);
+    let unavailable = || ApiError::unavailable("the metrics are not available");
+    let text = hub.scrape(format).await.ok_or_else(unavailable)?;
+    Ok(HttpResponse::Ok().content_type(format.content_type()).body(text))
 }
 
 /// `GET /api/kinds`.
@@ -132,6 +136,15 @@ pub async fn close(site: Data<Site>, id: Path<String>) -> Result<HttpResponse, A
     // Out of the registry at once, so that whoever asks next gets a 404.
     site.hub.registry().remove(widget.id());
     widget.close();
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// `DELETE /api/widgets/{id}/control`.
+///
+/// # Errors
+/// 404 when there is no such widget.
+pub async fn take_control_away(site: Data<Site>, id: Path<String>) -> Result<HttpResponse, ApiError> {
+    find(&site, &id)?.take_control_away();
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -23,6 +23,7 @@ use super::{
 use crate::{
     actors::kernel::{Connect, Disconnected, FromKernel, Heard, Kernel, ToKernel},
     hub::Hub,
+    metrics::{Connected, Reason},
     protocol::{
         Refusal, close_code,
         kernel::{Hello, KernelInbound, KernelMessage, Refused, SUBPROTOCOL, ServerMessage},
@@ -47,6 +48,7 @@ pub async fn connect(
         base: public_base(&request, &site),
         intake: Some(Intake::new(payload, limits.max_bytes())),
         inbound: KernelInbound::new(limits, Instant::now()),
+        _counted: site.hub.counts().connection(),
         _use: site.usage.begin(),
         kernel: None,
     };
@@ -68,6 +70,7 @@ struct Socket {
     /// What comes in, until this actor starts to read it.
     intake: Option<Intake<Payload>>,
     inbound: KernelInbound,
+    _counted: Connected,
     /// The server is used for as long as this lives.
     _use: Use,
     /// The kernel and the number of this connection, once it has said hello.
@@ -82,10 +85,14 @@ impl Socket {
             }
             (None, Ok(KernelMessage::Hello(hello))) => self.hello(hello, context),
             (None, Ok(_)) => {
+                self.hub.counts().refused(Reason::Protocol);
                 let message = "the first message is no `hello`: say which session this is";
                 refuse(&Refusal::of_connection("hello", message, close_code::POLICY), context);
             }
-            (None, Err(refused)) => refuse(&refused.refusal, context),
+            (None, Err(refused)) => {
+                self.hub.counts().refused(Reason::of_message(refused.refusal.code));
+                refuse(&refused.refusal, context);
+            }
         }
     }
 

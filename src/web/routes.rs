@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     hub::Hub,
+    metrics::Reason,
     protocol::{InboundLimits, kernel::KernelInboundLimits},
     usage::Usage,
 };
@@ -31,6 +32,8 @@ pub struct Site {
     pub base_url: String,
     /// The access key; `None` when everyone may connect.
     pub key: Option<AccessKey>,
+    /// The token that opens the metrics and nothing else, if there is one.
+    pub metrics_token: Option<AccessKey>,
     /// The name of the cookie that holds the key.
     pub cookie: String,
     /// Origins besides the server's own from which pages may connect.
@@ -45,7 +48,7 @@ pub struct Site {
 pub fn configure(site: Data<Site>) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
         let base = site.base_url.trim_end_matches('/').to_owned();
-        config.app_data(site).app_data(
+        config.app_data(Data::new(site.hub.clone())).app_data(site).app_data(
             web::QueryConfig::default()
                 .error_handler(|error, _| ApiError::bad_request(error.to_string()).into()),
         );
@@ -86,9 +89,39 @@ async fn count(
     next.call(request).await
 }
 
+/// The route of the metrics alone, for an address of its own.
+pub fn configure_metrics(hub: Hub) -> impl FnOnce(&mut ServiceConfig) {
+    move |config| {
+        config
+            .app_data(Data::new(hub))
+            .service(resource("/metrics", [(Method::GET, web::get().to(api::metrics))]))
+            .default_service(web::to(not_found));
+    }
+}
+
+/// Counts what is refused, by reason.
+async fn count_refusals(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let response = next.call(request).await?;
+    let reason = match response.status() {
+        StatusCode::UNAUTHORIZED => Reason::Auth,
+        StatusCode::FORBIDDEN => Reason::Origin,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::PAYLOAD_TOO_LARGE => Reason::Limit,
+        StatusCode::BAD_REQUEST => Reason::Protocol,
+        _ => return Ok(response),
+    };
+    if let Some(site) = response.request().app_data::<Data<Site>>() {
+        site.hub.counts().refused(reason);
+    }
+    Ok(response)
+}
+
 fn guarded() -> impl actix_web::dev::HttpServiceFactory {
     web::scope("")
         .wrap(from_fn(guard))
+        .wrap(from_fn(count_refusals))
         .service(resource("/", [(Method::GET, web::get().to(pages::gallery))]))
         .service(resource("/widgets/{id}", [(Method::GET, web::get().to(pages::viewer))]))
         .service(resource("/metrics", [(Method::GET, web::get().to(api::metrics))]))
@@ -104,6 +137,10 @@ fn guarded() -> impl actix_web::dev::HttpServiceFactory {
                 (Method::PATCH, web::patch().to(api::patch)),
                 (Method::DELETE, web::delete().to(api::close)),
             ],
+        ))
+        .service(resource(
+            "/api/widgets/{id}/control",
+            [(Method::DELETE, web::delete().to(api::take_control_away))],
         ))
         .service(resource("/api/widgets/{id}/draw", [(Method::POST, web::post().to(api::draw))]))
         .service(resource("/api/widgets/{id}/stats", [(Method::GET, web::get().to(api::stats))]))

@@ -3,7 +3,7 @@
 //! An actor that is polled only while its connection has room, so that a browser that stops reading freezes it. It therefore
 //! decides nothing: what comes in is checked and handed to the View, what the View sends goes out.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use actix::prelude::*;
 use actix_http::ws::Item;
@@ -27,6 +27,7 @@ use crate::{
         widget::Attach,
     },
     handle::WidgetHandle,
+    metrics::{Connected, Reason, ServerMetrics},
     protocol::{
         Inbound, Refusal, close_code,
         view::{ClientMessage, FrameMessage, Frames, Role, SUBPROTOCOL, ServerMessage},
@@ -42,6 +43,13 @@ pub struct ViewQuery {
     role: Role,
     #[serde(default)]
     frames: Frames,
+    /// Whether the view is sent less than it could show when its link is slow.
+    #[serde(default = "yes")]
+    adaptive: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// `GET /api/widgets/{id}/view`: a WebSocket that shows the widget.
@@ -60,9 +68,12 @@ pub async fn connect(
     let permit = request.extensions().get::<Permit>().copied();
     let role = if matches!(permit, Some(Permit(Role::Watch))) { Role::Watch } else { query.role };
     let socket = Socket {
+        counts: Arc::clone(site.hub.counts()),
+        _counted: site.hub.counts().connection(),
         widget,
         role,
         base64: query.frames == Frames::Base64,
+        adaptive: query.adaptive,
         inbound: Inbound::new(site.inbound, Instant::now()),
         _use: site.usage.begin(),
         view: None,
@@ -76,9 +87,12 @@ pub async fn connect(
 
 /// The actor. See the module's documentation.
 struct Socket {
+    counts: Arc<ServerMetrics>,
+    _counted: Connected,
     widget: WidgetHandle,
     role: Role,
     base64: bool,
+    adaptive: bool,
     inbound: Inbound,
     /// The server is used for as long as this lives.
     _use: Use,
@@ -99,7 +113,7 @@ impl Actor for Socket {
 
     fn started(&mut self, context: &mut Self::Context) {
         let outbox = context.address().recipient();
-        let attach = Attach { role: self.role, base64: self.base64, outbox };
+        let attach = Attach { role: self.role, base64: self.base64, adaptive: self.adaptive, outbox };
         // Nothing is read before the view is there.
         self.widget
             .addr()
@@ -108,6 +122,7 @@ impl Actor for Socket {
             .map(|view, socket, context| match view {
                 Ok(Ok(view)) => socket.view = Some(view),
                 Ok(Err(refusal)) => {
+                    socket.counts.refused(Reason::Limit);
                     let message = ServerMessage::Close { reason: refusal.code, message: &refusal.message };
                     context.text(message.to_text());
                     close(context, refusal.close.unwrap_or(close_code::TRY_LATER), refusal.code);

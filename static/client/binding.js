@@ -1,5 +1,6 @@
 /** Joins a view and a client: frames and words to the one, events and confirmations to the other. */
 
+import { ALONE } from "../view/sharing.js";
 import { Meter } from "./meter.js";
 
 /** @import { FrameView } from "../view/element.js" */
@@ -9,7 +10,11 @@ import { Meter } from "./meter.js";
 /** Statistics are asked for this often, in milliseconds, while they are shown. */
 const STATS_EVERY = 1000;
 
-/** What the server says on joining and on change. @typedef {{view: string, role: string, state: "live" | "busy" | "error" | "gone", message: string | null, driver: boolean, views: number}} ServerStatus */
+/**
+ * What the server says on joining and on change.
+ * @typedef {{view: string, role: "interact" | "watch", state: "live" | "busy" | "error" | "gone", message: string | null,
+ *   driver: boolean, views: number, control: string | null}} ServerStatus
+ */
 
 /** How a client's state looks in the view. @type {Record<ClientState["name"], State>} */
 const SHOWN = {
@@ -36,6 +41,13 @@ export function bind(view, client) {
   let wasOpen = false;
   /** Whether this connection's server has heard of the view's size. */
   let announced = false;
+  /** Whether a whole frame was asked for and has not been drawn yet. */
+  let refreshing = false;
+  /** Asks for a whole frame, since what the next ones amend is lost. */
+  const refresh = () => {
+    if (!refreshing) client.send({ type: "refresh" });
+    refreshing = true;
+  };
 
   /**
    * @template Detail
@@ -51,28 +63,41 @@ export function bind(view, client) {
   on(client, "state", (/** @type {ClientState} */ { name, text }) => {
     if (name === "open") {
       wasOpen = true;
-      announced = false;
+      announced = refreshing = false;
       view.setStatus({ state: "live" });
       return;
     }
     view.forget();
+    view.sharing = { ...ALONE, role: view.sharing.role };
+    view.showPointers([]);
     const state = wasOpen && name === "connecting" ? "disconnected" : SHOWN[name];
     const retry = { label: "Try now", run: () => client.retry() };
     view.setStatus({ state, text: name === "idle" ? "" : text, ...(name === "waiting" ? { action: retry } : {}) });
   });
 
   on(client, "frame", async (/** @type {ArrivedFrame} */ { frame, confirm, arrived }) => {
+    const { whole, encoding } = frame.header;
+    let drawn = false;
     try {
-      await view.draw(frame);
+      drawn = await view.draw(frame);
     } catch (error) {
       if (signal.aborted) return;
       console.error("framehub:", error);
-      client.restart();
-      return;
+      if (whole) {
+        client.restart();
+        return;
+      }
     }
     confirm();
-    meter.drew(frame.bytes, frame.header.encoding, (performance.now() - arrived) / 1000);
+    if (drawn) {
+      if (whole) refreshing = false;
+      meter.drew(frame.bytes, encoding, (performance.now() - arrived) / 1000);
+    } else {
+      refresh();
+    }
   });
+
+  on(view, "framehub-lost", refresh);
 
   on(client, "fault", (/** @type {Error} */ error) => {
     console.error("framehub:", error);
@@ -89,9 +114,11 @@ export function bind(view, client) {
         break;
       case "status":
         server = /** @type {ServerStatus} */ (/** @type {unknown} */ (message));
-        if (server.role === "watch") view.interactive = false;
+        view.sharing = { view: server.view, role: server.role, control: server.control, views: server.views };
         showServerStatus(view, server);
-        view.dispatchEvent(new CustomEvent("framehub-server-status", { detail: server }));
+        break;
+      case "pointers":
+        view.showPointers(message.pointers);
         break;
       case "print":
         view.print(message.text);
@@ -146,6 +173,6 @@ function showServerStatus(view, { state, message }) {
 function ownStats(stats, id) {
   const own = stats.views?.find(({ view }) => view === id);
   if (!own) return {};
-  const { roundtrip, delivery, in_flight, skipped_frames: skipped } = own;
-  return { roundtrip, delivery, in_flight, skipped };
+  const { roundtrip, delivery, in_flight, skipped_frames: skipped, quality, scale } = own;
+  return { roundtrip, delivery, in_flight, skipped, quality, scale };
 }

@@ -36,7 +36,10 @@ const WIDGET_CLOSED = 4000;
 const STABLE = 3000;
 /** An attempt that neither succeeds nor fails is given up after this time. */
 const CONNECT_TIMEOUT = 10_000;
-/** The server pings every 2 s: after silence of this length the connection is dead, whatever the network says. */
+/**
+ * The server pings every 2 s: after silence of this length the connection is dead, whatever the network says. Silence is measured
+ * on both clocks: the page's stops on some systems while they sleep, and the other side has long given up then.
+ */
 const SILENCE = 20_000;
 
 export class FrameHubClient extends EventTarget {
@@ -108,8 +111,9 @@ export class FrameHubClient extends EventTarget {
     this.#socket = socket;
     let opened = 0;
     let heard = performance.now();
+    let heardAt = Date.now();
     const watch = setInterval(() => {
-      const silence = performance.now() - heard;
+      const silence = Math.max(performance.now() - heard, Date.now() - heardAt);
       if (silence > (opened ? SILENCE : CONNECT_TIMEOUT)) this.#lost(opened, "The server does not answer. Reconnecting …");
     }, 2000);
     signal.addEventListener("abort", () => {
@@ -123,6 +127,7 @@ export class FrameHubClient extends EventTarget {
       "open",
       () => {
         opened = heard = performance.now();
+        heardAt = Date.now();
         this.#enter({ name: "open", text: "" });
       },
       { signal },
@@ -131,6 +136,7 @@ export class FrameHubClient extends EventTarget {
       "message",
       (event) => {
         heard = performance.now();
+        heardAt = Date.now();
         this.#message(socket, /** @type {MessageEvent} */ (event).data, heard);
       },
       { signal },
@@ -158,7 +164,9 @@ export class FrameHubClient extends EventTarget {
         const frame = message ? readTextFrame(message) : readBinaryFrame(/** @type {ArrayBuffer} */ (data));
         const { index, timestamp } = frame.header;
         const confirm = () => {
-          if (this.#socket === socket) this.send({ type: "frame_feedback", index, timestamp, localtime });
+          if (this.#socket !== socket) return;
+          const drawing = (performance.now() - arrived) / 1000;
+          this.send({ type: "frame_feedback", index, timestamp, localtime, drawing });
         };
         this.#tell("frame", { frame, confirm, arrived });
         return;

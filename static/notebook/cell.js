@@ -104,7 +104,7 @@ async function drawPicture(name, view) {
     const bytes = new Uint8Array(await (await fetch(image.src)).arrayBuffer());
     const { naturalWidth: width, naturalHeight: height } = image;
     const part = { x: 0, y: 0, width, height, mimetype: "image/png", bytes: bytes.length };
-    const header = { index: 0, timestamp: 0, width, height, lossless: true, encoding: 0, parts: [part] };
+    const header = { index: 0, timestamp: 0, width, height, whole: true, lossless: true, encoding: 0, parts: [part] };
     await view.draw({ header, images: [bytes], bytes: bytes.length });
   } catch (error) {
     console.warn("framehub: the notebook's picture of the widget cannot be shown:", error);

@@ -5,14 +5,18 @@
  *     const view = document.createElement(defineView());
  *     view.traits = { css_width: "640px", css_height: "480px", title: "Plot" };
  *     view.addEventListener("framehub-event", ({ detail }) => send(detail));
- *     await view.draw(frame);   // decoded and drawn: confirm it
+ *     await view.draw(frame);   // decoded and drawn: confirm it; false: ask for a whole frame
  *
  * Attributes: `fit` ("traits", the default: as large as the traits say; "fill": as large as its container), `watch`
  * (the user may look, not act), `plain` (the picture alone), `label` (what screen readers say of a widget without title).
  *
+ * Whether the user can act (`acting`) takes two: the page, which sets `interactive` (or `watch`), and the server, whose word is in
+ * `sharing` (see `sharing.js`): the view's role there, and who has the control. A view whose user cannot act says why.
+ *
  * Events: `framehub-event` (`detail` is an event of the view, see `types.js`); `framehub-resize`, `framehub-minimize`,
  * `framehub-close` (can be cancelled) and `framehub-reopen` (the user did so to this view); `framehub-traits`,
- * `framehub-status` and `framehub-hud` (these were set).
+ * `framehub-status`, `framehub-sharing` and `framehub-hud` (these were set); `framehub-lost` (the browser lost the picture: ask for a
+ * whole frame).
  */
 
 import { make } from "./dom.js";
@@ -22,7 +26,9 @@ import { Notice } from "./notice.js";
 import { Output } from "./output.js";
 import { Picture } from "./picture.js";
 import { PointerEvents } from "./pointer.js";
+import { Pointers } from "./pointers.js";
 import { Resizer } from "./resizer.js";
+import { ALONE, mayAct, whyNot } from "./sharing.js";
 import { Sizing } from "./sizing.js";
 import { viewStyle } from "./style.js";
 import { TextEvents } from "./text.js";
@@ -32,6 +38,8 @@ import { WheelEvents } from "./wheel.js";
 
 /** @import { Frame, State, Status, Traits, ViewEvent } from "./types.js" */
 /** @import { Stats } from "./hud.js" */
+/** @import { OthersPointer } from "./pointers.js" */
+/** @import { Sharing } from "./sharing.js" */
 
 /** States in which the picture is not what the renderer would show now. @type {Set<State>} */
 const STALE = new Set(["gone", "disconnected", "denied", "closed"]);
@@ -44,6 +52,8 @@ export class FrameView extends HTMLElement {
   #traits = { ...DEFAULT_TRAITS };
   /** @type {Status} */
   #status = { state: "connecting" };
+  /** @type {Sharing} */
+  #sharing = { ...ALONE };
   /** @type {Stats} */
   #stats = {};
   /** Ends all listening outside of the element itself. @type {AbortController | null} */
@@ -77,12 +87,14 @@ export class FrameView extends HTMLElement {
   #notice = new Notice(this);
   #output = new Output();
   #hud = new Hud();
+  #pointers = new Pointers();
+  #badge = make("p", { class: "badge", part: "badge", role: "status" });
   #own = new CSSStyleSheet();
 
   #emit = (/** @type {ViewEvent} */ event) => {
     this.dispatchEvent(new CustomEvent("framehub-event", { detail: event }));
   };
-  #picture = new Picture(this.#canvas);
+  #picture = new Picture(this.#canvas, () => this.dispatchEvent(new CustomEvent("framehub-lost")));
   #sizing = new Sizing(
     this.#stage,
     (event) => {
@@ -103,7 +115,15 @@ export class FrameView extends HTMLElement {
     const root = this.attachShadow({ mode: "open", delegatesFocus: true });
     this.#own.replaceSync(":host {} .stage {}");
     root.adoptedStyleSheets = [viewStyle(), this.#own];
-    this.#stage.append(this.#canvas, this.#field, this.#hud.element, this.#notice.element, this.#resizer.element);
+    this.#stage.append(
+      this.#canvas,
+      this.#pointers.element,
+      this.#field,
+      this.#badge,
+      this.#hud.element,
+      this.#notice.element,
+      this.#resizer.element,
+    );
     root.append(this.#titleBar.element, this.#stage, this.#output.element);
   }
 
@@ -170,13 +190,33 @@ export class FrameView extends HTMLElement {
     this.setAttribute("fit", fit);
   }
 
-  /** Whether the user may act in the view. */
+  /** Whether the page lets the user act in the view. */
   get interactive() {
     return !this.hasAttribute("watch");
   }
 
   set interactive(interactive) {
     this.toggleAttribute("watch", !interactive);
+  }
+
+  /**
+   * What the view knows of the others. Setting takes a part of it, too.
+   * @returns {Sharing}
+   */
+  get sharing() {
+    return { ...this.#sharing };
+  }
+
+  /** @param {Partial<Sharing>} sharing */
+  set sharing(sharing) {
+    this.#sharing = { ...this.#sharing, ...sharing };
+    this.#applyMode();
+    this.dispatchEvent(new CustomEvent("framehub-sharing", { detail: this.sharing }));
+  }
+
+  /** Whether the user can act in the view now: the page and the server let them. */
+  get acting() {
+    return this.interactive && mayAct(this.#sharing);
   }
 
   /** The last size of the view that was not zero; null before there is one. */
@@ -239,14 +279,17 @@ export class FrameView extends HTMLElement {
   /**
    * Draws a frame, after all that came before it.
    * @param {Frame} frame
-   * @returns {Promise<void>} fulfilled when it is on the canvas; rejected when it cannot be decoded
+   * @returns {Promise<boolean>} fulfilled in its turn: whether it is on the canvas, or amends one that is not there; rejected when it
+   *   cannot be decoded
    */
   async draw(frame) {
     const first = this.#picture.shown === null;
-    await this.#picture.draw(frame, () => this.#sizing.size);
-    if (!first) return;
-    this.#canvas.classList.remove("empty");
-    this.#notice.show(this.#shownStatus(), true);
+    const drawn = await this.#picture.draw(frame, () => this.#sizing.size);
+    if (first && drawn) {
+      this.#canvas.classList.remove("empty");
+      this.#notice.show(this.#shownStatus(), true);
+    }
+    return drawn;
   }
 
   /** @param {Status} status what the view shall say of itself */
@@ -259,6 +302,11 @@ export class FrameView extends HTMLElement {
   /** @param {string} text what the widget's program prints */
   print(text) {
     this.#output.print(text);
+  }
+
+  /** @param {OthersPointer[]} pointers where those of the other views are: all that are to be seen */
+  showPointers(pointers) {
+    this.#pointers.show(pointers);
   }
 
   /** Tells size, visibility and focus again: to a server that has not heard of them. */
@@ -293,7 +341,7 @@ export class FrameView extends HTMLElement {
    * @override
    */
   focus() {
-    if (this.interactive) this.#field.focus({ preventScroll: true });
+    if (this.acting) this.#field.focus({ preventScroll: true });
   }
 
   /** Shows the view again after the user closed it. */
@@ -336,7 +384,7 @@ export class FrameView extends HTMLElement {
   #showHud() {
     const { width, height } = this.#canvas;
     const size = this.#picture.shown ? `${width} × ${height}${this.lossless ? "" : ", lossy"}` : "";
-    this.#hud.show({ ...this.#stats, size });
+    this.#hud.show(this.#stats, this.#traits.quality, size);
   }
 
   /**
@@ -345,7 +393,7 @@ export class FrameView extends HTMLElement {
    * @param {"move" | "wheel"} [kind]
    */
   #act(event, kind) {
-    if (this.#dismissed || !this.interactive) return;
+    if (this.#dismissed || !this.#acting) return;
     const throttled = event.type === "pointer_move" || event.type === "wheel";
     if (!throttled && kind !== "move") this.#pointer.flush();
     if (!throttled && kind !== "wheel") this.#wheel.flush();
@@ -370,7 +418,15 @@ export class FrameView extends HTMLElement {
   }
 
   #applyMode() {
-    const acts = this.interactive;
+    if (!this.#connected) return;
+    const acts = this.acting;
+    if (!acts && this.#acting) {
+      // While what is held can still be told, and before the field, disabled, loses the focus without a word.
+      this.release();
+      this.#field.blur();
+      this.#acting.abort();
+      this.#acting = null;
+    }
     this.classList.toggle("plain", this.hasAttribute("plain"));
     this.#stage.classList.toggle("interactive", acts);
     this.#field.disabled = !acts;
@@ -385,11 +441,7 @@ export class FrameView extends HTMLElement {
       this.#keys.listen(signal);
       this.#text.listen(signal);
     }
-    if (!acts && this.#acting) {
-      this.#acting.abort();
-      this.#acting = null;
-      this.forget();
-    }
+    this.#badge.textContent = whyNot(this.#sharing, this.interactive);
   }
 
   #applyTraits() {

@@ -13,10 +13,12 @@ import { make } from "./dom.js";
  * @property {number} [bytes] of a frame
  * @property {number} [in_flight] frames sent and not confirmed
  * @property {number} [skipped] frames that this view did not get since newer ones came
+ * @property {number} [quality] of frames that move, 1 to 100; less than the widget's on a slow link
+ * @property {number} [scale] share of the pixels a side that frames which move have; less than 1 on a slow link
  * @property {number} [frames] drawn here so far
  */
 
-/** @type {[keyof Stats, string, (value: number) => string][]} */
+/** @type {[keyof Stats, string, (value: number, ceiling: number) => string][]} */
 const ROWS = [
   ["fps", "frames/s", (n) => n.toFixed(1)],
   ["roundtrip", "round trip", milliseconds],
@@ -26,6 +28,8 @@ const ROWS = [
   ["bytes", "per frame", (n) => `${(n / 1000).toFixed(1)} KB`],
   ["in_flight", "in flight", String],
   ["skipped", "skipped", String],
+  ["quality", "quality", qualityOf],
+  ["scale", "scale", (n) => `${Math.round(n * 100)} %`],
 ];
 
 export class Hud {
@@ -35,15 +39,28 @@ export class Hud {
     this.element.hidden = true;
   }
 
-  /** @param {Stats & {size?: string}} stats */
-  show(stats) {
+  /**
+   * @param {Stats} stats
+   * @param {number} ceiling the quality that the widget asks for
+   * @param {string} size of the frame that is shown; empty before the first
+   */
+  show(stats, ceiling, size) {
     const rows = ROWS.flatMap(([name, label, format]) => {
       const value = stats[name];
-      return [make("dt", {}, label), make("dd", {}, value === undefined ? "–" : format(value))];
+      return [make("dt", {}, label), make("dd", {}, value === undefined ? "–" : format(value, ceiling))];
     });
-    if (stats.size) rows.push(make("dt", {}, "pixels"), make("dd", {}, stats.size));
+    if (size) rows.push(make("dt", {}, "pixels"), make("dd", {}, size));
     this.element.replaceChildren(...rows);
   }
+}
+
+/**
+ * @param {number} quality
+ * @param {number} ceiling
+ */
+function qualityOf(quality, ceiling) {
+  if (quality === 100) return "lossless";
+  return quality < ceiling ? `${quality} of ${ceiling}` : String(quality);
 }
 
 /** @param {number} seconds */

@@ -16,27 +16,40 @@ export class Picture {
   #canvas;
   #pen;
 
-  /** @param {HTMLCanvasElement} canvas */
-  constructor(canvas) {
+  /** The index of the frame that the canvas has, all of it: what the next one may amend. Null when nobody knows. @type {number | null} */
+  #base = null;
+
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {() => void} lost called when the browser lost what was on the canvas
+   */
+  constructor(canvas, lost) {
     this.#canvas = canvas;
     const pen = canvas.getContext("2d", { alpha: false });
     if (!pen) throw new Error("this browser draws no 2d canvas");
     this.#pen = pen;
+    canvas.addEventListener("contextrestored", () => {
+      this.#base = null;
+      lost();
+    });
   }
 
   /**
    * Draws a frame after all that came before it. Decoding does not wait for them.
    * @param {Frame} frame
    * @param {() => ViewSize | null} size the view's size by then
-   * @returns {Promise<void>} fulfilled when the frame is on the canvas, rejected when it cannot be decoded
+   * @returns {Promise<boolean>} fulfilled in its turn: whether the frame is on the canvas, or amends one that is not there; rejected
+   *   when it cannot be decoded
    */
   async draw(frame, size) {
     const decoding = decode(frame);
     // A failure is this frame's own, told below.
     const turn = Promise.allSettled([this.#before, decoding]);
     const drawn = turn.then(async () => this.#paint(await decoding, size()));
-    this.#before = drawn.catch(() => {});
-    await drawn;
+    this.#before = drawn.catch(() => {
+      this.#base = null;
+    });
+    return await drawn;
   }
 
   /**
@@ -59,12 +72,14 @@ export class Picture {
    * @param {ViewSize | null} size
    */
   #paint({ header, bitmaps }, size) {
-    const { width, height, parts } = header;
-    if (this.#canvas.width !== width || this.#canvas.height !== height) {
-      const covered = parts.reduce((area, part) => area + part.width * part.height, 0);
-      if (covered < width * height) {
-        throw new Error(`frame ${header.index} amends a frame of ${width} × ${height} pixels that is not there`);
-      }
+    const { width, height, parts, index, whole } = header;
+    const fits = this.#canvas.width === width && this.#canvas.height === height;
+    if (!whole && !(fits && this.#base === index - 1)) {
+      for (const bitmap of bitmaps) bitmap.close();
+      this.#base = null;
+      return false;
+    }
+    if (!fits) {
       // In the same task as the drawing, so that the emptied canvas is never seen.
       this.#canvas.width = width;
       this.#canvas.height = height;
@@ -76,6 +91,8 @@ export class Picture {
       if (part) this.#pen.drawImage(bitmap, part.x, part.y, part.width, part.height);
       bitmap.close();
     });
+    this.#base = index;
     this.shown = header;
+    return true;
   }
 }

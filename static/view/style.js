@@ -73,6 +73,7 @@ button:focus-visible, summary:focus-visible { outline: 2px solid var(--accent); 
   -webkit-touch-callout: none;
 }
 .stage.interactive { touch-action: none; }
+.stage:not(.interactive) { cursor: default !important; }
 :host(:not([fit="fill"])) .stage.fluid { aspect-ratio: 5 / 3; min-height: 32px; }
 canvas {
   position: absolute;
@@ -158,6 +159,61 @@ canvas.empty { visibility: hidden; }
 @keyframes pulse { 50% { opacity: .25; } }
 @keyframes appear { from { opacity: 0; } }
 
+.badge {
+  position: absolute;
+  inset: 8px auto auto 8px;
+  max-width: calc(100% - 16px);
+  margin: 0;
+  padding: 1px 9px;
+  box-sizing: border-box;
+  overflow: hidden;
+  font-size: 11.5px;
+  color: #e8edf3;
+  text-overflow: ellipsis;
+  white-space: nowrap;
+  background: rgb(14 18 24 / .68);
+  border-radius: 99px;
+  pointer-events: none;
+}
+.badge:empty { display: none; }
+
+.pointers { position: absolute; inset: 0; overflow: hidden; pointer-events: none; }
+/* Dark in itself and light around it, so that it can be told from any picture. */
+.pointer {
+  --colour: oklch(52% .19 var(--hue));
+  position: absolute;
+  top: 0;
+  left: 0;
+  transition: transform 70ms linear;
+  will-change: transform;
+}
+.pointer svg {
+  position: absolute;
+  top: -1px;
+  left: -1px;
+  width: 18px;
+  height: 18px;
+  fill: var(--colour);
+  stroke: #fff;
+  stroke-width: 1.2;
+  stroke-linejoin: round;
+  filter: drop-shadow(0 1px 1.5px rgb(0 0 0 / .45));
+}
+.pointer span {
+  position: absolute;
+  top: 13px;
+  left: 12px;
+  padding: 0 5px;
+  font-size: 10.5px;
+  font-weight: 600;
+  line-height: 15px;
+  color: #fff;
+  background: var(--colour);
+  border-radius: 7px;
+  box-shadow: 0 0 0 1px rgb(255 255 255 / .9), 0 1px 3px rgb(0 0 0 / .45);
+}
+.pointer.at-edge span { left: auto; right: 2px; }
+
 .hud {
   position: absolute;
   inset: 8px 8px auto auto;
@@ -193,10 +249,13 @@ canvas.empty { visibility: hidden; }
 :host(.minimized) .stage, :host(.minimized) .output { display: none; }
 :host(.minimized) .titlebar { border-bottom-color: transparent; }
 :host(.plain) { box-shadow: none; }
-:host(.plain) .titlebar, :host(.plain) .resizer, :host(.plain) .output, :host(.plain) .hud { display: none; }
+:host(.plain) :is(.titlebar, .resizer, .output, .hud, .badge, .pointers) { display: none; }
 
-@media (prefers-reduced-motion: reduce) { .notice, .notice .mark { animation: none !important; } }
-@media (forced-colors: active) { .notice, .titlebar { border: 1px solid; } }
+@media (prefers-reduced-motion: reduce) {
+  .notice, .notice .mark { animation: none !important; }
+  .pointer { transition: none; }
+}
+@media (forced-colors: active) { .notice, .titlebar, .badge { border: 1px solid; } }
 `;
 
 /** @type {CSSStyleSheet | undefined} */

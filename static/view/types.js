@@ -29,6 +29,8 @@
  * @property {boolean} has_titlebar
  * @property {boolean} is_minimizable
  * @property {boolean} is_closable
+ * @property {number} quality of frames that move, 1 to 100; 100 is lossless
+ * @property {boolean} show_pointers whether views show where the pointers of the others are
  *
  * @typedef {object} Part A rectangle of a frame, in the frame's pixels, and the length of its encoded image.
  * @property {number} x
@@ -43,7 +45,8 @@
  * @property {number} timestamp when the server sent it, Unix seconds
  * @property {number} width pixels of the whole frame
  * @property {number} height pixels of the whole frame
- * @property {boolean} lossless
+ * @property {boolean} whole whether the parts need nothing that came before; else they amend the frame of the index before
+ * @property {boolean} lossless whether the view then shows the renderer's very pixels
  * @property {number} encoding seconds that the encoder took
  * @property {Part[]} parts
  *
@@ -71,6 +74,8 @@ export const DEFAULT_TRAITS = Object.freeze({
   has_titlebar: false,
   is_minimizable: false,
   is_closable: false,
+  quality: 80,
+  show_pointers: false,
 });
 
 /** Now, in seconds on the page's monotonic clock, as all events of a view tell it. */

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 
-import { launchBrowser, visiting } from "./support/browser.mjs";
 import { canvasPixels, colourAt } from "./support/pixels.mjs";
-import { KEY, startServer } from "./support/server.mjs";
+import { KEY } from "./support/server.mjs";
+import { useSite } from "./support/site.mjs";
 import { until } from "./support/until.mjs";
 
 /** @typedef {import("./support/browser.mjs").Visit} Visit */
@@ -32,21 +32,10 @@ async function idsOf(server) {
 
 for (const prefix of ["/", "/services/framehub/"]) {
   describe(`the pages below ${prefix}`, () => {
-    /** @type {import("./support/server.mjs").Server} */
-    let server;
-    /** @type {import("playwright-core").Browser} */
-    let browser;
-    before(async () => {
-      server = await startServer(["--base-url", prefix]);
-      browser = await launchBrowser();
-    });
-    after(async () => {
-      await browser?.close();
-      await server?.stop();
-    });
+    const site = useSite({ args: ["--base-url", prefix] });
 
     test("the gallery shows every widget with its title and a live picture", () =>
-      visiting(browser, async (visit) => {
+      site.visiting(async (visit, server) => {
         await visit.show(server.page());
         const { kinds } = await server.json("api/kinds");
         const ids = await idsOf(server);
@@ -72,7 +61,7 @@ for (const prefix of ["/", "/services/framehub/"]) {
       }));
 
     test("a widget that was just made appears in the gallery, and one that was closed goes", () =>
-      visiting(browser, async (visit) => {
+      site.visiting(async (visit, server) => {
         await visit.show(server.page());
         const { id } = await server.create("square");
         await linkTo(visit, id).waitFor({ timeout: 15_000 });
@@ -81,7 +70,7 @@ for (const prefix of ["/", "/services/framehub/"]) {
       }));
 
     test("a click in the gallery opens the widget, where it can be used", () =>
-      visiting(browser, async (visit) => {
+      site.visiting(async (visit, server) => {
         await visit.show(server.page());
         const before = visit.confirmed;
         await linkTo(visit, "square").click();
@@ -92,7 +81,7 @@ for (const prefix of ["/", "/services/framehub/"]) {
       }));
 
     test("every page, module, request and socket is below the base URL", () =>
-      visiting(browser, async (visit) => {
+      site.visiting(async (visit, server) => {
         await visit.show(server.page());
         await linkTo(visit, "fractal").click();
         await until(() => visit.requests.some((url) => url.includes("api/widgets/fractal/view")), "the socket opens");
@@ -107,9 +96,8 @@ for (const prefix of ["/", "/services/framehub/"]) {
       }));
 
     test("a page without the key asks for it, refuses a wrong one, and opens with the right one", () =>
-      visiting(
-        browser,
-        async (visit) => {
+      site.visiting(
+        async (visit, server) => {
           const refused = await visit.page.goto(server.url("widgets/square"));
           assert.equal(refused?.status(), 401);
           const field = visit.page.locator('input[name="key"]');
@@ -133,7 +121,7 @@ for (const prefix of ["/", "/services/framehub/"]) {
       ));
 
     test("pages forbid all code, styles and connections that are not the server's own", () =>
-      visiting(browser, async (visit) => {
+      site.visiting(async (visit, server) => {
         for (const path of ["", "widgets/square"]) {
           const response = await visit.page.goto(server.page(path));
           const policy = response?.headers()["content-security-policy"] ?? "";
@@ -148,9 +136,8 @@ for (const prefix of ["/", "/services/framehub/"]) {
       }));
 
     test("a page of an unknown widget says that there is none", () =>
-      visiting(
-        browser,
-        async (visit) => {
+      site.visiting(
+        async (visit, server) => {
           await visit.page.goto(server.page("widgets/nobody"));
           await until(
             async () => /no widget|not found|unknown|does not exist|closed/i.test(await visit.page.locator("body").innerText()),

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 
-import { launchBrowser, visiting } from "./support/browser.mjs";
 import { squareOn } from "./support/demos.mjs";
-import { startServer } from "./support/server.mjs";
+import { useSite } from "./support/site.mjs";
 import { until } from "./support/until.mjs";
 
 /** @typedef {import("./support/browser.mjs").Visit} Visit */
@@ -19,21 +18,10 @@ async function boxOf(visit) {
 }
 
 describe("a user's input", () => {
-  /** @type {import("./support/server.mjs").Server} */
-  let server;
-  /** @type {import("playwright-core").Browser} */
-  let browser;
-  before(async () => {
-    server = await startServer();
-    browser = await launchBrowser();
-  });
-  after(async () => {
-    await browser?.close();
-    await server?.stop();
-  });
+  const site = useSite();
 
   test("the square follows a drag by the drag's distance", () =>
-    visiting(browser, async (visit) => {
+    site.visiting(async (visit, server) => {
       const { id } = await server.create("square", { traits: { quality: 100 } });
       await visit.show(server.page(`widgets/${id}`));
       const from = await squareOn(visit.canvas);
@@ -52,7 +40,7 @@ describe("a user's input", () => {
     }));
 
   test("a drag done in one burst ends where the button was released, and no stale move follows", () =>
-    visiting(browser, async (visit) => {
+    site.visiting(async (visit, server) => {
       const { id } = await server.create("square");
       await visit.show(server.page(`widgets/${id}`));
       const box = await boxOf(visit);
@@ -100,7 +88,7 @@ describe("a user's input", () => {
     }));
 
   test("a drag that leaves the view goes on outside of it", () =>
-    visiting(browser, async (visit) => {
+    site.visiting(async (visit, server) => {
       const { id } = await server.create("square");
       await visit.show(server.page(`widgets/${id}`));
       const box = await boxOf(visit);
@@ -116,7 +104,7 @@ describe("a user's input", () => {
     }));
 
   test("moves are told at most once in 20 ms", () =>
-    visiting(browser, async (visit) => {
+    site.visiting(async (visit, server) => {
       const { id } = await server.create("square");
       await visit.show(server.page(`widgets/${id}`));
       const box = await boxOf(visit);
@@ -130,7 +118,7 @@ describe("a user's input", () => {
     }));
 
   test("the wheel scrolls the page without focus, and is the widget's with focus", () =>
-    visiting(browser, async (visit) => {
+    site.visiting(async (visit, server) => {
       await visit.embed(server, `<framehub-view widget="square"></framehub-view><p id="end">End</p>
         <p id="tall"></p>`);
       await visit.page.evaluate(() => document.getElementById("tall")?.style.setProperty("height", "4000px"));
@@ -165,7 +153,7 @@ describe("a user's input", () => {
     }));
 
   test("keys go to the widget that has the focus, and not to the page", () =>
-    visiting(browser, async (visit) => {
+    site.visiting(async (visit, server) => {
       await visit.embed(server, `<input id="field" aria-label="field"><framehub-view widget="square"></framehub-view>`);
       await visit.page.evaluate(() => {
         const seen = /** @type {string[]} */ (Reflect.set(window, "keysSeen", []) && Reflect.get(window, "keysSeen"));
@@ -193,7 +181,7 @@ describe("a user's input", () => {
     }));
 
   test("a held key is told once, with its modifiers", () =>
-    visiting(browser, async (visit) => {
+    site.visiting(async (visit, server) => {
       await visit.show(server.page("widgets/square"));
       await visit.canvas.click({ position: { x: 5, y: 5 } });
       await until(() => visit.sentOf("focus_in").length > 0, "the view has the focus");

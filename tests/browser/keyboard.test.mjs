@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 
-import { launchBrowser, visiting } from "./support/browser.mjs";
 import { squareOn } from "./support/demos.mjs";
-import { startServer } from "./support/server.mjs";
+import { useSite } from "./support/site.mjs";
 import { until } from "./support/until.mjs";
 
 /** @typedef {import("./support/browser.mjs").Visit} Visit */
@@ -48,21 +47,10 @@ async function everythingHasAName(visit) {
 }
 
 describe("without a mouse", () => {
-  /** @type {import("./support/server.mjs").Server} */
-  let server;
-  /** @type {import("playwright-core").Browser} */
-  let browser;
-  before(async () => {
-    server = await startServer();
-    browser = await launchBrowser();
-  });
-  after(async () => {
-    await browser?.close();
-    await server?.stop();
-  });
+  const site = useSite();
 
   test("Tab goes through the toolbar into the view, where keys move the square, and out of it again", () =>
-    visiting(browser, async (visit) => {
+    site.visiting(async (visit, server) => {
       const { id } = await server.create("square", { traits: { quality: 100 } });
       await visit.show(server.page(`widgets/${id}`));
       const { keyboard } = visit.page;
@@ -102,7 +90,7 @@ describe("without a mouse", () => {
     }));
 
   test("the statistics open by keyboard, also from within the view", () =>
-    visiting(browser, async (visit) => {
+    site.visiting(async (visit, server) => {
       await visit.show(server.page("widgets/square"));
       const statistics = visit.page.getByRole("button", { name: "Statistics" });
       await statistics.focus();
@@ -117,7 +105,7 @@ describe("without a mouse", () => {
     }));
 
   test("a widget is made and opened from the gallery", () =>
-    visiting(browser, async (visit) => {
+    site.visiting(async (visit, server) => {
       await visit.show(server.page());
       const { keyboard } = visit.page;
       while (!(await focused(visit)).endsWith("New widget")) await keyboard.press("Tab");
@@ -136,7 +124,7 @@ describe("without a mouse", () => {
     }));
 
   test("Escape closes the dialog and gives the focus back", () =>
-    visiting(browser, async (visit) => {
+    site.visiting(async (visit, server) => {
       await visit.show(server.page());
       const button = visit.page.getByRole("button", { name: "New widget" });
       await button.focus();
@@ -149,7 +137,7 @@ describe("without a mouse", () => {
     }));
 
   test("everything in the gallery and in a widget's page has a name for screen readers", () =>
-    visiting(browser, async (visit) => {
+    site.visiting(async (visit, server) => {
       await visit.show(server.page());
       await everythingHasAName(visit);
       await visit.show(server.page("widgets/surface"));

@@ -1,10 +1,9 @@
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 
-import { launchBrowser, visiting } from "./support/browser.mjs";
 import { gridOf } from "./support/demos.mjs";
 import { canvasPixels, decodePng, difference, screenPixels } from "./support/pixels.mjs";
-import { startServer } from "./support/server.mjs";
+import { useSite } from "./support/site.mjs";
 import { until } from "./support/until.mjs";
 
 /**
@@ -45,21 +44,10 @@ async function showsGrid(server, visit) {
 
 for (const ratio of [1, 1.25, 2, 3]) {
   describe(`at ${ratio} physical pixels per CSS pixel`, () => {
-    /** @type {import("./support/server.mjs").Server} */
-    let server;
-    /** @type {import("playwright-core").Browser} */
-    let browser;
-    before(async () => {
-      server = await startServer();
-      browser = await launchBrowser({ ratio });
-    });
-    after(async () => {
-      await browser?.close();
-      await server?.stop();
-    });
+    const site = useSite({ ratio });
 
     test("a grid of single pixels reaches the canvas and the screen unchanged", () =>
-      visiting(browser, async (visit) => {
+      site.visiting(async (visit, server) => {
         // Off the pixel grid, and without the corner for resizing, which covers a few pixels.
         await server.patch("grid", { css_width: "480px", css_height: "280px", resizable: false });
         await visit.embed(server, '<p>A line of text</p>\u2003<framehub-view widget="grid"></framehub-view>');
@@ -69,7 +57,7 @@ for (const ratio of [1, 1.25, 2, 3]) {
       }));
 
     test("a widget that fills its page is as sharp", () =>
-      visiting(browser, async (visit) => {
+      site.visiting(async (visit, server) => {
         await server.patch("grid", { resizable: false });
         await visit.show(server.page("widgets/grid"));
         // The picture that fills the window has more pixels than a widget may have by default: take a part of it.
@@ -83,7 +71,7 @@ for (const ratio of [1, 1.25, 2, 3]) {
 
     for (const kind of ["surface", "fractal"]) {
       test(`a lossless frame of the ${kind} has the pixels that its renderer made`, () =>
-        visiting(browser, async (visit) => {
+        site.visiting(async (visit, server) => {
           await server.patch(kind, { quality: 100, resizable: false });
           await visit.embed(server, `<framehub-view widget="${kind}"></framehub-view>`);
           await atRest(server, kind);

@@ -7,6 +7,9 @@ import { canvasPixels, decodePng, difference } from "./support/pixels.mjs";
 import { startServer } from "./support/server.mjs";
 import { until } from "./support/until.mjs";
 
+/** @typedef {import("./support/browser.mjs").Visit} Visit */
+/** @typedef {import("./support/server.mjs").Server} Server */
+
 describe("a view's connection", () => {
   /** @type {import("playwright-core").Browser} */
   let browser;
@@ -51,6 +54,88 @@ describe("a view's connection", () => {
     } finally {
       await server.stop();
     }
+  });
+
+  describe("of a laptop that slept for an hour", () => {
+    /**
+     * Opens a widget's page whose first connection can be cut without either side hearing of it, as sleep does.
+     * @param {(scene: {server: Server, id: string, visit: Visit, sleep: (clocks: "both" | "wall") => Promise<void>}) => Promise<void>} body
+     *   `sleep`: cuts it, and sets one or both of the page's clocks an hour ahead; some systems stop the monotonic one meanwhile
+     * @param {{tolerate?: RegExp}} [options]
+     */
+    const sleeping = async (body, options) => {
+      const server = await startServer();
+      try {
+        await visiting(
+          browser,
+          async (visit) => {
+            let asleep = false;
+            await visit.page.clock.install();
+            await visit.page.routeWebSocket(/\/view/, (page) => {
+              if (asleep) return void page.connectToServer();
+              const far = page.connectToServer();
+              page.onMessage((message) => asleep || far.send(message));
+              far.onMessage((message) => asleep || page.send(message));
+              far.onClose(() => {});
+            });
+            const { id } = await server.create("square");
+            await visit.page.goto(server.page(`widgets/${id}`));
+            const frame = () => visit.view.evaluate((view) => Number(Reflect.get(view, "frameIndex")));
+            await until(async () => (await frame()) > 0, "the view draws a frame", { clues: visit.clues });
+            const sleep = async (/** @type {"both" | "wall"} */ clocks) => {
+              asleep = true;
+              if (clocks === "both") await visit.page.clock.fastForward("01:00:00");
+              else await visit.page.clock.setSystemTime(Date.now() + 3_600_000);
+            };
+            await body({ server, id, visit, sleep });
+          },
+          options,
+        );
+      } finally {
+        await server.stop();
+      }
+    };
+
+    for (const clocks of /** @type {const} */ (["both", "wall"])) {
+      test(`is made anew when ${clocks === "both" ? "both clocks have" : "the wall clock alone has"} gone on, and the view is live again`, () =>
+        sleeping(async ({ server, id, visit, sleep }) => {
+          await sleep(clocks);
+          await until(async () => (await server.stats(id)).views.some(({ view }) => view === "v2"), "the view connects again");
+          await visit.page.locator("#state").getByText("Live").waitFor();
+          const from = await squareOn(visit.canvas);
+          await visit.view.evaluate((view) => view.focus());
+          await visit.page.keyboard.press("ArrowRight");
+          await until(async () => (await squareOn(visit.canvas)).left === from.left + 10, "what the user does is seen");
+        }));
+    }
+
+    test("ends with word of it when the widget was closed meanwhile", () =>
+      sleeping(
+        async ({ server, id, visit, sleep }) => {
+          await sleep("both");
+          await server.request(`api/widgets/${id}`, { method: "DELETE" });
+          await visit.view.getByText("There is no such widget on the server").waitFor();
+        },
+        { tolerate: /status of 404|WebSocket connection to/ },
+      ));
+
+    test("says that the server does not answer while it is gone, and finds it when it is back", () =>
+      sleeping(
+        async ({ server, visit, sleep }) => {
+          const { port } = server;
+          await server.kill();
+          await sleep("both");
+          await visit.view.getByText("The server does not answer. Reconnecting").waitFor();
+          const restarted = await startServer([], { port });
+          try {
+            // The widget was made by a user, and a restarted server has none of these.
+            await visit.view.getByText("There is no such widget on the server").waitFor();
+          } finally {
+            await restarted.stop();
+          }
+        },
+        { tolerate: /ERR_CONNECTION_REFUSED|status of 404|WebSocket connection to/ },
+      ));
   });
 
   test("is given up when the widget is closed, and the view says that it is closed", async () => {

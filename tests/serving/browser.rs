@@ -4,11 +4,17 @@ use std::{
     collections::VecDeque,
     io,
     net::{SocketAddr, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use framehub::clock::unix_now;
+use image::RgbImage;
 use serde_json::{Value, json};
 use tungstenite::{
     Error, HandshakeError, Message, WebSocket,
@@ -31,6 +37,8 @@ pub struct Browser {
     pub confirmed: u64,
     /// Pings that came so far.
     pinged: u64,
+    /// The index of the last frame, and what is shown with it.
+    shown: Option<(u64, RgbImage)>,
 }
 
 #[derive(Debug, Clone)]
@@ -44,6 +52,8 @@ pub enum Received {
 pub struct FrameReceived {
     pub header: Value,
     pub data: Vec<u8>,
+    /// What the view shows with it.
+    canvas: Option<RgbImage>,
 }
 
 impl FrameReceived {
@@ -55,15 +65,67 @@ impl FrameReceived {
         self.header["lossless"] == true
     }
 
-    /// The pixels, as RGB, and the size.
+    /// What the view shows with it: the pixels, as RGB, and the size.
     pub fn pixels(&self) -> (Vec<u8>, u32, u32) {
-        let parts = self.header["parts"].as_array().expect("parts");
-        assert_eq!(parts.len(), 1, "one part covers the frame");
-        assert_eq!(parts[0]["bytes"], self.data.len());
-        let image = image::load_from_memory(&self.data).expect("an image").into_rgb8();
-        let (width, height) = image.dimensions();
-        assert_eq!((&self.header["width"], &self.header["height"]), (&json!(width), &json!(height)));
-        (image.into_raw(), width, height)
+        let canvas = self.canvas.as_ref().expect("every frame that came before");
+        (canvas.as_raw().clone(), canvas.width(), canvas.height())
+    }
+
+    pub fn whole(&self) -> bool {
+        self.header["whole"] == true
+    }
+
+    /// Draws it over what was shown before, as a browser does.
+    pub fn draw(&mut self, before: Option<(u64, RgbImage)>) {
+        let number =
+            |value: &Value| u32::try_from(value.as_u64().expect("a number")).expect("a small number");
+        let size = (number(&self.header["width"]), number(&self.header["height"]));
+        let mut canvas = if self.whole() {
+            RgbImage::new(size.0, size.1)
+        } else {
+            let (index, canvas) = before.expect("a whole frame first");
+            assert_eq!(
+                (index + 1, canvas.dimensions()),
+                (self.index(), size),
+                "an amendment of what is not there"
+            );
+            canvas
+        };
+        let mut rest = &self.data[..];
+        for part in self.header["parts"].as_array().expect("parts") {
+            let (bytes, after) = rest.split_at(number(&part["bytes"]) as usize);
+            rest = after;
+            let image = image::load_from_memory(bytes).expect("an image").into_rgb8();
+            assert_eq!(image.dimensions(), (number(&part["width"]), number(&part["height"])));
+            image::imageops::replace(
+                &mut canvas,
+                &image,
+                number(&part["x"]).into(),
+                number(&part["y"]).into(),
+            );
+        }
+        assert!(rest.is_empty(), "bytes of no part");
+        self.canvas = Some(canvas);
+    }
+}
+
+/// A fake browser that goes on by itself.
+pub struct Living {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Browser>>,
+}
+
+impl Living {
+    /// From now on the browser does what the test says; what it got meanwhile is forgotten.
+    pub fn stop(mut self) -> Browser {
+        self.stop.store(true, Ordering::Release);
+        self.thread.take().expect("it was not stopped before").join().expect("the browser is well")
+    }
+}
+
+impl Drop for Living {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
     }
 }
 
@@ -100,6 +162,7 @@ impl Browser {
                     frames: 0,
                     confirmed: 0,
                     pinged: 0,
+                    shown: None,
                 })
             }
             Err(HandshakeError::Failure(Error::Http(response))) => Err(response),
@@ -119,6 +182,19 @@ impl Browser {
     pub fn silent(mut self) -> Self {
         self.confirming = false;
         self
+    }
+
+    /// Goes on by itself, on a thread of its own, until it is stopped.
+    pub fn live(mut self) -> Living {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            while !stopped.load(Ordering::Acquire) {
+                self.receive(Duration::from_millis(50));
+            }
+            self
+        });
+        Living { stop, thread: Some(thread) }
     }
 
     pub fn resize(&mut self, width: u32, height: u32, ratio: f64) {
@@ -155,7 +231,7 @@ impl Browser {
         let start = Instant::now();
         while start.elapsed() < patience {
             self.socket.get_ref().set_read_timeout(Some(patience)).expect("an option");
-            let received = match self.socket.read() {
+            let mut received = match self.socket.read() {
                 Ok(Message::Text(text)) => {
                     let value: Value = serde_json::from_str(&text).expect("JSON");
                     match value["type"].as_str() {
@@ -177,8 +253,10 @@ impl Browser {
                 Err(Error::Io(error)) if is_timeout(&error) => return None,
                 Err(_) => return None,
             };
-            if let Received::Frame(frame) = &received {
+            if let Received::Frame(frame) = &mut received {
                 self.frames += 1;
+                frame.draw(self.shown.take());
+                self.shown = frame.canvas.clone().map(|canvas| (frame.index(), canvas));
                 if self.confirming {
                     let frame = frame.clone();
                     self.confirm(&frame);
@@ -228,6 +306,11 @@ impl Browser {
             Received::Text(value) if value["type"] == kind && condition(value) => Some(value.clone()),
             _ => None,
         })
+    }
+
+    /// Drops what came while another message was waited for.
+    pub fn forget(&mut self) {
+        self.received.clear();
     }
 
     /// All frames that come until the server has answered a question that is asked now.
@@ -287,7 +370,7 @@ fn is_timeout(error: &io::Error) -> bool {
 pub fn decode(bytes: &[u8]) -> FrameReceived {
     let length = u32::from_le_bytes(bytes[..4].try_into().expect("4 bytes")) as usize;
     let header = serde_json::from_slice(&bytes[4..4 + length]).expect("a JSON header");
-    FrameReceived { header, data: bytes[4 + length..].to_vec() }
+    FrameReceived { header, data: bytes[4 + length..].to_vec(), canvas: None }
 }
 
 /// The frame of a text message.
@@ -295,5 +378,5 @@ pub fn decode_base64(header: Value) -> FrameReceived {
     let uri = header["data_b64"].as_str().expect("a data URI");
     let prefix = format!("data:{};base64,", header["mimetype"].as_str().expect("a type"));
     let data = BASE64_STANDARD.decode(uri.strip_prefix(&prefix).expect("the prefix")).expect("base64");
-    FrameReceived { header, data }
+    FrameReceived { header, data, canvas: None }
 }

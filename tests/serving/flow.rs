@@ -148,6 +148,42 @@ fn a_lossy_frame_is_followed_by_the_same_frame_exact() {
 }
 
 #[test]
+fn a_frame_amends_the_one_before_and_a_browser_that_lost_that_gets_a_whole_one() {
+    let server = TestServer::start();
+    let probe = server.probe(json!({"quality": 100}));
+    let widget = server.handle(probe.id());
+    let mut view = server.view(probe.id()).sized(640, 64, 1.0);
+    assert!(view.frame().whole());
+    let row = |value: u8| {
+        let pixels: Vec<u8> =
+            (0..640 * 64).flat_map(|at| [if at % 640 < 64 { value } else { 90 }; 3]).collect();
+        framehub::Frame::rgb8(640, 64, pixels).unwrap()
+    };
+    widget.send_frame(row(1));
+    view.frame();
+    widget.send_frame(row(2));
+    let amended = view.frame();
+    assert!(!amended.whole());
+    assert_eq!(amended.header["parts"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&amended.header["parts"][0]["x"], &amended.header["parts"][0]["width"]),
+        (&json!(0), &json!(64))
+    );
+    assert_eq!(amended.pixels().0, *row(2).pixels());
+
+    widget.send_frame(row(2));
+    wait_for("the equal frame to be counted", || {
+        (server.stats(probe.id())["unchanged_frames"] == 1).then_some(())
+    });
+    assert!(view.frames_until_now().is_empty(), "an equal frame was sent");
+
+    view.send(json!({"type": "refresh"}));
+    let refreshed = view.frame();
+    assert!(refreshed.whole());
+    assert_eq!(refreshed.pixels().0, *row(2).pixels());
+}
+
+#[test]
 fn base64_views_get_the_same_pixels_as_text() {
     let server = TestServer::start();
     let probe = server.probe(json!({"quality": 100}));

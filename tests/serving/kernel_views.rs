@@ -112,7 +112,7 @@ fn a_browser_behind_the_kernel_has_a_view_like_any_other() {
             json!({"type": "resize", "width": 32, "height": 24, "pwidth": 32, "pheight": 24, "ratio": 1}),
         );
         kernel.draw(&widget, 1);
-        let frame = if frames == "binary" {
+        let mut frame = if frames == "binary" {
             let (header, message) = kernel.relayed();
             assert_eq!(header, json!({"type": "relay", "relay": 7}));
             browser::decode(&message)
@@ -122,6 +122,7 @@ fn a_browser_behind_the_kernel_has_a_view_like_any_other() {
             });
             browser::decode_base64(serde_json::from_str(relayed["text"].as_str().unwrap()).unwrap())
         };
+        frame.draw(None);
         assert_eq!(frame.pixels(), (picture(1, 32, 24), 32, 24));
         say(&mut kernel, json!({"type": "frame_feedback", "index": 1, "timestamp": 1, "localtime": 1}));
         say(&mut kernel, json!({"type": "pointer_move", "x": 1, "y": 2}));

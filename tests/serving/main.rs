@@ -3,6 +3,8 @@
 mod access;
 mod bad_input;
 mod browser;
+mod control;
+mod crowd;
 mod events;
 mod flow;
 mod http;
@@ -11,6 +13,8 @@ mod kernel_life;
 mod kernel_link;
 mod kernel_views;
 mod lifecycle;
+mod link;
+mod metrics;
 mod probe;
 mod program;
 mod server;

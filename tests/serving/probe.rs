@@ -93,6 +93,11 @@ impl Probe {
         self.inner.0.lock().animated = true;
     }
 
+    /// Ends what [`Probe::animate`] began.
+    pub fn rest(&self) {
+        self.inner.0.lock().animated = false;
+    }
+
     /// Lets `get_frame` wait until [`Probe::release`]; returns once it does.
     pub fn hold(&self, widget: &WidgetHandle) {
         self.inner.0.lock().held = true;

@@ -3,12 +3,13 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
+    net::SocketAddr,
     process::{Child, ChildStdout, Command, Output, Stdio},
 };
 
 use serde_json::Value;
 
-use crate::{browser::Browser, server::KEY};
+use crate::{browser::Browser, http::raw, server::KEY};
 
 fn framehub(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_framehub"));
@@ -23,19 +24,60 @@ fn output(arguments: &[&str]) -> (Output, String) {
 }
 
 /// A running server that is ended at the latest when the test ends.
-struct Running {
+pub struct Running {
     child: Child,
     stdout: BufReader<ChildStdout>,
     line: String,
 }
 
 impl Running {
+    /// A server whose log a test reads.
     fn start(arguments: &[&str]) -> Self {
-        let mut child = framehub(arguments).spawn().expect("it starts");
+        Self::spawn(&mut framehub(arguments))
+    }
+
+    /// A server whose log nobody reads.
+    pub fn quiet(arguments: &[&str]) -> Self {
+        Self::spawn(framehub(arguments).stderr(Stdio::null()))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command.spawn().expect("it starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
         stdout.read_line(&mut line).expect("a line");
         Self { child, stdout, line }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        let url = self.line.split_whitespace().last().expect("a URL");
+        url.split('/').nth(2).and_then(|address| address.parse().ok()).expect("an address")
+    }
+
+    /// The sum of the series whose lines begin so.
+    pub fn metric(&self, series: &str) -> f64 {
+        let request = format!(
+            "GET /metrics HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {KEY}\r\nConnection: close\r\n\r\n",
+            self.address()
+        );
+        let answer = raw(self.address(), &request);
+        let text = String::from_utf8(answer.body).expect("text");
+        let values = text.lines().filter(|line| line.starts_with(series));
+        values
+            .map(|line| line.rsplit(' ').next().and_then(|value| value.parse::<f64>().ok()).expect(line))
+            .sum()
+    }
+
+    /// Memory that the process has, in KB.
+    pub fn resident_kb(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// Files and connections that the process has open.
+    pub fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs").count()
     }
 
     fn signal(&self, name: &str) {
@@ -56,10 +98,10 @@ fn it_prints_one_line_and_a_signal_ends_it_well() {
     for signal in ["TERM", "INT"] {
         let mut running = Running::start(&["--listen", "127.0.0.1:0", "--key", KEY, "--log-format", "json"]);
         let url = running.line.split_whitespace().last().expect("a URL").to_owned();
+        let address = running.address();
         let expected = format!("FrameHub {} is at http://127.0.0.1:", env!("CARGO_PKG_VERSION"));
         assert!(running.line.starts_with(&expected), "{}", running.line);
         assert!(url.ends_with(&format!("/?key={KEY}")), "{url}");
-        let address = url.split('/').nth(2).expect("an address").parse().expect("an address");
         let mut view =
             Browser::connect(address, "/api/widgets/square/view").expect("connected").sized(64, 64, 1.0);
         view.frame();

@@ -24,6 +24,8 @@ pub const KEY: &str = "key-of-the-tests";
 pub struct TestServer {
     pub address: SocketAddr,
     pub hub: Hub,
+    /// Where the metrics are besides, if the configuration says so.
+    pub metrics: Option<SocketAddr>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -50,13 +52,14 @@ impl TestServer {
             System::new().block_on(async move {
                 let server = Server::new(config).demos().kind(probe::kind());
                 let running = server.start().await.expect("the server starts");
-                started.send((running.address, running.hub.clone())).expect("the test waits");
+                let metrics = running.metrics.as_ref().map(|metrics| metrics.address);
+                started.send((running.address, metrics, running.hub.clone())).expect("the test waits");
                 let _ = stopped.await;
                 running.stop().await.expect("the server stops well");
             });
         });
-        let (address, hub) = start.recv_timeout(PATIENCE).expect("the server starts");
-        Self { address, hub, stop: Some(stop), thread: Some(thread) }
+        let (address, metrics, hub) = start.recv_timeout(PATIENCE).expect("the server starts");
+        Self { address, hub, metrics, stop: Some(stop), thread: Some(thread) }
     }
 
     /// Makes a probe with these traits.

@@ -118,11 +118,14 @@ fn the_same_numbers_come_from_the_handle_the_api_the_socket_and_prometheus() {
     }
     let metrics = server.request("GET", "/metrics", None);
     let text = String::from_utf8(metrics.body).unwrap();
-    for name in
-        ["framehub_frames_sent_total", "framehub_frames_confirmed_total", "framehub_frames_drawn_total"]
-    {
-        let line = format!("{name}{{kind=\"probe\",widget=\"{}\"}} 4", probe.id());
-        assert!(text.contains(&line), "{line} is not in\n{text}");
+    for (name, value) in handle.as_object().unwrap() {
+        let series = format!(
+            "framehub_widget_stats{{widget=\"{}\",kind=\"probe\",owner=\"\",stat=\"{name}\"}} ",
+            probe.id()
+        );
+        let told = text.lines().find_map(|line| line.strip_prefix(&series)?.parse::<f64>().ok());
+        let off = value.as_f64().unwrap() - told.unwrap_or(f64::NAN);
+        assert!(off.abs() < 1e-12, "{name}: {value} is exposed as {told:?}\n{text}");
     }
 }
 

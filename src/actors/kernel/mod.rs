@@ -27,6 +27,7 @@ use crate::{
     clock::unix_seconds,
     handle::WidgetHandle,
     hub::{Admission, Hub},
+    metrics::Reason,
     protocol::{
         Refusal, close_code,
         kernel::{Ask, AskTicket, KernelMessage, OfWidget, RelayOpen, ServerMessage},
@@ -274,8 +275,7 @@ impl Kernel {
             self.tell(&ServerMessage::RelayClosed { relay: open.relay, code, reason });
             return;
         };
-        let inbound = self.hub.inbound_limits();
-        let relay = Relay::new(open, &widget.widget, connection.outbox.clone(), ctx.address(), inbound);
+        let relay = Relay::new(open, &widget.widget, connection.outbox.clone(), ctx.address(), &self.hub);
         self.relays.insert(open.relay, relay.start());
     }
 }
@@ -343,6 +343,7 @@ impl Handler<FromKernel> for Kernel {
         match message {
             Ok(message) => self.take(message, ctx),
             Err(refused) => {
+                self.hub.counts().refused(Reason::of_message(refused.refusal.code));
                 self.refuse(refused.request, refused.widget.as_deref(), &refused.refusal);
                 if let Some(code) = refused.refusal.close {
                     self.hang_up(code, "refused", ctx);

@@ -3,7 +3,7 @@
 //! Owns the checks on what that browser sends, and the address of its View. Decides nothing: what comes in goes to the View,
 //! what the View sends goes out by the kernel's connection.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use actix::prelude::*;
 use bytestring::ByteString;
@@ -15,8 +15,10 @@ use crate::{
         widget::Attach,
     },
     handle::WidgetHandle,
+    hub::Hub,
+    metrics::{Reason, ServerMetrics},
     protocol::{
-        Inbound, InboundLimits, close_code,
+        Inbound, close_code,
         kernel::{RelayOpen, ServerMessage, relay_header},
         view::{FrameMessage, Frames, Role, ServerMessage as ViewMessage},
     },
@@ -38,9 +40,11 @@ pub struct Relay {
     number: u64,
     role: Role,
     base64: bool,
+    adaptive: bool,
     widget: WidgetHandle,
     outbox: KernelOutbox,
     kernel: Addr<Kernel>,
+    counts: Arc<ServerMetrics>,
     inbound: Inbound,
     /// The view, once the widget has given it.
     view: Option<Addr<View>>,
@@ -52,16 +56,18 @@ impl Relay {
         widget: &WidgetHandle,
         outbox: KernelOutbox,
         kernel: Addr<Kernel>,
-        inbound: InboundLimits,
+        hub: &Hub,
     ) -> Self {
         Self {
             number: open.relay,
             role: open.role,
             base64: open.frames == Frames::Base64,
+            adaptive: open.adaptive,
             widget: widget.clone(),
             outbox,
             kernel,
-            inbound: Inbound::new(inbound, Instant::now()),
+            counts: Arc::clone(hub.counts()),
+            inbound: Inbound::new(hub.inbound_limits(), Instant::now()),
             view: None,
         }
     }
@@ -83,7 +89,7 @@ impl Actor for Relay {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         let outbox = ctx.address().recipient();
-        let attach = Attach { role: self.role, base64: self.base64, outbox };
+        let attach = Attach { role: self.role, base64: self.base64, adaptive: self.adaptive, outbox };
         // Nothing is taken before the view is there.
         self.widget
             .addr()
@@ -92,6 +98,7 @@ impl Actor for Relay {
             .map(|view, relay, ctx| match view {
                 Ok(Ok(view)) => relay.view = Some(view),
                 Ok(Err(refusal)) => {
+                    relay.counts.refused(Reason::Limit);
                     let close = ViewMessage::Close { reason: refusal.code, message: &refusal.message };
                     relay.text(&close.to_text());
                     relay.close(refusal.close.unwrap_or(close_code::TRY_LATER), refusal.code, ctx);

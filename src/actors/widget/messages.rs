@@ -6,9 +6,13 @@ use tokio::sync::oneshot;
 use crate::{
     Frame, RemoteFrameBuffer,
     actors::view::{Outbox, View},
+    adaptation::Reduction,
     event::{EventKind, Size, ViewId},
     handle::SnapshotError,
-    protocol::{Refusal, view::Role},
+    protocol::{
+        Refusal,
+        view::{ControlAction, Role},
+    },
 };
 
 /// Hands the renderer over, once it is made. The widget does nothing with events and draws before.
@@ -69,6 +73,8 @@ pub struct Attach {
     pub role: Role,
     /// Whether it takes frames as base64.
     pub base64: bool,
+    /// Whether it is sent less than it could show when its link is slow.
+    pub adaptive: bool,
     /// Where what it has to say goes.
     pub outbox: Outbox,
 }
@@ -90,6 +96,8 @@ pub struct ViewChanged {
 pub struct Grant {
     pub view: ViewId,
     pub credits: i64,
+    /// Whether it may not show what it was sent, so that it needs a whole frame.
+    pub lost: bool,
 }
 
 /// The user acted in a view that may interact; positions are in the view's logical pixels.
@@ -100,6 +108,27 @@ pub struct Input {
     pub kind: EventKind,
     pub timestamp: f64,
 }
+
+/// What a view's frames are to be reduced to while they move.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Adapt {
+    pub view: ViewId,
+    pub reduction: Reduction,
+}
+
+/// A view that may interact takes hold of the control, or lets go of it.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct ControlWanted {
+    pub view: ViewId,
+    pub action: ControlAction,
+}
+
+/// Whoever holds the control loses it.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct TakeControlAway;
 
 /// A view is gone.
 #[derive(Message)]

@@ -5,6 +5,7 @@
 //! turn and comes back with a message, or is in a kernel, which is sent a message and answers with one; images come back from
 //! the encoder pool. Never knows a socket.
 
+mod members;
 mod messages;
 mod remote;
 mod renderer;
@@ -14,7 +15,7 @@ mod turn;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, atomic::Ordering},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -25,37 +26,28 @@ pub use messages::*;
 pub use remote::{Adopt, KernelGone, KernelRequest, RemoteDone, ShowError};
 use renderer::Renderer;
 pub use report::{GetReport, WidgetReport};
-use turn::{SnapshotTurn, Turn, TurnDone};
 
 use crate::{
     Frame,
     actors::{
-        metrics::WidgetMetrics,
+        metrics::Counted,
         registry::Registry,
         view::{self, End, View, ViewLimits},
     },
-    delivery::{Action, Delivery, Outcome},
-    encode::{self, Pool, Variant},
+    control::Control,
+    delivery::{Action, Compared, Delivery, Encode, Job, Outcome, Published},
+    encode::{self, Pool},
     event::{Event, EventKind, EventQueue, Size, ViewId},
     handle::{Shared, SnapshotError},
+    presence::Presence,
     protocol::{
-        Refusal, close_code,
+        close_code,
         view::{Role, ServerMessage, State},
     },
-    sizing::{Mapping, widget_size},
 };
 
-/// A view that shows a lossy frame gets it lossless when nothing followed for this long, as in the seed system.
-const SETTLE_AFTER: Duration = Duration::from_millis(300);
 /// A renderer that works longer than this is said to be busy: shorter than that, nobody needs to be told.
 const BUSY_AFTER: Duration = Duration::from_millis(500);
-/// Views that come and go within this time are announced to the others at once, so that a crowd that joins costs no crowd of
-/// messages.
-const ANNOUNCE_WITHIN: Duration = Duration::from_millis(100);
-/// Most events that wait for a busy renderer. A user cannot act as much within a turn; what cannot be merged beyond it comes
-/// from a program.
-const MAX_QUEUE: usize = 10_000;
-
 /// Bounds on a widget, and what its views are held to.
 #[derive(Debug, Clone, Copy)]
 pub struct WidgetLimits {
@@ -76,30 +68,33 @@ pub struct WidgetLimits {
 pub struct Surroundings {
     pub pool: Arc<Pool>,
     pub registry: Registry,
-    pub metrics: Arc<WidgetMetrics>,
+    pub metrics: Arc<Counted>,
     pub limits: WidgetLimits,
 }
 
 #[derive(Message)]
 #[rtype(result = "()")]
 struct EncodeDone {
-    number: u64,
-    variant: Variant,
+    job: Job,
     outcome: encode::Outcome,
 }
+
+/// A frame that did not come from a draw was compared with the latest.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct CompareDone(Compared);
 
 /// An encode has begun: the next frame may be drawn.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct EncodeBegun;
 
-impl Message for TurnDone {
-    type Result = ();
-}
-
+/// A view, as its widget knows it.
 struct Member {
     addr: Addr<View>,
     role: Role,
+    /// Whether the view was told that its user may act.
+    acting: bool,
 }
 
 /// The actor. See the module's documentation.
@@ -116,8 +111,10 @@ pub struct Widget {
     /// The latest frame, the seats of the views and the images between them.
     delivery: Delivery,
     views: BTreeMap<ViewId, Member>,
-    /// The view whose size is the widget's.
-    driver: Option<ViewId>,
+    /// Whose size is the widget's, and who may act.
+    control: Control,
+    /// Where the pointers of the views are, while the trait `show_pointers` is on.
+    presence: Presence,
     /// The logical size that the last driver gave the widget; the traits' before there was one.
     driven: Option<(f64, f64)>,
     /// The size that the renderer has, or will have once it took the events that wait.
@@ -128,11 +125,14 @@ pub struct Widget {
     snapshots: VecDeque<(Size, oneshot::Sender<Result<Frame, SnapshotError>>)>,
     /// Who gets the picture that the running turn takes, and its size.
     snapshot_under_way: Option<(Size, oneshot::Sender<Result<Frame, SnapshotError>>)>,
-    /// When the latest frame settles; meaningful while the settle timer runs.
-    settle_at: Instant,
+    /// Whether a frame that did not come from a draw is being compared.
+    comparing: bool,
+    /// The newest frame that waits for that.
+    uncompared: Option<Frame>,
     settle_timer: bool,
     busy_timer: bool,
     announce_timer: bool,
+    pointers_timer: bool,
     frames_drawn: u64,
     draw_seconds: f64,
     next_view: u64,
@@ -150,17 +150,20 @@ impl Widget {
             queue: EventQueue::default(),
             delivery: Delivery::default(),
             views: BTreeMap::new(),
-            driver: None,
+            control: Control::default(),
+            presence: Presence::default(),
             driven: None,
             size: None,
             state: State::Live,
             error: None,
             snapshots: VecDeque::new(),
             snapshot_under_way: None,
-            settle_at: Instant::now(),
+            comparing: false,
+            uncompared: None,
             settle_timer: false,
             busy_timer: false,
             announce_timer: false,
+            pointers_timer: false,
             frames_drawn: 0,
             draw_seconds: 0.0,
             next_view: 1,
@@ -170,58 +173,24 @@ impl Widget {
 
     /// Sends the renderer on a turn if it is here and has something to do.
     fn pump(&mut self, ctx: &mut Context<Self>) {
-        let may_draw = !self.closing && self.size.is_some() && self.delivery.wants_frame();
-        let draw = may_draw && self.is_draw_requested();
+        let may_draw = !self.closing
+            && self.size.is_some()
+            && self.delivery.wants_frame()
+            && !self.renderer.awaits_comparison();
+        let draw = may_draw && self.shared.is_draw_requested();
         let idle =
             self.queue.is_empty() && self.snapshots.is_empty() && !draw && !self.renderer.is_taking_picture();
         if idle && !self.closing {
             return;
         }
-        let renderer = match std::mem::replace(&mut self.renderer, Renderer::Away) {
-            Renderer::Local(renderer) => renderer,
-            Renderer::Away => return,
+        match std::mem::replace(&mut self.renderer, Renderer::Away) {
+            Renderer::Away => {}
+            Renderer::Local(renderer) => self.local_turn(renderer, may_draw, ctx),
             Renderer::Remote(remote) => {
                 self.renderer = Renderer::Remote(remote);
                 self.remote_turn(may_draw, ctx);
-                return;
             }
-        };
-        self.snapshot_under_way = self.snapshots.pop_front();
-        let turn = Turn {
-            renderer,
-            shared: Arc::clone(&self.shared),
-            events: self.queue.take(),
-            may_draw,
-            snapshot: self
-                .snapshot_under_way
-                .as_ref()
-                .map(|&(size, _)| SnapshotTurn { size, current: self.size }),
-        };
-        self.turn_began = Some(Instant::now());
-        if self.closing {
-            // The last turn: the renderer takes its `close` event and goes.
-            actix_web::rt::task::spawn_blocking(move || drop(turn.run()));
-            ctx.stop();
-            return;
         }
-        self.watch_turn(ctx, BUSY_AFTER);
-        let widget = ctx.address();
-        actix_web::rt::task::spawn_blocking(move || widget.do_send(turn.run()));
-    }
-
-    /// Tells the views when a turn takes long.
-    fn watch_turn(&mut self, ctx: &mut Context<Self>, after: Duration) {
-        if std::mem::replace(&mut self.busy_timer, true) {
-            return;
-        }
-        ctx.run_later(after, |widget, ctx| {
-            widget.busy_timer = false;
-            let Some(began) = widget.turn_began else { return };
-            match BUSY_AFTER.checked_sub(began.elapsed()) {
-                Some(left) if !left.is_zero() => widget.watch_turn(ctx, left),
-                _ => widget.set_state(State::Busy, None),
-            }
-        });
     }
 
     fn set_state(&mut self, state: State, error: Option<String>) {
@@ -231,8 +200,21 @@ impl Widget {
         }
     }
 
+    /// Takes a frame that did not come from a draw, and compares it with the latest on a thread that may take the time. Of frames
+    /// that come meanwhile the newest is next.
+    fn take_in(&mut self, frame: Frame, ctx: &mut Context<Self>) {
+        if self.comparing {
+            self.uncompared = Some(frame);
+            return;
+        }
+        self.comparing = true;
+        let (widget, comparer) = (ctx.address(), self.delivery.comparer());
+        actix_web::rt::task::spawn_blocking(move || widget.do_send(CompareDone(comparer.compare(frame))));
+    }
+
     /// Takes the latest frame, from the renderer or pushed.
-    fn publish(&mut self, frame: Frame, ctx: &mut Context<Self>) {
+    fn publish(&mut self, compared: Compared, ctx: &mut Context<Self>) {
+        let frame = &compared.frame;
         if frame.is_empty() {
             return;
         }
@@ -246,34 +228,34 @@ impl Widget {
             self.set_state(State::Error, Some(message));
             return;
         }
-        for _ in self.delivery.publish(frame) {
-            self.around.metrics.skipped.inc();
+        match self.delivery.publish(compared, Instant::now()) {
+            Published::Changed(skipped) => self.around.metrics.skipped(skipped.len() as u64),
+            Published::Unchanged => self.around.metrics.unchanged(),
         }
-        self.settle_at = Instant::now() + SETTLE_AFTER;
-        self.watch_settling(ctx, SETTLE_AFTER);
         self.serve(ctx);
+        self.watch_settling(ctx);
     }
 
-    fn watch_settling(&mut self, ctx: &mut Context<Self>, after: Duration) {
-        if std::mem::replace(&mut self.settle_timer, true) {
+    /// Looks at what came to rest whenever something does.
+    fn watch_settling(&mut self, ctx: &mut Context<Self>) {
+        if self.settle_timer {
             return;
         }
-        ctx.run_later(after, |widget, ctx| {
+        let Some(next) = self.delivery.settle(Instant::now()) else { return };
+        self.settle_timer = true;
+        ctx.run_later(next.saturating_duration_since(Instant::now()), |widget, ctx| {
             widget.settle_timer = false;
-            let left = widget.settle_at.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                widget.delivery.settle();
-                widget.serve(ctx);
-            } else {
-                widget.watch_settling(ctx, left);
-            }
+            widget.watch_settling(ctx);
+            widget.serve(ctx);
         });
     }
 
     /// Gives every view what it lacks and may have.
     fn serve(&mut self, ctx: &mut Context<Self>) {
         let quality = self.shared.traits.lock().quality;
-        let actions = self.delivery.serve(quality);
+        let drawing =
+            !self.is_kernel_gone() && (self.renderer.is_at_work() || self.shared.is_draw_requested());
+        let actions = self.delivery.serve(quality, drawing);
         self.carry_out(actions, ctx);
     }
 
@@ -285,10 +267,8 @@ impl Widget {
                         member.addr.do_send(view::Deliver(send));
                     }
                 }
-                Action::Encode(job) => {
-                    let (widget, number, variant) = (ctx.address(), job.number, job.variant);
-                    let done = move |outcome| widget.do_send(EncodeDone { number, variant, outcome });
-                    let (widget, begin) = (ctx.address(), self.delivery.begin(number));
+                Action::Encode(Encode { frame, job }) => {
+                    let (widget, begin) = (ctx.address(), self.delivery.begin(job.number));
                     let still_wanted = move || {
                         let begins = begin();
                         if begins {
@@ -296,80 +276,16 @@ impl Widget {
                         }
                         begins
                     };
-                    self.around.pool.encode(job.frame, variant, still_wanted, done);
+                    let (widget, variant, tiles) = (ctx.address(), job.variant, job.tiles.clone());
+                    let done = move |outcome| widget.do_send(EncodeDone { job, outcome });
+                    self.around.pool.encode(frame, variant, tiles, still_wanted, done);
                 }
             }
         }
     }
 
-    /// Works out the widget's size anew; when it changed, the renderer is told and drawn.
-    fn resize(&mut self) {
-        let driver = self.driver.and_then(|driver| self.delivery.size(driver)).copied();
-        if let Some(driver) = &driver {
-            self.driven = Some((driver.width, driver.height));
-        }
-        // When only watchers are left, the widget keeps the size that its last driver gave it.
-        let logical = self.driven.unwrap_or_else(|| self.shared.traits.lock().logical_size());
-        let mut visible = self.delivery.visible_sizes().peekable();
-        if visible.peek().is_none() {
-            return;
-        }
-        let size = widget_size(logical, driver.as_ref(), visible, self.around.limits.max_pixels);
-        if self.size != Some(size) {
-            self.size = Some(size);
-            self.push(Event { kind: EventKind::Resize(size), timestamp: 0.0, view: self.driver });
-            self.shared.draw_requested.store(true, Ordering::Release);
-        }
-    }
-
     fn push(&mut self, event: Event) {
         self.queue.push(event);
-    }
-
-    /// Makes a view the driver, if it may be.
-    fn drive(&mut self, view: ViewId) {
-        let may = self.views.get(&view).is_some_and(|member| member.role == Role::Interact);
-        if may && self.driver != Some(view) {
-            self.driver = Some(view);
-            self.resize();
-            self.announce();
-        }
-    }
-
-    fn tell_all(&self, message: &ServerMessage) {
-        let text = message.to_text();
-        for member in self.views.values() {
-            member.addr.do_send(view::Tell(text.clone()));
-        }
-    }
-
-    /// Tells every view how things are.
-    fn announce(&self) {
-        for (&view, member) in &self.views {
-            member.addr.do_send(view::Tell(self.status(view, member.role).to_text()));
-        }
-    }
-
-    fn announce_soon(&mut self, ctx: &mut Context<Self>) {
-        if !std::mem::replace(&mut self.announce_timer, true) {
-            ctx.run_later(ANNOUNCE_WITHIN, |widget, _| {
-                widget.announce_timer = false;
-                widget.announce();
-            });
-        }
-    }
-
-    fn status(&self, view: ViewId, role: Role) -> ServerMessage<'_> {
-        ServerMessage::Status {
-            view,
-            widget: &self.shared.identity.id,
-            kind: &self.shared.identity.kind,
-            role,
-            driver: self.driver == Some(view),
-            state: self.state,
-            message: self.error.as_deref(),
-            views: self.views.len(),
-        }
     }
 }
 
@@ -403,8 +319,26 @@ impl Handler<FramePushed> for Widget {
             if self.state == State::Error {
                 self.set_state(State::Live, None);
             }
-            self.publish(frame, ctx);
+            self.take_in(frame, ctx);
         }
+    }
+}
+
+impl Handler<CompareDone> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, CompareDone(compared): CompareDone, ctx: &mut Self::Context) {
+        self.comparing = false;
+        self.renderer.compared();
+        let next = self.uncompared.take();
+        if self.closing {
+            return;
+        }
+        self.publish(compared, ctx);
+        if let Some(frame) = next {
+            self.take_in(frame, ctx);
+        }
+        self.pump(ctx);
     }
 }
 
@@ -416,6 +350,9 @@ impl Handler<TraitsChanged> for Widget {
         self.tell_all(&ServerMessage::Traits { traits: &traits });
         for member in self.views.values() {
             member.addr.do_send(view::SetCapacity(traits.max_buffered_frames));
+        }
+        if !traits.show_pointers && self.presence.clear() {
+            self.tell_pointers();
         }
         self.resize();
         self.serve(ctx);
@@ -459,7 +396,6 @@ impl Handler<Close> for Widget {
         };
         for (view, member) in std::mem::take(&mut self.views) {
             self.delivery.leave(view);
-            self.around.metrics.views.dec();
             member.addr.do_send(end);
         }
         for (_, answer) in self.snapshots.drain(..) {
@@ -470,174 +406,16 @@ impl Handler<Close> for Widget {
     }
 }
 
-impl Handler<Attach> for Widget {
-    type Result = Result<Addr<View>, Refusal>;
-
-    fn handle(&mut self, attach: Attach, ctx: &mut Self::Context) -> Self::Result {
-        if self.closing {
-            return Err(Refusal::of_connection("closed", "the widget was closed", close_code::WIDGET_CLOSED));
-        }
-        let max = self.around.limits.max_views;
-        if self.views.len() >= max {
-            let message =
-                format!("the widget has {max} views, which is the limit (--max-views): close one of them");
-            return Err(Refusal::of_connection("max_views", message, close_code::TRY_LATER));
-        }
-        let id = ViewId(self.next_view);
-        self.next_view += 1;
-        let traits = self.shared.traits.lock().clone();
-        let view = View::new(
-            id,
-            attach.role,
-            ctx.address(),
-            attach.outbox,
-            Arc::clone(&self.shared),
-            Arc::clone(&self.around.metrics),
-            self.around.limits.view,
-            traits.max_buffered_frames,
-        );
-        let addr = view.start();
-        self.delivery.join(id, attach.base64);
-        self.delivery.grant(id, i64::from(traits.max_buffered_frames));
-        self.views.insert(id, Member { addr: addr.clone(), role: attach.role });
-        self.around.metrics.views.inc();
-        addr.do_send(view::Tell(ServerMessage::Traits { traits: &traits }.to_text()));
-        addr.do_send(view::Tell(self.status(id, attach.role).to_text()));
-        self.announce_soon(ctx);
-        self.tell_kernel_of_views();
-        Ok(addr)
-    }
-}
-
-impl Handler<ViewChanged> for Widget {
-    type Result = ();
-
-    fn handle(&mut self, change: ViewChanged, ctx: &mut Self::Context) {
-        if !self.views.contains_key(&change.view) {
-            return;
-        }
-        self.delivery.changed(change.view, change.size, change.visible);
-        if change.acted || (self.driver.is_none() && change.size.is_some()) {
-            self.drive(change.view);
-        }
-        self.tell_kernel_of_views();
-        self.resize();
-        self.serve(ctx);
-        self.pump(ctx);
-    }
-}
-
 impl Handler<Grant> for Widget {
     type Result = ();
 
     fn handle(&mut self, grant: Grant, ctx: &mut Self::Context) {
         self.delivery.grant(grant.view, grant.credits);
+        if grant.lost {
+            self.delivery.lose(grant.view);
+        }
         self.serve(ctx);
         self.pump(ctx);
-    }
-}
-
-impl Handler<Input> for Widget {
-    type Result = ();
-
-    fn handle(&mut self, input: Input, ctx: &mut Self::Context) {
-        if self.closing {
-            return;
-        }
-        if matches!(input.kind, EventKind::PointerDown(_) | EventKind::KeyDown(_) | EventKind::Wheel(_)) {
-            self.drive(input.view);
-        }
-        let mut event = Event { kind: input.kind, timestamp: input.timestamp, view: Some(input.view) };
-        if let (Some(view), Some(widget)) = (self.delivery.size(input.view), &self.size) {
-            Mapping::new((view.width, view.height), (widget.width, widget.height)).event(&mut event);
-        }
-        let releases = matches!(event.kind, EventKind::PointerUp(_) | EventKind::KeyUp(_));
-        if self.is_kernel_gone() && !releases {
-            // What the user does to a picture that nobody draws is not to happen later.
-            return;
-        }
-        if self.queue.len() >= MAX_QUEUE && !releases {
-            let refusal = Refusal::of_connection(
-                "queue",
-                format!(
-                    "{MAX_QUEUE} events wait for the renderer: send fewer, or connect again when it is done"
-                ),
-                close_code::POLICY,
-            );
-            if let Some(member) = self.views.get(&input.view) {
-                member.addr.do_send(view::FromClient(Err(refusal)));
-            }
-            return;
-        }
-        self.push(event);
-        self.pump(ctx);
-    }
-}
-
-impl Handler<Leave> for Widget {
-    type Result = ();
-
-    fn handle(&mut self, Leave(view): Leave, ctx: &mut Self::Context) {
-        if self.views.remove(&view).is_none() {
-            return;
-        }
-        self.delivery.leave(view);
-        self.tell_kernel_of_views();
-        self.around.metrics.views.dec();
-        if self.driver == Some(view) {
-            self.driver =
-                self.views.iter().find(|(_, member)| member.role == Role::Interact).map(|(&view, _)| view);
-            self.resize();
-        }
-        self.announce_soon(ctx);
-        self.pump(ctx);
-    }
-}
-
-impl Handler<TurnDone> for Widget {
-    type Result = ();
-
-    fn handle(&mut self, done: TurnDone, ctx: &mut Self::Context) {
-        self.renderer = Renderer::Local(done.renderer);
-        if let Some(picture) = done.snapshot {
-            self.answer_snapshot(picture, ctx);
-        }
-        self.turn_ended(done.outcome, ctx);
-        self.pump(ctx);
-    }
-}
-
-impl Widget {
-    /// Takes what a turn gave.
-    fn turn_ended(&mut self, done: turn::Outcome, ctx: &mut Context<Self>) {
-        self.turn_began = None;
-        if let Some(drawn) = &done.drawn {
-            let seconds = done.draw_time.as_secs_f64();
-            self.frames_drawn += 1;
-            self.draw_seconds += seconds;
-            self.around.metrics.drawn.inc();
-            self.around.metrics.draw_seconds.inc_by(seconds);
-            if drawn.is_err() {
-                self.around.metrics.errors.inc();
-            }
-        }
-        let (frame, draw_error) = match done.drawn {
-            Some(Ok(frame)) => (frame, None),
-            Some(Err(error)) => (None, Some(error)),
-            None => (None, None),
-        };
-        match done.event_error.or(draw_error) {
-            Some(error) => {
-                tracing::warn!(widget = %self.shared.identity.id, error, "renderer failed");
-                self.set_state(State::Error, Some(error));
-            }
-            // An error stays in sight until a frame shows that the renderer is well again.
-            None if self.state == State::Error && frame.is_none() => {}
-            None => self.set_state(State::Live, None),
-        }
-        if let Some(frame) = frame.filter(|_| !self.closing) {
-            self.publish(frame, ctx);
-        }
     }
 }
 
@@ -655,16 +433,17 @@ impl Handler<EncodeDone> for Widget {
     fn handle(&mut self, done: EncodeDone, ctx: &mut Self::Context) {
         let outcome = match done.outcome {
             encode::Outcome::Encoded(encoded) => {
-                self.around.metrics.encode_seconds.inc_by(encoded.encode_time.as_secs_f64());
+                self.around.metrics.encoded(encoded.encode_time, encoded.base64_time);
                 Outcome::Encoded(encoded)
             }
             encode::Outcome::Stale => Outcome::Stale,
             encode::Outcome::Failed(error) => {
+                self.around.metrics.failed();
                 self.set_state(State::Error, Some(format!("the frame cannot be encoded: {error}")));
                 Outcome::Failed
             }
         };
-        let actions = self.delivery.encoded(done.number, done.variant, outcome);
+        let actions = self.delivery.encoded(done.job, outcome);
         self.carry_out(actions, ctx);
         self.serve(ctx);
         self.pump(ctx);

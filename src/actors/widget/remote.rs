@@ -13,6 +13,7 @@ use super::{
     turn::{Outcome, SNAPSHOT_PATIENCE},
 };
 use crate::{
+    Frame,
     actors::kernel::{self, Kernel},
     event::{Event, EventKind},
     handle::SnapshotError,
@@ -52,12 +53,6 @@ pub struct ShowError(pub Option<String>);
 pub struct RemoteDone(pub TurnDone);
 
 impl Widget {
-    /// Whether somebody asked for a draw that has not begun.
-    pub(super) fn is_draw_requested(&self) -> bool {
-        let by_kernel = matches!(&self.renderer, Renderer::Remote(remote) if remote.requested);
-        by_kernel || self.shared.draw_requested.load(Ordering::Acquire)
-    }
-
     /// Whether the renderer is in a kernel that is gone.
     pub(super) fn is_kernel_gone(&self) -> bool {
         matches!(&self.renderer, Renderer::Remote(remote) if remote.gone)
@@ -89,7 +84,7 @@ impl Widget {
         let may_draw = may_draw || remote.picture.is_some();
         let requested = may_draw
             && (remote.picture.is_some()
-                | std::mem::take(&mut remote.requested)
+                | self.shared.kernel_requested.swap(false, Ordering::AcqRel)
                 | self.shared.draw_requested.swap(false, Ordering::AcqRel));
         remote.turn += 1;
         remote.working = true;
@@ -100,7 +95,7 @@ impl Widget {
     }
 
     /// Takes the frame of a turn that was for a snapshot, and answers who asked when it is the last.
-    fn picture_drawn(&mut self, outcome: &mut Outcome, requested: bool, ctx: &mut Context<Self>) {
+    fn picture_drawn(&mut self, outcome: &mut Outcome<Frame>, requested: bool, ctx: &mut Context<Self>) {
         let Some(remote) = self.renderer.remote() else { return };
         let Some(mut picture) = remote.picture.take() else { return };
         let drawn = outcome.drawn.take().unwrap_or(Ok(None));
@@ -123,7 +118,7 @@ impl Widget {
     fn begin_with_size(&mut self) {
         let Some(size) = self.size else { return };
         let waiting = self.queue.take();
-        self.push(Event { kind: EventKind::Resize(size), timestamp: 0.0, view: self.driver });
+        self.push(Event { kind: EventKind::Resize(size), timestamp: 0.0, view: self.control.driver() });
         for event in waiting {
             self.push(event);
         }
@@ -148,6 +143,7 @@ impl Handler<Adopt> for Widget {
     fn handle(&mut self, Adopt { kernel, fresh }: Adopt, ctx: &mut Self::Context) {
         let turn = self.renderer.remote().map_or(0, |remote| remote.turn);
         self.renderer = Renderer::Remote(Remote::new(kernel, turn));
+        self.shared.kernel_requested.store(false, Ordering::Release);
         self.turn_began = None;
         if fresh {
             self.queue.take();
@@ -164,7 +160,7 @@ impl Handler<Adopt> for Widget {
 impl Handler<KernelGone> for Widget {
     type Result = ();
 
-    fn handle(&mut self, _: KernelGone, _: &mut Self::Context) {
+    fn handle(&mut self, _: KernelGone, ctx: &mut Self::Context) {
         let Some(remote) = self.renderer.remote() else { return };
         (remote.gone, remote.working, remote.picture) = (true, false, None);
         self.turn_began = None;
@@ -174,6 +170,8 @@ impl Handler<KernelGone> for Widget {
             let _ = answer.send(self.delivery.latest().cloned().ok_or(SnapshotError::Gone));
         }
         self.set_state(State::Gone, None);
+        // No newer frame is on its way: the last one is made exact.
+        self.serve(ctx);
     }
 }
 
@@ -181,8 +179,8 @@ impl Handler<KernelRequest> for Widget {
     type Result = ();
 
     fn handle(&mut self, _: KernelRequest, ctx: &mut Self::Context) {
-        if let Some(remote) = self.renderer.remote() {
-            remote.requested = true;
+        if self.renderer.remote().is_some() {
+            self.shared.kernel_requested.store(true, Ordering::Release);
         }
         self.pump(ctx);
     }
@@ -210,7 +208,7 @@ impl Handler<RemoteDone> for Widget {
             return;
         }
         remote.working = false;
-        remote.requested = done.requested;
+        self.shared.kernel_requested.store(done.requested, Ordering::Release);
         let pictured = remote.picture.is_some();
         let drawn = match done.drawn {
             Drawn::No => None,
@@ -223,7 +221,12 @@ impl Handler<RemoteDone> for Widget {
         if pictured {
             self.picture_drawn(&mut outcome, done.requested, ctx);
         }
-        self.turn_ended(outcome, ctx);
+        if let Some(frame) = self.turn_ended(outcome) {
+            if let Some(remote) = self.renderer.remote() {
+                remote.comparing = true;
+            }
+            self.take_in(frame, ctx);
+        }
         self.pump(ctx);
     }
 }

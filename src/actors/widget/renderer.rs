@@ -25,8 +25,8 @@ pub struct Remote {
     pub turn: u64,
     /// Whether that turn is under way.
     pub working: bool,
-    /// Whether the kernel's program asked for a draw. What the server asks for itself is in the shared `draw_requested`.
-    pub requested: bool,
+    /// Whether the frame of the last turn is being compared with the one before: until it is shown, nobody wants another.
+    pub comparing: bool,
     /// The snapshot that turns are taking.
     pub picture: Option<Picture>,
     /// What the kernel was told last: how many views there are, and how many are visible.
@@ -46,17 +46,29 @@ pub struct Picture {
 impl Remote {
     /// A renderer in a kernel that is there; `turn` is the number of the widget's last turn.
     pub fn new(kernel: Addr<Kernel>, turn: u64) -> Self {
-        Self { kernel, gone: false, turn, working: false, requested: false, picture: None, views: (0, 0) }
+        Self { kernel, gone: false, turn, working: false, comparing: false, picture: None, views: (0, 0) }
     }
 }
 
 impl Renderer {
-    /// Whether it could be sent on a turn.
-    pub fn is_free(&self) -> bool {
+    /// Whether it is on a turn, or on its way to be.
+    pub fn is_at_work(&self) -> bool {
         match self {
-            Self::Away => false,
-            Self::Local(_) => true,
-            Self::Remote(remote) => !remote.gone && !remote.working,
+            Self::Away => true,
+            Self::Local(_) => false,
+            Self::Remote(remote) => remote.working || remote.comparing,
+        }
+    }
+
+    /// Whether the frame that it drew last is still being compared with the one before.
+    pub fn awaits_comparison(&self) -> bool {
+        matches!(self, Self::Remote(remote) if remote.comparing)
+    }
+
+    /// A frame has been compared.
+    pub fn compared(&mut self) {
+        if let Some(remote) = self.remote() {
+            remote.comparing = false;
         }
     }
 

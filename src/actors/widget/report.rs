@@ -25,6 +25,8 @@ pub struct WidgetReport {
     pub drawn_frames: u64,
     /// Frames that some view never got, since newer ones came first; summed over the present views.
     pub skipped_frames: u64,
+    /// Frames that equalled the one before, so that nothing was sent.
+    pub unchanged_frames: u64,
     /// Images made: views that need the same share one.
     pub encodes: u64,
     /// Mean time of `get_frame`.
@@ -47,6 +49,7 @@ impl Handler<GetReport> for Widget {
             stats: self.shared.stats.lock().summary(),
             drawn_frames: self.frames_drawn,
             skipped_frames: 0,
+            unchanged_frames: self.delivery.unchanged(),
             encodes: self.delivery.encodes(),
             render,
             coalesced_events: self.queue.coalesced(),
@@ -57,7 +60,7 @@ impl Handler<GetReport> for Widget {
             .views
             .iter()
             .map(|(&id, member)| {
-                let (driver, skipped) = (self.driver == Some(id), self.delivery.skipped(id));
+                let (driver, skipped) = (self.control.driver() == Some(id), self.delivery.skipped(id));
                 (driver, skipped, member.addr.send(view::GetReport))
             })
             .collect();

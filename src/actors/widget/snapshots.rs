@@ -30,7 +30,7 @@ impl Widget {
 
     /// Whether the latest frame is what the renderer would draw now, as far as it has said.
     fn is_at_rest(&self) -> bool {
-        self.renderer.is_free() && self.queue.is_empty() && !self.is_draw_requested()
+        !self.renderer.is_at_work() && self.queue.is_empty() && !self.shared.is_draw_requested()
     }
 
     /// Hands the picture that a turn took to who asked for it.
@@ -43,7 +43,7 @@ impl Widget {
         let picture = match picture {
             Ok(Some(frame)) if !frame.is_empty() => {
                 if self.size == Some(size) {
-                    self.publish(frame.clone(), ctx);
+                    self.take_in(frame.clone(), ctx);
                 }
                 Ok(frame)
             }

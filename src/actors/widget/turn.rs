@@ -1,4 +1,5 @@
-//! One turn of a renderer: it takes the events that wait and draws if that is wanted, on a thread that may block.
+//! One turn of a renderer: it takes the events that wait and draws if that is wanted, on a thread that may block; and what the
+//! widget makes of it.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -6,11 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use actix::prelude::*;
+
+use super::{BUSY_AFTER, Widget, renderer::Renderer};
 use crate::{
     Frame, RemoteFrameBuffer,
+    delivery::{Compared, Comparer},
     event::{Event, EventKind, Size},
     handle::Shared,
     panic,
+    protocol::view::State,
     render::RenderError,
 };
 
@@ -26,6 +32,8 @@ pub struct Turn {
     pub events: Vec<Event>,
     /// Whether to draw, if a draw is requested once the events are taken.
     pub may_draw: bool,
+    /// Compares the frame with the one before.
+    pub comparer: Comparer,
     /// A picture to take after that.
     pub snapshot: Option<SnapshotTurn>,
 }
@@ -38,17 +46,19 @@ pub struct SnapshotTurn {
 }
 
 /// What became of a turn on a thread of this process.
+#[derive(Message)]
+#[rtype(result = "()")]
 pub struct TurnDone {
     pub renderer: Box<dyn RemoteFrameBuffer>,
-    pub outcome: Outcome,
+    pub outcome: Outcome<Compared>,
     /// The picture, if one was asked for.
     pub snapshot: Option<Result<Option<Frame>, String>>,
 }
 
 /// What became of the events and the draw of a turn, wherever the renderer is.
-pub struct Outcome {
+pub struct Outcome<F> {
     /// The outcome of `get_frame`, if it was called.
-    pub drawn: Option<Result<Option<Frame>, String>>,
+    pub drawn: Option<Result<Option<F>, String>>,
     /// How long `get_frame` took.
     pub draw_time: Duration,
     /// The first error of `handle_event`.
@@ -68,8 +78,9 @@ impl Turn {
         let mut draw_time = Duration::ZERO;
         if self.may_draw && self.shared.draw_requested.swap(false, Ordering::AcqRel) {
             let start = Instant::now();
-            drawn = Some(self.draw());
+            let frame = self.draw();
             draw_time = start.elapsed();
+            drawn = Some(frame.map(|frame| frame.map(|frame| self.comparer.clone().compare(frame))));
         }
         let snapshot = self.snapshot.take().map(|snapshot| self.picture(&snapshot));
         TurnDone { renderer: self.renderer, outcome: Outcome { drawn, draw_time, event_error }, snapshot }
@@ -110,5 +121,103 @@ fn caught<T>(what: &str, method: impl FnOnce() -> Result<T, RenderError>) -> Res
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(format!("{what} failed: {error}")),
         Err(panic) => Err(format!("{what} panicked: {}", panic::message(&*panic))),
+    }
+}
+
+impl Widget {
+    /// Sends the renderer, which is here, on a turn.
+    pub(super) fn local_turn(
+        &mut self,
+        renderer: Box<dyn RemoteFrameBuffer>,
+        may_draw: bool,
+        ctx: &mut Context<Self>,
+    ) {
+        self.snapshot_under_way = self.snapshots.pop_front();
+        let turn = Turn {
+            renderer,
+            shared: Arc::clone(&self.shared),
+            events: self.queue.take(),
+            may_draw,
+            comparer: self.delivery.comparer(),
+            snapshot: self
+                .snapshot_under_way
+                .as_ref()
+                .map(|&(size, _)| SnapshotTurn { size, current: self.size }),
+        };
+        self.turn_began = Some(Instant::now());
+        if self.closing {
+            // The last turn: the renderer takes its `close` event and goes.
+            actix_web::rt::task::spawn_blocking(move || drop(turn.run()));
+            ctx.stop();
+            return;
+        }
+        self.watch_turn(ctx, BUSY_AFTER);
+        let widget = ctx.address();
+        let metrics = Arc::clone(&self.around.metrics);
+        metrics.server().renderer_waits();
+        actix_web::rt::task::spawn_blocking(move || {
+            metrics.server().renderer_begins();
+            let began = Instant::now();
+            let done = turn.run();
+            metrics.server().renderer_ends(began.elapsed());
+            widget.do_send(done);
+        });
+    }
+
+    /// Tells the views when a turn takes long.
+    pub(super) fn watch_turn(&mut self, ctx: &mut Context<Self>, after: Duration) {
+        if std::mem::replace(&mut self.busy_timer, true) {
+            return;
+        }
+        ctx.run_later(after, |widget, ctx| {
+            widget.busy_timer = false;
+            let Some(began) = widget.turn_began else { return };
+            match BUSY_AFTER.checked_sub(began.elapsed()) {
+                Some(left) if !left.is_zero() => widget.watch_turn(ctx, left),
+                _ => widget.set_state(State::Busy, None),
+            }
+        });
+    }
+
+    /// Takes note of how a turn went. Answers with the frame to show, if there is one.
+    pub(super) fn turn_ended<F>(&mut self, done: Outcome<F>) -> Option<F> {
+        self.turn_began = None;
+        if done.drawn.is_some() {
+            let seconds = done.draw_time.as_secs_f64();
+            self.frames_drawn += 1;
+            self.draw_seconds += seconds;
+            self.around.metrics.drew(done.draw_time);
+        }
+        let (frame, draw_error) = match done.drawn {
+            Some(Ok(frame)) => (frame, None),
+            Some(Err(error)) => (None, Some(error)),
+            None => (None, None),
+        };
+        match done.event_error.or(draw_error) {
+            Some(error) => {
+                self.around.metrics.failed();
+                tracing::warn!(widget = %self.shared.identity.id, error, "renderer failed");
+                self.set_state(State::Error, Some(error));
+            }
+            // An error stays in sight until a frame shows that the renderer is well again.
+            None if self.state == State::Error && frame.is_none() => {}
+            None => self.set_state(State::Live, None),
+        }
+        frame.filter(|_| !self.closing)
+    }
+}
+
+impl Handler<TurnDone> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, done: TurnDone, ctx: &mut Self::Context) {
+        self.renderer = Renderer::Local(done.renderer);
+        if let Some(picture) = done.snapshot {
+            self.answer_snapshot(picture, ctx);
+        }
+        if let Some(compared) = self.turn_ended(done.outcome) {
+            self.publish(compared, ctx);
+        }
+        self.pump(ctx);
     }
 }

@@ -195,6 +195,13 @@ pub struct RelayOpen {
     /// How its frames travel.
     #[serde(default)]
     pub frames: Frames,
+    /// Whether it is sent less than it could show when its link is slow.
+    #[serde(default = "yes")]
+    pub adaptive: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// A text message of a browser behind the kernel.

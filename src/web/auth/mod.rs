@@ -67,7 +67,10 @@ pub async fn guard(
             if key.matches(&given) { welcome(&site, key, &clean) } else { pages::login(&site, true) };
         return Ok(request.into_response(response).map_into_right_body());
     }
-    if key.matches_any(&credentials(&request, &site)) {
+    let given = credentials(&request, &site);
+    let metrics = request.path().strip_prefix(site.base_url.as_str()) == Some("metrics");
+    let token = site.metrics_token.as_ref().filter(|_| metrics);
+    if key.matches_any(&given) || token.is_some_and(|token| token.matches_any(&given)) {
         return Ok(next.call(request).await?.map_into_left_body());
     }
     let response = match audience {

@@ -18,7 +18,25 @@ export function gridOf({ pwidth, pheight }) {
  */
 export async function squareOn(canvas) {
   // It is the only blue thing, darker while it is held.
-  const square = bounds(await canvasPixels(canvas), ([red, green, blue]) => red < 60 && green < 120 && blue > 180);
+  const picture = await canvasPixels(canvas);
+  const square = bounds(picture, ([red, green, blue]) => red < 60 && green < 120 && blue > 180);
   assert.ok(square, "the square is in the picture");
-  return { ...square, middle: { x: (square.left + square.right) / 2, y: (square.top + square.bottom) / 2 } };
+  const middle = { x: (square.left + square.right) / 2, y: (square.top + square.bottom) / 2 };
+  return { ...square, middle, canvas: { width: picture.width, height: picture.height } };
+}
+
+/**
+ * Where a pixel of a canvas is on its page, in CSS pixels: the picture is whole and centred in the view.
+ * @param {import("playwright-core").Locator} canvas
+ * @param {{x: number, y: number}} pixel
+ */
+export async function placeOf(canvas, { x, y }) {
+  const box = await canvas.boundingBox();
+  assert.ok(box, "the canvas is on the page");
+  const { width, height } = await canvas.evaluate((element) => {
+    const { width, height } = /** @type {HTMLCanvasElement} */ (element);
+    return { width, height };
+  });
+  const scale = Math.min(box.width / width, box.height / height);
+  return { x: box.x + (box.width - width * scale) / 2 + x * scale, y: box.y + (box.height - height * scale) / 2 + y * scale };
 }

@@ -18,8 +18,10 @@ export const KEY = "test-key";
  * @typedef {object} Stats
  * @property {number} drawn_frames
  * @property {number} sent_frames
+ * @property {number} unchanged_frames
+ * @property {number} encodes
  * @property {{width: number, height: number, ratio: number, pwidth: number, pheight: number} | null} size
- * @property {{view: string, visible: boolean, driver: boolean, width: number, height: number, ratio: number}[]} views
+ * @property {{view: string, role: string, visible: boolean, driver: boolean, width: number, height: number, ratio: number, bytes: number}[]} views
  */
 
 /** One running server. Ends it by its own process id only. */
@@ -67,6 +69,8 @@ export class Server {
       method,
       headers: {
         authorization: `Bearer ${KEY}`,
+        // A kept connection may be closed by the server just when a slow test uses it again.
+        connection: "close",
         ...(body === undefined ? {} : { "content-type": "application/json" }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),

@@ -4,6 +4,8 @@
 //! unconfirmed frames ends, and what must be released for a user who is gone. Never encodes, and knows nothing of
 //! sockets: what it sends goes into an [`Outbox`], so that a socket that is stuck cannot stop this actor's clock.
 
+mod messages;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -11,143 +13,73 @@ use std::{
 
 use actix::prelude::*;
 use bytestring::ByteString;
-use serde::Serialize;
+
+pub use messages::*;
 
 use crate::{
     actors::{
-        metrics::WidgetMetrics,
+        metrics::Counted,
         widget::{self, GetReport as GetWidgetReport, Widget},
     },
+    adaptation::{Adaptation, Reduction, Sample},
     clock::{ClockOffset, unix_now},
     delivery::Send,
     event::{EventKind, Held, Size, ViewId},
     handle::Shared,
-    pacing::{Pacing, Verdict},
+    metrics::Reason,
+    pacing::{Pacing, Sent, Verdict},
     protocol::{
         Refusal, close_code,
-        view::{ClientMessage, FrameFeedback, FrameMessage, Pong, Role, ServerMessage},
+        view::{ClientMessage, FrameFeedback, FrameMessage, Label, Pong, Role, ServerMessage},
     },
-    stats::{Stats, StatsSummary},
+    stats::Stats,
 };
 
 /// How often the browser's clock and the link are measured.
 const PING_EVERY: Duration = Duration::from_secs(2);
+/// A browser that answers no ping for so long is gone, whatever stands between that keeps the connection.
+const SILENCE: Duration = Duration::from_secs(60);
 /// Text that may be under way to a browser that says nothing at all. Beyond it the browser has stopped reading.
 const MAX_UNHEARD_TEXT: usize = 4 << 20;
 
-/// Where a view's messages go: the address of a socket, or whatever stands in for one.
-pub type Outbox = Recipient<ToClient>;
-
-/// Bounds on a view.
+/// Bounds on a view, and what it aims at.
 #[derive(Debug, Clone, Copy)]
 pub struct ViewLimits {
     /// A frame that is unconfirmed for so long takes the view's credits back to full once, and ends the view at the next.
     pub deadline: Duration,
+    /// The time from draw to display that a view on a slow link is kept under.
+    pub target_latency: Duration,
 }
 
-/// Something for the browser.
-#[derive(Message, Debug, Clone)]
-#[rtype(result = "()")]
-pub enum ToClient {
-    /// A text message.
-    Text(ByteString),
-    /// A frame.
-    Frame(FrameMessage),
-    /// Close the connection.
-    Close {
-        /// The WebSocket close code.
-        code: u16,
-        /// Why.
-        reason: &'static str,
-    },
-}
-
-/// A message of the browser, or why it was refused.
-#[derive(Message, Debug)]
-#[rtype(result = "()")]
-pub struct FromClient(pub Result<ClientMessage, Refusal>);
-
-/// The connection is gone.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Disconnected;
-
-/// A frame for this view.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Deliver(pub Send);
-
-/// Text for the browser.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct Tell(pub ByteString);
-
-/// How many frames may be in flight.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct SetCapacity(pub u32);
-
-/// Begin the statistics anew.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub struct ResetStats;
-
-/// The view ends; its browser is told why.
-#[derive(Message, Debug, Clone, Copy)]
-#[rtype(result = "()")]
-pub struct End {
-    /// Why, for programs.
-    pub reason: &'static str,
-    /// Why, for people.
-    pub message: &'static str,
-    /// The WebSocket close code.
-    pub code: u16,
-}
-
-/// Asks for the view's statistics.
-#[derive(Message)]
-#[rtype(result = "ViewReport")]
-pub struct GetReport;
-
-/// A view's statistics. Times are in seconds.
-#[derive(Debug, Clone, Serialize, MessageResponse)]
-pub struct ViewReport {
-    /// The view.
-    pub view: ViewId,
+/// What a view is, for its whole life.
+pub struct Place {
+    /// Its name.
+    pub id: ViewId,
     /// What it may do.
     pub role: Role,
-    /// Whether its user can see it.
-    pub visible: bool,
-    /// Whether its size is the widget's.
-    pub driver: bool,
-    /// Logical pixels.
-    pub width: f64,
-    /// Logical pixels.
-    pub height: f64,
-    /// Physical pixels per logical pixel.
-    pub ratio: f64,
-    /// Frames sent and not yet confirmed.
-    pub in_flight: usize,
-    /// The seed's statistics, of this view alone.
-    #[serde(flatten)]
-    pub stats: StatsSummary,
-    /// Frames that it never got, since newer ones came first.
-    pub skipped_frames: u64,
-    /// Bytes of frames sent.
-    pub bytes: u64,
+    /// Whether it is sent less than it could show when its link is slow.
+    pub adaptive: bool,
+    /// How many frames may be in flight at first.
+    pub capacity: u32,
+    /// Where what it has to say goes.
+    pub outbox: Outbox,
+    /// Its widget.
+    pub widget: Addr<Widget>,
 }
 
 /// The actor. See the module's documentation.
 pub struct View {
-    id: ViewId,
-    role: Role,
-    widget: Addr<Widget>,
-    outbox: Outbox,
+    place: Place,
     shared: Arc<Shared>,
-    metrics: Arc<WidgetMetrics>,
+    metrics: Arc<Counted>,
     pacing: Pacing,
     clock: ClockOffset,
+    adaptation: Adaptation,
+    /// What the widget knows that frames are to be reduced to.
+    reduction: Reduction,
     held: Held,
+    /// Whether no other view holds the control.
+    acting: bool,
     stats: Stats,
     bytes: u64,
     /// The size that the browser told last; `None` before, and while it is zero.
@@ -156,34 +88,28 @@ pub struct View {
     hidden: bool,
     /// Whether a look at the deadline is due.
     watching: bool,
-    /// When the ping that is not answered yet was sent, Unix time.
-    pinged: Option<f64>,
+    /// When the ping that is not answered yet was sent: Unix time, and on our own clock.
+    pinged: Option<(f64, Instant)>,
     /// Bytes of text sent since the browser was heard last.
     unheard_text: usize,
+    /// What the metrics know of this view.
+    counted_visible: bool,
+    counted_in_flight: i64,
 }
 
 impl View {
-    #[expect(clippy::too_many_arguments, reason = "called in one place, each argument is a field")]
-    pub(crate) fn new(
-        id: ViewId,
-        role: Role,
-        widget: Addr<Widget>,
-        outbox: Outbox,
-        shared: Arc<Shared>,
-        metrics: Arc<WidgetMetrics>,
-        limits: ViewLimits,
-        capacity: u32,
-    ) -> Self {
+    pub(crate) fn new(place: Place, shared: Arc<Shared>, metrics: Arc<Counted>, limits: ViewLimits) -> Self {
+        metrics.views(1);
         Self {
-            id,
-            role,
-            widget,
-            outbox,
+            pacing: Pacing::new(place.capacity, limits.deadline),
+            place,
             shared,
             metrics,
-            pacing: Pacing::new(capacity, limits.deadline),
             clock: ClockOffset::default(),
+            adaptation: Adaptation::new(limits.target_latency),
+            reduction: Reduction::NONE,
             held: Held::default(),
+            acting: true,
             stats: Stats::default(),
             bytes: 0,
             size: None,
@@ -191,6 +117,31 @@ impl View {
             watching: false,
             pinged: None,
             unheard_text: 0,
+            counted_visible: false,
+            counted_in_flight: 0,
+        }
+    }
+
+    /// Whether what the user does here counts.
+    fn may_act(&self) -> bool {
+        self.place.role == Role::Interact && self.acting
+    }
+
+    /// Brings the metrics' count of visible views up to date.
+    fn count_visible(&mut self, visible: bool) {
+        let change = i64::from(visible) - i64::from(self.counted_visible);
+        self.counted_visible = visible;
+        if change != 0 {
+            self.metrics.visible_views(change);
+        }
+    }
+
+    /// Brings the metrics' count of frames in flight up to date.
+    fn count_in_flight(&mut self) {
+        let in_flight = i64::try_from(self.pacing.in_flight()).unwrap_or(i64::MAX);
+        let change = in_flight - std::mem::replace(&mut self.counted_in_flight, in_flight);
+        if change != 0 {
+            self.metrics.in_flight(change);
         }
     }
 
@@ -211,33 +162,45 @@ impl View {
             );
             return;
         }
-        self.outbox.do_send(ToClient::Text(text));
+        self.place.outbox.do_send(ToClient::Text(text));
     }
 
     fn end(&mut self, end: End, ctx: &mut Context<Self>) {
         let End { reason, message, code } = end;
-        self.outbox.do_send(ToClient::Text(ServerMessage::Close { reason, message }.to_text()));
-        self.outbox.do_send(ToClient::Close { code, reason });
+        self.place.outbox.do_send(ToClient::Text(ServerMessage::Close { reason, message }.to_text()));
+        self.place.outbox.do_send(ToClient::Close { code, reason });
         ctx.stop();
     }
 
     fn refuse(&mut self, refusal: &Refusal, ctx: &mut Context<Self>) {
+        self.metrics.rejected();
+        self.metrics.server().refused(Reason::of_message(refusal.code));
         let Refusal { code, message, field, close } = refusal;
-        tracing::debug!(view = %self.id, widget = %self.shared.identity.id, code, message, "message refused");
+        tracing::debug!(view = %self.place.id, widget = %self.shared.identity.id, code, message, "message refused");
         self.tell(ServerMessage::Error { code, message, field: field.as_deref() }.to_text(), ctx);
         if let Some(code) = *close {
             self.end(End { reason: "refused", message: "a message of this view was refused", code }, ctx);
         }
     }
 
-    fn grant(&self, credits: i64) {
+    /// Gives credits to the widget: frames came back, or the capacity changed.
+    fn grant(&mut self, credits: i64) {
+        self.count_in_flight();
         if credits != 0 {
-            self.widget.do_send(widget::Grant { view: self.id, credits });
+            self.place.widget.do_send(widget::Grant { view: self.place.id, credits, lost: false });
+        }
+    }
+
+    /// Gives up frames in flight, for which credits come back. What the browser shows is then uncertain.
+    fn give_up(&self, credits: u32) {
+        if credits != 0 {
+            let credits = credits.into();
+            self.place.widget.do_send(widget::Grant { view: self.place.id, credits, lost: true });
         }
     }
 
     fn input(&self, kind: EventKind, timestamp: f64) {
-        self.widget.do_send(widget::Input { view: self.id, kind, timestamp });
+        self.place.widget.do_send(widget::Input { view: self.place.id, kind, timestamp });
     }
 
     /// Releases what the user holds here and can no longer release.
@@ -254,13 +217,13 @@ impl View {
                 let now = Some(size).filter(|size| !size.is_zero());
                 if now != before {
                     // The first size is the page's own doing; later ones are the user's.
-                    let acted = self.role == Role::Interact && before.is_some() && now.is_some();
+                    let acted = self.may_act() && before.is_some() && now.is_some();
                     self.changed(timestamp, acted, |view| view.size = now);
                 }
             }
             EventKind::Show => self.changed(timestamp, false, |view| view.hidden = false),
             EventKind::Hide => self.changed(timestamp, false, |view| view.hidden = true),
-            _ if self.role == Role::Watch => {}
+            _ if !self.may_act() => {}
             kind => {
                 if matches!(kind, EventKind::FocusOut) {
                     self.release(timestamp);
@@ -277,15 +240,21 @@ impl View {
         let was_visible = self.is_visible();
         change(self);
         let visible = self.is_visible();
+        self.count_visible(visible);
         if was_visible && !visible {
             self.release(timestamp);
         }
         if visible && !was_visible {
             // While it was hidden the browser did not draw, so that its confirmations may never come.
             let credits = self.pacing.refill();
-            self.grant(i64::from(credits));
+            self.give_up(credits);
         }
-        self.widget.do_send(widget::ViewChanged { view: self.id, size: self.size, visible, acted });
+        self.place.widget.do_send(widget::ViewChanged {
+            view: self.place.id,
+            size: self.size,
+            visible,
+            acted,
+        });
     }
 
     fn confirm(&mut self, feedback: FrameFeedback, ctx: &mut Context<Self>) {
@@ -298,32 +267,69 @@ impl View {
                 return;
             }
         };
-        let counted = || confirmed.iter().filter(|frame| !frame.settle);
+        let counted = || confirmed.iter().filter(|frame| !frame.sent.settle);
         if let Some(last) = counted().next_back() {
             let now = unix_now();
             let roundtrip = last.sent_at.elapsed().as_secs_f64();
             let delivery = self.clock.delivery(now - roundtrip, feedback.localtime, roundtrip);
             self.stats.confirmed(counted().map(|frame| frame.index), now, roundtrip, delivery);
-            self.shared.stats.lock().confirmed(counted().map(|frame| frame.frame), now, roundtrip, delivery);
-            self.metrics.confirmed.inc_by(counted().count() as u64);
-            self.metrics.roundtrip_seconds.inc_by(roundtrip);
-            self.metrics.delivery_seconds.inc_by(delivery);
+            self.shared.stats.lock().confirmed(
+                counted().map(|frame| frame.sent.frame),
+                now,
+                roundtrip,
+                delivery,
+            );
+            self.metrics.confirmed(counted().count() as u64, roundtrip, delivery);
+            let Sent { reduction, bytes, encoding, .. } = last.sent;
+            let roundtrip = (roundtrip - feedback.drawing.max(0.0)).max(0.0);
+            self.adapt(Sample { reduction, bytes, encoding: encoding.as_secs_f64(), roundtrip });
         }
         self.grant(i64::try_from(confirmed.len()).unwrap_or(i64::MAX));
     }
 
+    /// Takes what a frame says of the link, and tells the widget when that changes what the next ones are reduced to.
+    fn adapt(&mut self, sample: Sample) {
+        let (adaptive, quality) = {
+            let traits = self.shared.traits.lock();
+            (traits.adaptive, traits.quality)
+        };
+        if self.place.adaptive && adaptive && quality < 100 {
+            self.adaptation.confirmed(sample, quality, Instant::now());
+        } else {
+            self.adaptation.reset();
+        }
+        self.tell_reduction();
+    }
+
+    fn tell_reduction(&mut self) {
+        let reduction = self.adaptation.reduction();
+        if reduction != self.reduction {
+            self.reduction = reduction;
+            tracing::debug!(view = %self.place.id, widget = %self.shared.identity.id, ?reduction, "view adapted to its link");
+            self.place.widget.do_send(widget::Adapt { view: self.place.id, reduction });
+        }
+    }
+
     fn pong(&mut self, pong: Pong) {
         // Only the ping that is under way counts: nobody can make up round trips.
-        if self.pinged.take_if(|pinged| (*pinged - pong.timestamp).abs() < 1e-6).is_some() {
+        if let Some((_, sent)) = self.pinged.take_if(|(pinged, _)| (*pinged - pong.timestamp).abs() < 1e-6) {
             self.clock.observe(pong.timestamp, pong.localtime, unix_now());
+            self.adaptation.pinged(sent.elapsed().as_secs_f64());
         }
     }
 
     fn ping(&mut self, ctx: &mut Context<Self>) {
-        if self.pinged.is_none() {
-            let timestamp = unix_now();
-            self.pinged = Some(timestamp);
-            self.tell(ServerMessage::Ping { timestamp }.to_text(), ctx);
+        match self.pinged {
+            None => {
+                let timestamp = unix_now();
+                self.pinged = Some((timestamp, Instant::now()));
+                self.tell(ServerMessage::Ping { timestamp }.to_text(), ctx);
+            }
+            Some((_, sent)) if sent.elapsed() > SILENCE => {
+                let message = "the view answers no pings";
+                self.end(End { reason: "silent", message, code: close_code::DEADLINE }, ctx);
+            }
+            Some(_) => {}
         }
     }
 
@@ -340,15 +346,28 @@ impl View {
             match view.pacing.check(Instant::now()) {
                 Verdict::Wait(Some(due)) => view.watch(due, ctx),
                 Verdict::Wait(None) => {}
-                Verdict::Refill(credits) => view.grant(i64::from(credits)),
+                Verdict::Refill(credits) => {
+                    view.adaptation.gave_up();
+                    view.tell_reduction();
+                    view.give_up(credits);
+                }
                 Verdict::Drop => {
-                    view.metrics.deadline_drops.inc();
-                    tracing::info!(view = %view.id, widget = %view.shared.identity.id, "view dropped: its frames stay unconfirmed");
+                    view.metrics.dropped();
+                    tracing::info!(view = %view.place.id, widget = %view.shared.identity.id, "view dropped: its frames stay unconfirmed");
                     let message = "frames were not confirmed in time";
                     view.end(End { reason: "deadline", message, code: close_code::DEADLINE }, ctx);
                 }
             }
         });
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        self.metrics.views(-1);
+        self.count_visible(false);
+        self.pacing.refill();
+        self.count_in_flight();
     }
 }
 
@@ -362,7 +381,7 @@ impl Actor for View {
 
     fn stopped(&mut self, _: &mut Self::Context) {
         self.release(0.0);
-        self.widget.do_send(widget::Leave(self.id));
+        self.place.widget.do_send(widget::Leave(self.place.id));
     }
 }
 
@@ -375,8 +394,18 @@ impl Handler<FromClient> for View {
             Ok(ClientMessage::Event { kind, timestamp }) => self.event(kind, timestamp),
             Ok(ClientMessage::FrameFeedback(feedback)) => self.confirm(feedback, ctx),
             Ok(ClientMessage::Pong(pong)) => self.pong(pong),
+            Ok(ClientMessage::Refresh) => {
+                self.place.widget.do_send(widget::Grant { view: self.place.id, credits: 0, lost: true });
+            }
+            Ok(ClientMessage::Control(_)) if self.place.role == Role::Watch => {
+                let message = "this view may only watch: connect with role=interact to take the control";
+                self.refuse(&Refusal::of_message("role", message), ctx);
+            }
+            Ok(ClientMessage::Control(action)) => {
+                self.place.widget.do_send(widget::ControlWanted { view: self.place.id, action });
+            }
             Ok(ClientMessage::GetStats) => {
-                let report = self.widget.send(GetWidgetReport).into_actor(self);
+                let report = self.place.widget.send(GetWidgetReport).into_actor(self);
                 ctx.spawn(report.map(|report, view, ctx| {
                     // The widget may be gone; the view is then told so anyway.
                     if let Some(stats) = report.ok().and_then(|report| serde_json::to_value(report).ok()) {
@@ -400,21 +429,21 @@ impl Handler<Disconnected> for View {
 impl Handler<Deliver> for View {
     type Result = ();
 
-    fn handle(&mut self, Deliver(Send { number, encoded, settle, .. }): Deliver, ctx: &mut Self::Context) {
+    fn handle(&mut self, Deliver(send): Deliver, ctx: &mut Self::Context) {
+        let Send { number, encoded, whole, exact, settle, reduction, .. } = send;
         let (now, timestamp) = (Instant::now(), unix_now());
-        let index = self.pacing.sent(number, settle, now);
-        let message = FrameMessage::new(&encoded, index, timestamp);
+        let (bytes, encoding) = (encoded.len(), encoded.encode_time);
+        let index = self.pacing.sent(Sent { frame: number, settle, reduction, bytes, encoding }, now);
+        let message = FrameMessage::new(&encoded, Label { index, timestamp, whole, exact });
         self.bytes += message.len() as u64;
-        self.metrics.sent_bytes.inc_by(message.len() as u64);
-        if settle {
-            self.metrics.settled.inc();
-        } else {
+        self.metrics.sent(message.len() as u64, settle);
+        self.count_in_flight();
+        if !settle {
             let (encoding, base64) = (encoded.encode_time.as_secs_f64(), encoded.base64_time.as_secs_f64());
             self.stats.sent(index, timestamp, encoding, base64);
             self.shared.stats.lock().sent(number, timestamp, encoding, base64);
-            self.metrics.sent.inc();
         }
-        self.outbox.do_send(ToClient::Frame(message));
+        self.place.outbox.do_send(ToClient::Frame(message));
         if let Some(due) = self.pacing.due() {
             self.watch(due, ctx);
         }
@@ -426,6 +455,17 @@ impl Handler<Tell> for View {
 
     fn handle(&mut self, Tell(text): Tell, ctx: &mut Self::Context) {
         self.tell(text, ctx);
+    }
+}
+
+impl Handler<SetActing> for View {
+    type Result = ();
+
+    fn handle(&mut self, SetActing(acting): SetActing, _: &mut Self::Context) {
+        self.acting = acting;
+        if !acting {
+            self.release(0.0);
+        }
     }
 }
 
@@ -460,8 +500,8 @@ impl Handler<GetReport> for View {
     fn handle(&mut self, _: GetReport, _: &mut Self::Context) -> Self::Result {
         let size = self.size;
         ViewReport {
-            view: self.id,
-            role: self.role,
+            view: self.place.id,
+            role: self.place.role,
             visible: self.is_visible(),
             // The widget knows these two.
             driver: false,
@@ -470,6 +510,8 @@ impl Handler<GetReport> for View {
             height: size.map_or(0.0, |size| size.height),
             ratio: size.map_or(0.0, |size| size.ratio),
             in_flight: self.pacing.in_flight(),
+            quality: self.reduction.below(self.shared.traits.lock().quality).quality,
+            scale: f64::from(self.reduction.percent) / 100.0,
             stats: self.stats.summary(),
             bytes: self.bytes,
         }

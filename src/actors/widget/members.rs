@@ -1,0 +1,310 @@
+//! The views of a widget: how they come and go, what they may do, whose size counts, what they are told.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use actix::prelude::*;
+
+use super::{Adapt, Attach, ControlWanted, Input, Leave, Member, TakeControlAway, ViewChanged, Widget};
+use crate::{
+    actors::view::{self, Place, View},
+    event::{Event, EventKind, ViewId},
+    protocol::{
+        Refusal, close_code,
+        view::{ControlAction, Role, ServerMessage},
+    },
+    sizing::{Mapping, widget_size},
+};
+
+/// Views that come and go within this time are announced to the others at once, so that a crowd that joins costs no crowd of
+/// messages.
+const ANNOUNCE_WITHIN: Duration = Duration::from_millis(100);
+/// The pointers of the others are told this often at most: smooth enough to follow, and bearable with many views.
+const POINTERS_WITHIN: Duration = Duration::from_millis(50);
+/// Most events that wait for a busy renderer. A user cannot act as much within a turn; what cannot be merged beyond it comes
+/// from a program.
+const MAX_QUEUE: usize = 10_000;
+
+impl Widget {
+    /// Works out the widget's size anew; when it changed, the renderer is told and drawn.
+    pub(super) fn resize(&mut self) {
+        let driver = self.control.driver().and_then(|driver| self.delivery.size(driver)).copied();
+        if let Some(driver) = &driver {
+            self.driven = Some((driver.width, driver.height));
+        }
+        // When only watchers are left, the widget keeps the size that its last driver gave it.
+        let logical = self.driven.unwrap_or_else(|| self.shared.traits.lock().logical_size());
+        let mut visible = self.delivery.visible_sizes().peekable();
+        if visible.peek().is_none() {
+            return;
+        }
+        let size = widget_size(logical, driver.as_ref(), visible, self.around.limits.max_pixels);
+        if self.size != Some(size) {
+            self.size = Some(size);
+            self.push(Event { kind: EventKind::Resize(size), timestamp: 0.0, view: self.control.driver() });
+            self.shared.draw_requested.store(true, Ordering::Release);
+        }
+    }
+
+    /// Makes a view the driver, if it may be.
+    fn drive(&mut self, view: ViewId) {
+        let may = self.views.get(&view).is_some_and(|member| member.role == Role::Interact);
+        let before = self.control;
+        if may {
+            self.control.act(view);
+        }
+        if self.control != before {
+            self.resize();
+            self.announce();
+        }
+    }
+
+    /// A view can no longer be seen: it lets go of the control, and its pointer is not shown.
+    fn hidden(&mut self, view: ViewId, ctx: &mut Context<Self>) {
+        if self.presence.forget(view) {
+            self.tell_pointers_soon(ctx);
+        }
+        if self.control.holder() == Some(view) {
+            self.control.release(view);
+            self.follow_control();
+            self.announce();
+        }
+    }
+
+    /// Tells views that their users may act, or may no longer: those release what they hold.
+    fn follow_control(&mut self) {
+        for (&view, member) in &mut self.views {
+            let acting = self.control.may_act(view);
+            if member.role == Role::Interact && member.acting != acting {
+                member.acting = acting;
+                member.addr.do_send(view::SetActing(acting));
+            }
+        }
+    }
+
+    fn tell_pointers_soon(&mut self, ctx: &mut Context<Self>) {
+        if !std::mem::replace(&mut self.pointers_timer, true) {
+            ctx.run_later(POINTERS_WITHIN, |widget, _| {
+                widget.pointers_timer = false;
+                widget.tell_pointers();
+            });
+        }
+    }
+
+    /// Tells each view where the pointers of the others are.
+    pub(super) fn tell_pointers(&self) {
+        let Some(widget) = &self.size else { return };
+        for (&view, member) in &self.views {
+            let Some(size) = self.delivery.size(view) else { continue };
+            let mapping = Mapping::new((size.width, size.height), (widget.width, widget.height));
+            let pointers = self.presence.seen_by(view, |x, y| mapping.back(x, y));
+            member.addr.do_send(view::Tell(ServerMessage::Pointers { pointers: &pointers }.to_text()));
+        }
+    }
+
+    pub(super) fn tell_all(&self, message: &ServerMessage) {
+        let text = message.to_text();
+        for member in self.views.values() {
+            member.addr.do_send(view::Tell(text.clone()));
+        }
+    }
+
+    /// Tells every view how things are.
+    pub(super) fn announce(&self) {
+        for (&view, member) in &self.views {
+            member.addr.do_send(view::Tell(self.status(view, member.role).to_text()));
+        }
+    }
+
+    fn announce_soon(&mut self, ctx: &mut Context<Self>) {
+        if !std::mem::replace(&mut self.announce_timer, true) {
+            ctx.run_later(ANNOUNCE_WITHIN, |widget, _| {
+                widget.announce_timer = false;
+                widget.announce();
+            });
+        }
+    }
+
+    fn status(&self, view: ViewId, role: Role) -> ServerMessage<'_> {
+        ServerMessage::Status {
+            view,
+            widget: &self.shared.identity.id,
+            kind: &self.shared.identity.kind,
+            role,
+            driver: self.control.driver() == Some(view),
+            state: self.state,
+            message: self.error.as_deref(),
+            views: self.views.len(),
+            control: self.control.holder(),
+        }
+    }
+}
+
+impl Handler<Attach> for Widget {
+    type Result = Result<Addr<View>, Refusal>;
+
+    fn handle(&mut self, attach: Attach, ctx: &mut Self::Context) -> Self::Result {
+        if self.closing {
+            return Err(Refusal::of_connection("closed", "the widget was closed", close_code::WIDGET_CLOSED));
+        }
+        let max = self.around.limits.max_views;
+        if self.views.len() >= max {
+            let message =
+                format!("the widget has {max} views, which is the limit (--max-views): close one of them");
+            return Err(Refusal::of_connection("max_views", message, close_code::TRY_LATER));
+        }
+        let id = ViewId(self.next_view);
+        self.next_view += 1;
+        let traits = self.shared.traits.lock().clone();
+        let place = Place {
+            id,
+            role: attach.role,
+            adaptive: attach.adaptive,
+            capacity: traits.max_buffered_frames,
+            outbox: attach.outbox,
+            widget: ctx.address(),
+        };
+        let (shared, metrics) = (Arc::clone(&self.shared), Arc::clone(&self.around.metrics));
+        let addr = View::new(place, shared, metrics, self.around.limits.view).start();
+        self.delivery.join(id, attach.base64);
+        self.delivery.grant(id, i64::from(traits.max_buffered_frames));
+        self.views.insert(id, Member { addr: addr.clone(), role: attach.role, acting: true });
+        self.follow_control();
+        addr.do_send(view::Tell(ServerMessage::Traits { traits: &traits }.to_text()));
+        addr.do_send(view::Tell(self.status(id, attach.role).to_text()));
+        self.announce_soon(ctx);
+        self.tell_kernel_of_views();
+        Ok(addr)
+    }
+}
+
+impl Handler<ViewChanged> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, change: ViewChanged, ctx: &mut Self::Context) {
+        if !self.views.contains_key(&change.view) {
+            return;
+        }
+        self.delivery.changed(change.view, change.size, change.visible);
+        if change.acted || (self.control.driver().is_none() && change.size.is_some()) {
+            self.drive(change.view);
+        }
+        if !change.visible {
+            // Nobody is there to let go of the control, and the others would wait in vain.
+            self.hidden(change.view, ctx);
+        }
+        self.tell_kernel_of_views();
+        self.resize();
+        self.serve(ctx);
+        self.pump(ctx);
+    }
+}
+
+impl Handler<Input> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, input: Input, ctx: &mut Self::Context) {
+        if self.closing {
+            return;
+        }
+        if matches!(input.kind, EventKind::PointerDown(_) | EventKind::KeyDown(_) | EventKind::Wheel(_)) {
+            self.drive(input.view);
+        }
+        let mut event = Event { kind: input.kind, timestamp: input.timestamp, view: Some(input.view) };
+        if let (Some(view), Some(widget)) = (self.delivery.size(input.view), &self.size) {
+            Mapping::new((view.width, view.height), (widget.width, widget.height)).event(&mut event);
+        }
+        if self.shared.traits.lock().show_pointers && self.presence.observe(input.view, &event.kind) {
+            self.tell_pointers_soon(ctx);
+        }
+        let releases = matches!(event.kind, EventKind::PointerUp(_) | EventKind::KeyUp(_));
+        if self.is_kernel_gone() && !releases {
+            // What the user does to a picture that nobody draws is not to happen later.
+            return;
+        }
+        if self.queue.len() >= MAX_QUEUE && !releases {
+            let refusal = Refusal::of_connection(
+                "queue",
+                format!(
+                    "{MAX_QUEUE} events wait for the renderer: send fewer, or connect again when it is done"
+                ),
+                close_code::POLICY,
+            );
+            if let Some(member) = self.views.get(&input.view) {
+                member.addr.do_send(view::FromClient(Err(refusal)));
+            }
+            return;
+        }
+        let merged = self.queue.coalesced();
+        self.push(event);
+        self.around.metrics.event(self.queue.coalesced() - merged);
+        self.pump(ctx);
+    }
+}
+
+impl Handler<ControlWanted> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, ControlWanted { view, action }: ControlWanted, ctx: &mut Self::Context) {
+        let Some(member) = self.views.get(&view) else { return };
+        match action {
+            ControlAction::Release => self.control.release(view),
+            ControlAction::Take => {
+                if let Err(holder) = self.control.take(view) {
+                    let message = format!(
+                        "{holder} holds the control: wait until it lets go, or ask the widget's owner"
+                    );
+                    member.addr.do_send(view::FromClient(Err(Refusal::of_message("held", message))));
+                    return;
+                }
+            }
+        }
+        self.follow_control();
+        self.resize();
+        self.announce();
+        self.pump(ctx);
+    }
+}
+
+impl Handler<TakeControlAway> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, _: TakeControlAway, _: &mut Self::Context) {
+        if self.control.holder().is_some() {
+            self.control.take_away();
+            self.follow_control();
+            self.announce();
+        }
+    }
+}
+
+impl Handler<Adapt> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, Adapt { view, reduction }: Adapt, _: &mut Self::Context) {
+        self.delivery.adapt(view, reduction);
+    }
+}
+
+impl Handler<Leave> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, Leave(view): Leave, ctx: &mut Self::Context) {
+        if self.views.remove(&view).is_none() {
+            return;
+        }
+        self.delivery.leave(view);
+        self.tell_kernel_of_views();
+        if self.presence.forget(view) {
+            self.tell_pointers_soon(ctx);
+        }
+        let mut others = self.views.iter().filter(|(_, member)| member.role == Role::Interact);
+        self.control.leave(view, others.next().map(|(&view, _)| view));
+        self.follow_control();
+        self.resize();
+        self.announce_soon(ctx);
+        self.pump(ctx);
+    }
+}

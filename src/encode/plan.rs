@@ -1,0 +1,270 @@
+//! From tiles to parts: which rectangles become which images, and which threads make them.
+
+use bytes::Bytes;
+use rayon::prelude::*;
+
+use super::{Codec, EncodeError, Part, Pixels, content, jpeg, opaque, png, resize, scratch, strips};
+use crate::tiles::{Grid, Rect, TileSet, join};
+
+/// Most parts of a kind in a frame: each is decoded by itself.
+const MOST_PARTS: usize = 12;
+/// Fewest pixels that are worth another thread's while: about half a millisecond of JPEG.
+const LEAST_SHARED: u64 = 100_000;
+
+/// How a rectangle is compressed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    Jpeg(u8),
+    Png,
+}
+
+/// Something for one thread to compress: a part, or a strip of one.
+struct Unit {
+    rect: Rect,
+    coding: Coding,
+    /// Whether it continues the JPEG of the unit before.
+    continues: bool,
+}
+
+/// Makes the images of some tiles of the picture to which `from` is scaled, with up to `cores` threads.
+pub(super) fn carry_out(
+    from: Pixels<'_>,
+    grid: Grid,
+    codec: Codec,
+    tiles: &TileSet,
+    cores: usize,
+) -> Result<Vec<Part>, EncodeError> {
+    let units = units(from, grid, codec, tiles, cores);
+    let file = |unit: &Unit| compress(from, grid, unit);
+    let files: Vec<Bytes> = if cores > 1 && units.len() > 1 {
+        units.par_iter().with_max_len(1).map(file).collect::<Result<_, _>>()?
+    } else {
+        units.iter().map(file).collect::<Result<_, _>>()?
+    };
+    let mut parts = Vec::new();
+    let mut start = 0;
+    while start < units.len() {
+        let len = 1 + units[start + 1..].iter().take_while(|unit| unit.continues).count();
+        parts.push(part(&units[start..start + len], &files[start..start + len])?);
+        start += len;
+    }
+    Ok(parts)
+}
+
+/// The part that some units make together.
+fn part(units: &[Unit], files: &[Bytes]) -> Result<Part, EncodeError> {
+    let rect = units.iter().fold(units[0].rect, |whole, unit| whole.union(&unit.rect));
+    let Rect { x, y, width, height } = rect;
+    let bytes = if let [file] = files {
+        file.clone()
+    } else {
+        let heights: Vec<u32> = units.iter().map(|unit| unit.rect.height).collect();
+        strips::join(files, width, &heights).map(Bytes::from).ok_or_else(|| EncodeError::Codec {
+            codec: "JPEG",
+            width,
+            height,
+            reason: "its strips do not fit together".to_owned(),
+        })?
+    };
+    let (lossless, mimetype) = match units[0].coding {
+        Coding::Jpeg(_) => (false, "image/jpeg"),
+        Coding::Png => (true, "image/png"),
+    };
+    Ok(Part { x, y, width, height, lossless, mimetype, bytes })
+}
+
+/// What there is to compress: lossy parts first, so that what is exact is drawn over them.
+fn units(from: Pixels<'_>, grid: Grid, codec: Codec, tiles: &TileSet, cores: usize) -> Vec<Unit> {
+    let area: u64 = tiles.iter().map(|tile| grid.tile(tile).area()).sum();
+    let cores = (cores as u64).min(area / LEAST_SHARED).max(1);
+    // What one thread of them is to do.
+    let share = area.div_ceil(cores);
+    let mut units = Vec::new();
+    match codec {
+        Codec::Png => cut_png(&join(grid, tiles, MOST_PARTS), share, &mut units),
+        Codec::Jpeg { quality } => cut_jpeg(&join(grid, tiles, MOST_PARTS), quality, share, &mut units),
+        Codec::ByContent { quality } => {
+            let (mut graphic, textured) = split(from, grid, tiles);
+            let lossy = join(grid, &textured, MOST_PARTS);
+            // What a joined rectangle holds anyway is not made twice.
+            for tile in lossy.iter().flat_map(|&rect| grid.touched(rect)) {
+                graphic.remove(tile);
+            }
+            cut_jpeg(&lossy, quality, share, &mut units);
+            cut_png(&join(grid, &graphic, MOST_PARTS), share, &mut units);
+        }
+    }
+    units
+}
+
+/// The graphic tiles, and the others.
+fn split(from: Pixels<'_>, grid: Grid, tiles: &TileSet) -> (TileSet, TileSet) {
+    let (mut graphic, mut textured) = (TileSet::empty(grid.len()), TileSet::empty(grid.len()));
+    for tile in tiles.iter() {
+        let is_graphic = content::is_graphic(from, source(from, grid, grid.tile(tile)));
+        if is_graphic { graphic.insert(tile) } else { textured.insert(tile) }
+    }
+    (graphic, textured)
+}
+
+/// The pixels of `from` that become about those of a rectangle of the scaled picture.
+fn source(from: Pixels<'_>, grid: Grid, rect: Rect) -> Rect {
+    let (width, height) = grid.size();
+    let along = |at: u32, from: u32, to: u32| {
+        u32::try_from(u64::from(at) * u64::from(from) / u64::from(to)).unwrap_or(from)
+    };
+    let (x, y) = (along(rect.x, from.width, width), along(rect.y, from.height, height));
+    let right = along(rect.x + rect.width, from.width, width);
+    let bottom = along(rect.y + rect.height, from.height, height);
+    Rect { x, y, width: right - x, height: bottom - y }
+}
+
+/// PNGs are cut into images of their own.
+fn cut_png(rects: &[Rect], share: u64, units: &mut Vec<Unit>) {
+    for rect in rects {
+        let tile_rows = rect.height.div_ceil(crate::tiles::TILE);
+        let pieces = u32::try_from(rect.area().div_ceil(share)).unwrap_or(1).min(tile_rows);
+        let height = tile_rows.div_ceil(pieces) * crate::tiles::TILE;
+        for y in (0..rect.height).step_by(height as usize) {
+            let piece = Rect { y: rect.y + y, height: height.min(rect.height - y), ..*rect };
+            units.push(Unit { rect: piece, coding: Coding::Png, continues: false });
+        }
+    }
+}
+
+/// JPEGs are cut into strips.
+fn cut_jpeg(rects: &[Rect], quality: u8, share: u64, units: &mut Vec<Unit>) {
+    for rect in rects {
+        if rect.width.max(rect.height) > jpeg::MAX_SIDE {
+            units.push(Unit { rect: *rect, coding: Coding::Png, continues: false });
+            continue;
+        }
+        let pieces = u32::try_from(rect.area().div_ceil(share)).unwrap_or(1);
+        let mut y = rect.y;
+        for (index, height) in strips::heights(rect.width, rect.height, pieces).into_iter().enumerate() {
+            let strip = Rect { y, height, ..*rect };
+            units.push(Unit { rect: strip, coding: Coding::Jpeg(quality), continues: index > 0 });
+            y += height;
+        }
+    }
+}
+
+/// Scales and compresses; answers the file.
+fn compress(from: Pixels<'_>, grid: Grid, unit: &Unit) -> Result<Bytes, EncodeError> {
+    scratch::with(|scratch| {
+        let pixels = if (from.width, from.height) != grid.size() {
+            let filter = match unit.coding {
+                Coding::Jpeg(_) => resize::Filter::Fast,
+                Coding::Png => resize::Filter::Best,
+            };
+            scratch.scaler.scale(from, grid, unit.rect, filter)?
+        } else if unit.rect.width == from.width {
+            from.rows(unit.rect.y, unit.rect.height)
+        } else {
+            return match unit.coding {
+                Coding::Jpeg(quality) => {
+                    jpeg::encode(opaque::cut(from, unit.rect, &mut scratch.pixels), quality)
+                }
+                Coding::Png => png::encode(opaque::cut(from, unit.rect, &mut scratch.pixels)),
+            };
+        };
+        match unit.coding {
+            Coding::Jpeg(quality) => jpeg::encode(pixels, quality),
+            Coding::Png => png::encode(opaque::opaque(pixels, &mut scratch.pixels)),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::testing::{decode_rgb, noise, rgb};
+    use crate::encode::{Encoded, Variant, encode, whole};
+    use crate::frame::{Frame, PixelFormat};
+    use crate::tiles::TILE;
+
+    const BY_CONTENT: Codec = Codec::ByContent { quality: 80 };
+
+    /// White with letters of a sort above, noise below.
+    fn half_and_half(format: PixelFormat, width: u32, height: u32) -> Frame {
+        let (stride, len) =
+            (width as usize * format.channels(), (width * height) as usize * format.channels());
+        let mut noise = noise(4);
+        let pixels: Vec<u8> = (0..len)
+            .map(|at| match at / stride {
+                row if row >= height as usize / 2 => noise.next().unwrap(),
+                row if row % 16 == 3 => 20,
+                _ => 255,
+            })
+            .collect();
+        Frame::new(format, width, height, pixels).unwrap()
+    }
+
+    fn variant(frame: &Frame, codec: Codec) -> Variant {
+        Variant { width: frame.width(), height: frame.height(), codec, base64: false }
+    }
+
+    fn mimetypes(encoded: &Encoded) -> Vec<(&str, u32)> {
+        encoded.parts.iter().map(|part| (part.mimetype, part.y)).collect()
+    }
+
+    #[test]
+    fn flat_parts_are_exact_and_textured_ones_small() {
+        for format in [PixelFormat::Gray8, PixelFormat::Rgb8, PixelFormat::Rgba8] {
+            let frame = half_and_half(format, 256, 256);
+            let encoded = whole(&frame, variant(&frame, BY_CONTENT)).unwrap();
+            assert_eq!(mimetypes(&encoded), [("image/jpeg", 128), ("image/png", 0)], "{format:?}");
+            assert!(!encoded.lossless && encoded.parts[1].lossless);
+            let upper = decode_rgb(&encoded.parts[1].bytes).into_raw();
+            assert!(upper == rgb(&frame)[..upper.len()]);
+        }
+    }
+
+    #[test]
+    fn only_the_tiles_that_are_asked_for_are_encoded() {
+        let frame = half_and_half(PixelFormat::Rgb8, 256, 256);
+        let mut tiles = TileSet::empty(16);
+        tiles.insert(5);
+        tiles.insert(6);
+        let encoded = encode(&frame, variant(&frame, Codec::Png), &tiles, 1).unwrap();
+        let rects: Vec<Rect> = encoded.parts.iter().map(Part::rect).collect();
+        assert_eq!(rects, [Rect { x: TILE, y: TILE, width: 2 * TILE, height: TILE }]);
+    }
+
+    #[test]
+    fn graphic_tiles_all_over_a_photograph_do_not_become_more_parts_than_a_few() {
+        let side = 20 * TILE;
+        let mut noise = noise(9);
+        let pixels: Vec<u8> = (0..side * side)
+            .map(|at| {
+                let (column, row) = (at % side / TILE, at / side / TILE);
+                if (column + row) % 2 == 0 { 9 } else { noise.next().unwrap() }
+            })
+            .collect();
+        let frame = Frame::gray8(side, side, pixels).unwrap();
+        let encoded = whole(&frame, variant(&frame, BY_CONTENT)).unwrap();
+        assert!(encoded.parts.len() <= 2 * MOST_PARTS, "{} parts", encoded.parts.len());
+    }
+
+    #[test]
+    fn shared_work_makes_one_jpeg_and_several_pngs_with_the_same_pixels() {
+        let frame = half_and_half(PixelFormat::Rgb8, 1000, 1000);
+        let tiles = TileSet::full(256);
+        for codec in [Codec::Png, Codec::Jpeg { quality: 80 }, BY_CONTENT] {
+            let canvas = |cores| {
+                let mut canvas = image::RgbImage::new(1000, 1000);
+                let encoded = encode(&frame, variant(&frame, codec), &tiles, cores).unwrap();
+                for part in &encoded.parts {
+                    image::imageops::replace(
+                        &mut canvas,
+                        &decode_rgb(&part.bytes),
+                        part.x.into(),
+                        part.y.into(),
+                    );
+                }
+                canvas
+            };
+            assert!(canvas(4) == canvas(1), "{codec:?}");
+        }
+    }
+}

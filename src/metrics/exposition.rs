@@ -1,0 +1,100 @@
+//! A scrape: everything that was counted, as text.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use prometheus::{Encoder, TextEncoder};
+
+use super::{ServerMetrics, WidgetMetrics, openmetrics, series::WidgetSeries};
+use crate::{encode::Pool, handle::Shared};
+
+/// How a scrape is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Prometheus' text format.
+    Text,
+    /// `OpenMetrics`.
+    OpenMetrics,
+}
+
+impl Format {
+    /// The format that an `Accept` header asks for.
+    pub fn accepted(header: Option<&str>) -> Self {
+        let open = header.is_some_and(|header| header.contains("application/openmetrics-text"));
+        if open { Self::OpenMetrics } else { Self::Text }
+    }
+
+    /// The content type.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => openmetrics::CONTENT_TYPE,
+        }
+    }
+}
+
+/// Everything that is counted.
+#[derive(Clone)]
+pub struct Exposition {
+    server: Arc<ServerMetrics>,
+    series: WidgetSeries,
+    pool: Arc<Pool>,
+    /// Seconds of the encoder's that are counted already.
+    counted: Arc<Mutex<f64>>,
+}
+
+impl Exposition {
+    /// The counts of a server with this encoder pool; at most so many widgets have series of their own.
+    ///
+    /// # Errors
+    /// When the catalogue lacks a metric, or has one twice.
+    pub fn new(pool: Arc<Pool>, max_widgets: usize) -> Result<Self, prometheus::Error> {
+        let server = Arc::new(ServerMetrics::new()?);
+        let series = WidgetSeries::new(Arc::clone(&server), max_widgets)?;
+        server.registry.register(Box::new(series.clone()))?;
+        Ok(Self { server, series, pool, counted: Arc::default() })
+    }
+
+    /// The counts of the server as a whole.
+    pub fn server(&self) -> &Arc<ServerMetrics> {
+        &self.server
+    }
+
+    /// The counts of a new widget.
+    pub(crate) fn add(&self, shared: Arc<Shared>) -> Arc<WidgetMetrics> {
+        let metrics = Arc::new(WidgetMetrics::new(Arc::clone(&self.server), shared));
+        self.series.add(&metrics);
+        metrics
+    }
+
+    /// A widget is gone, with these counts at the end.
+    pub(crate) fn remove(&self, last: &WidgetMetrics) {
+        self.series.remove(last);
+    }
+
+    /// All of it as text.
+    ///
+    /// # Errors
+    /// When a metric cannot be written.
+    pub fn write(&self, format: Format) -> Result<String, prometheus::Error> {
+        let as_gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.server.encoder_threads.set(as_gauge(self.pool.threads()));
+        self.server.encoder_queue.set(as_gauge(self.pool.jobs()));
+        {
+            let mut counted = self.counted.lock();
+            let busy = self.pool.busy().as_secs_f64();
+            self.server.encoder_busy.inc_by((busy - *counted).max(0.0));
+            *counted = busy;
+        }
+        self.series.refresh();
+        let families = self.server.registry.gather();
+        match format {
+            Format::OpenMetrics => Ok(openmetrics::encode(&families)),
+            Format::Text => {
+                let mut text = Vec::new();
+                TextEncoder::new().encode(&families, &mut text)?;
+                Ok(String::from_utf8_lossy(&text).into_owned())
+            }
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! The counts of the server as a whole.
+
+use std::time::Duration;
+
+use prometheus::{
+    Counter, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
+    process_collector::ProcessCollector,
+};
+
+use super::catalogue::{find, opts};
+
+/// Seconds, from an event's handling to a view's deadline.
+const SECONDS: [f64; 14] =
+    [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0];
+/// Bytes, from a few tiles to a large picture without loss.
+const BYTES: [f64; 9] = [1e3, 4e3, 16e3, 64e3, 128e3, 256e3, 512e3, 1e6, 4e6];
+
+/// Why something was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// No key, or a wrong one.
+    Auth,
+    /// A page from elsewhere.
+    Origin,
+    /// Too much or too many.
+    Limit,
+    /// Malformed.
+    Protocol,
+}
+
+impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Auth, Self::Origin, Self::Limit, Self::Protocol];
+
+    /// Why a message was refused, by the refusal's code.
+    pub fn of_message(code: &str) -> Self {
+        match code {
+            "rate" | "queue" | "too_big" => Self::Limit,
+            _ => Self::Protocol,
+        }
+    }
+
+    /// The value of the label.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::Origin => "origin",
+            Self::Limit => "limit",
+            Self::Protocol => "protocol",
+        }
+    }
+}
+
+/// A connection that counts for as long as this lives.
+pub struct Connected(IntGauge);
+
+impl Connected {
+    fn to(gauge: &IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Atomic handles, for whoever counts.
+pub struct ServerMetrics {
+    pub(super) registry: Registry,
+    pub(super) widgets: IntGaugeVec,
+    pub(super) widgets_summed: IntGauge,
+    connections: IntGauge,
+    kernels: IntGauge,
+    pub(super) views: IntGauge,
+    pub(super) visible_views: IntGauge,
+    pub(super) in_flight: IntGauge,
+    pub(super) drawn: IntCounter,
+    pub(super) errors: IntCounter,
+    pub(super) sent: IntCounter,
+    pub(super) confirmed: IntCounter,
+    pub(super) skipped: IntCounter,
+    pub(super) unchanged: IntCounter,
+    pub(super) settled: IntCounter,
+    pub(super) sent_bytes: IntCounter,
+    pub(super) events_received: IntCounter,
+    pub(super) events_coalesced: IntCounter,
+    pub(super) events_rejected: IntCounter,
+    pub(super) deadline_drops: IntCounter,
+    refusals: IntCounterVec,
+    pub(super) render: Histogram,
+    pub(super) encode: Histogram,
+    pub(super) base64: Histogram,
+    pub(super) delivery: Histogram,
+    pub(super) roundtrip: Histogram,
+    pub(super) frame_bytes: Histogram,
+    pub(super) encoder_threads: IntGauge,
+    pub(super) encoder_queue: IntGauge,
+    pub(super) encoder_busy: Counter,
+    renderers_queued: IntGauge,
+    renderers_busy: IntGauge,
+    renderers_busy_seconds: Counter,
+}
+
+impl ServerMetrics {
+    /// All of them, at zero.
+    ///
+    /// # Errors
+    /// When the catalogue lacks one, or has one twice.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let build = int_gauges(&registry, "framehub_build_info")?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        let refusals =
+            IntCounterVec::new(opts("framehub_refusals_total")?, find("framehub_refusals_total")?.labels)?;
+        registry.register(Box::new(refusals.clone()))?;
+        for reason in Reason::ALL {
+            // A series that begins at zero shows its first increase.
+            refusals.with_label_values(&[reason.name()]);
+        }
+        Ok(Self {
+            widgets: int_gauges(&registry, "framehub_widgets")?,
+            widgets_summed: gauge(&registry, "framehub_widgets_summed")?,
+            connections: gauge(&registry, "framehub_connections")?,
+            kernels: gauge(&registry, "framehub_kernels")?,
+            views: gauge(&registry, "framehub_views")?,
+            visible_views: gauge(&registry, "framehub_visible_views")?,
+            in_flight: gauge(&registry, "framehub_frames_in_flight")?,
+            drawn: count(&registry, "framehub_frames_drawn_total")?,
+            errors: count(&registry, "framehub_errors_total")?,
+            sent: count(&registry, "framehub_frames_sent_total")?,
+            confirmed: count(&registry, "framehub_frames_confirmed_total")?,
+            skipped: count(&registry, "framehub_frames_skipped_total")?,
+            unchanged: count(&registry, "framehub_frames_unchanged_total")?,
+            settled: count(&registry, "framehub_frames_settled_total")?,
+            sent_bytes: count(&registry, "framehub_sent_bytes_total")?,
+            events_received: count(&registry, "framehub_events_received_total")?,
+            events_coalesced: count(&registry, "framehub_events_coalesced_total")?,
+            events_rejected: count(&registry, "framehub_events_rejected_total")?,
+            deadline_drops: count(&registry, "framehub_deadline_drops_total")?,
+            refusals,
+            render: histogram(&registry, "framehub_render_seconds", &SECONDS)?,
+            encode: histogram(&registry, "framehub_encode_seconds", &SECONDS)?,
+            base64: histogram(&registry, "framehub_base64_seconds", &SECONDS)?,
+            delivery: histogram(&registry, "framehub_delivery_seconds", &SECONDS)?,
+            roundtrip: histogram(&registry, "framehub_roundtrip_seconds", &SECONDS)?,
+            frame_bytes: histogram(&registry, "framehub_frame_bytes", &BYTES)?,
+            encoder_threads: gauge(&registry, "framehub_encoder_threads")?,
+            encoder_queue: gauge(&registry, "framehub_encoder_queue")?,
+            encoder_busy: seconds(&registry, "framehub_encoder_busy_seconds_total")?,
+            renderers_queued: gauge(&registry, "framehub_renderers_queued")?,
+            renderers_busy: gauge(&registry, "framehub_renderers_busy")?,
+            renderers_busy_seconds: seconds(&registry, "framehub_renderers_busy_seconds_total")?,
+            registry,
+        })
+    }
+
+    /// Something was refused.
+    pub fn refused(&self, reason: Reason) {
+        self.refusals.with_label_values(&[reason.name()]).inc();
+    }
+
+    /// A WebSocket connection was made; it counts for as long as the answer is kept.
+    pub fn connection(&self) -> Connected {
+        Connected::to(&self.connections)
+    }
+
+    /// A kernel is connected for as long as the answer is kept.
+    pub fn kernel(&self) -> Connected {
+        Connected::to(&self.kernels)
+    }
+
+    /// A renderer waits for a thread.
+    pub fn renderer_waits(&self) {
+        self.renderers_queued.inc();
+    }
+
+    /// A renderer that waited is at work.
+    pub fn renderer_begins(&self) {
+        self.renderers_queued.dec();
+        self.renderers_busy.inc();
+    }
+
+    /// A renderer has been at work for so long.
+    pub fn renderer_ends(&self, took: Duration) {
+        self.renderers_busy.dec();
+        self.renderers_busy_seconds.inc_by(took.as_secs_f64());
+    }
+}
+
+fn count(registry: &Registry, name: &str) -> Result<IntCounter, prometheus::Error> {
+    let metric = IntCounter::with_opts(opts(name)?)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn seconds(registry: &Registry, name: &str) -> Result<Counter, prometheus::Error> {
+    let metric = Counter::with_opts(opts(name)?)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn gauge(registry: &Registry, name: &str) -> Result<IntGauge, prometheus::Error> {
+    let metric = IntGauge::with_opts(opts(name)?)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn int_gauges(registry: &Registry, name: &str) -> Result<IntGaugeVec, prometheus::Error> {
+    let metric = IntGaugeVec::new(opts(name)?, find(name)?.labels)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn histogram(registry: &Registry, name: &str, buckets: &[f64]) -> Result<Histogram, prometheus::Error> {
+    let options = HistogramOpts { common_opts: opts(name)?, buckets: buckets.to_vec() };
+    let metric = Histogram::with_opts(options)?;
+    registry.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}

@@ -1,0 +1,87 @@
+//! Where the pointers of a widget's views are, for the other views to show.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::event::{EventKind, ViewId};
+
+/// Another view's pointer.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct PointerOf {
+    /// The view that it is in.
+    pub view: ViewId,
+    /// Logical pixels from the left edge.
+    pub x: f64,
+    /// Logical pixels from the top edge.
+    pub y: f64,
+}
+
+/// The pointers, in the widget's logical pixels.
+#[derive(Debug, Default)]
+pub struct Presence {
+    pointers: BTreeMap<ViewId, (f64, f64)>,
+}
+
+impl Presence {
+    /// Takes an event of a view. Says whether a pointer moved by it.
+    pub fn observe(&mut self, view: ViewId, event: &EventKind) -> bool {
+        match event {
+            EventKind::PointerLeave(_) => self.forget(view),
+            EventKind::PointerDown(at)
+            | EventKind::PointerUp(at)
+            | EventKind::PointerMove(at)
+            | EventKind::PointerEnter(at) => self.pointers.insert(view, (at.x, at.y)) != Some((at.x, at.y)),
+            _ => false,
+        }
+    }
+
+    /// A view's pointer is gone. Says whether there was one.
+    pub fn forget(&mut self, view: ViewId) -> bool {
+        self.pointers.remove(&view).is_some()
+    }
+
+    /// All pointers are gone. Says whether there was one.
+    pub fn clear(&mut self) -> bool {
+        !std::mem::take(&mut self.pointers).is_empty()
+    }
+
+    /// The pointers of all views but one, which is to show them; `place` says where a position lies in it.
+    pub fn seen_by(&self, view: ViewId, place: impl Fn(f64, f64) -> (f64, f64)) -> Vec<PointerOf> {
+        let others = self.pointers.iter().filter(|(other, _)| **other != view);
+        others
+            .map(|(&view, &(x, y))| {
+                let (x, y) = place(x, y);
+                PointerOf { view, x, y }
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Pointer;
+
+    fn at(x: f64) -> Pointer {
+        Pointer { x, ..Pointer::default() }
+    }
+
+    #[test]
+    fn a_view_sees_the_pointers_of_the_others_where_they_lie_in_it() {
+        let mut presence = Presence::default();
+        assert!(presence.observe(ViewId(1), &EventKind::PointerMove(at(1.0))));
+        assert!(presence.observe(ViewId(2), &EventKind::PointerEnter(at(2.0))));
+        let seen = presence.seen_by(ViewId(1), |x, y| (10.0 * x, y));
+        assert_eq!(seen, [PointerOf { view: ViewId(2), x: 20.0, y: 0.0 }]);
+    }
+
+    #[test]
+    fn a_pointer_that_stays_is_no_news_and_one_that_leaves_is_gone() {
+        let mut presence = Presence::default();
+        presence.observe(ViewId(1), &EventKind::PointerMove(at(1.0)));
+        assert!(!presence.observe(ViewId(1), &EventKind::PointerUp(at(1.0))));
+        assert!(presence.observe(ViewId(1), &EventKind::PointerLeave(at(1.0))));
+        assert!(!presence.clear());
+    }
+}

@@ -1,0 +1,78 @@
+"""What a real Prometheus makes of a server under load."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, Prometheus
+from load import VIEWS_EACH, WIDGETS, Load, until
+
+DASHBOARDS = sorted((ROOT / "grafana" / "dashboards").glob("*.json"))
+# Expressions that have nothing to show while all is well.
+QUIET = ["framehub_widget_draw_requested"]
+
+
+def expressions(dashboard: Path) -> list[str]:
+    """The expressions of a dashboard, with its variables set to everything."""
+    panels = json.loads(dashboard.read_text())["panels"]
+    found = [target["expr"] for panel in panels for target in panel.get("targets", [])]
+    assert found
+    found = [expression.replace("$__rate_interval", "15s") for expression in found]
+    return [re.sub(r"\$(instance|owner|kind|widget)\b", ".*", expression) for expression in found]
+
+
+def test_the_load_is_what_it_is_meant_to_be(load: Load, prometheus: Prometheus) -> None:
+    until(lambda: prometheus.value("sum(framehub_widgets)") == WIDGETS, "all widgets are there")
+    until(lambda: prometheus.value("framehub_views") >= WIDGETS * VIEWS_EACH - 1, "all views are there")
+    until(lambda: prometheus.value("framehub_deadline_drops_total") >= 2, "the view that stalls is dropped")
+    slow, quick = load.widgets[1], load.widgets[3]
+    mean = (
+        "framehub_widget_roundtrip_seconds_total{{widget='{0}'}} / framehub_widget_confirmations_total{{widget='{0}'}}"
+    )
+    until(
+        lambda: prometheus.value(mean.format(slow)) > 2 * prometheus.value(mean.format(quick)),
+        "the widget with the slow view has longer round trips",
+    )
+
+
+@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda path: path.stem)
+def test_every_panel_has_data(dashboard: Path, prometheus: Prometheus) -> None:
+    for expression in expressions(dashboard):
+        if any(name in expression for name in QUIET):
+            prometheus.query(expression)
+            continue
+        until(lambda expression=expression: prometheus.query(expression), f"data of {expression}")
+
+
+def test_every_recording_rule_has_data_and_every_rule_is_well(prometheus: Prometheus) -> None:
+    groups = until(lambda: prometheus.get("rules")["groups"], "the rules are evaluated")
+    rules = [rule for group in groups for rule in group["rules"]]
+    for rule in rules:
+        if rule["type"] == "recording":
+            until(lambda rule=rule: prometheus.query(rule["name"]), f"data of {rule['name']}")
+    health = {rule["name"]: rule["health"] for group in prometheus.get("rules")["groups"] for rule in group["rules"]}
+    assert set(health.values()) == {"ok"}, health
+
+
+def test_the_alert_that_should_fire_does_and_no_other(prometheus: Prometheus) -> None:
+    until(lambda: "FrameHubViewsDropped" in prometheus.firing(), "the dropped views raise an alert")
+    assert prometheus.firing() == {"FrameHubViewsDropped"}
+
+
+def test_prometheus_the_api_and_the_server_agree_on_what_was_sent(load: Load, prometheus: Prometheus) -> None:
+    load.drawing = False
+    widget = load.widgets[3]
+
+    def both() -> dict[str, float]:
+        series = prometheus.query(f"framehub_widget_stats{{widget='{widget}'}}")
+        return {one["metric"]["stat"]: float(one["value"][1]) for one in series}
+
+    def agree() -> bool:
+        stats = load.server.request("GET", f"api/widgets/{widget}/stats")
+        exposed = both()
+        return len(exposed) == 7 and all(abs(stats[name] - value) < 1e-9 for name, value in exposed.items())
+
+    until(agree, "the statistics agree")
+    own = "framehub_widget_frames_sent_total"
+    assert prometheus.value(f"sum({own})") == prometheus.value("framehub_frames_sent_total")
