@@ -1,7 +1,7 @@
 //! Who has a widget in hand: whose size it takes, and who may act in it.
 //!
-//! By default control follows whoever acts. A view may hold it: then nobody else acts until it lets go, leaves, is hidden, or
-//! the widget's owner takes the control away.
+//! By default control follows whoever acted last, once no button is down: who drags keeps the size under the drag. A view may hold
+//! the control: then nobody else acts until it lets go, leaves, is hidden, or the widget's owner takes the control away.
 
 use crate::event::ViewId;
 
@@ -10,6 +10,8 @@ use crate::event::ViewId;
 pub struct Control {
     /// The view whose logical size is the widget's.
     driver: Option<ViewId>,
+    /// The view that acted last, which is to be the driver.
+    next: Option<ViewId>,
     /// The view that alone may act. It is the driver then.
     holder: Option<ViewId>,
 }
@@ -30,11 +32,17 @@ impl Control {
         self.holder.is_none_or(|holder| holder == view)
     }
 
-    /// The user acts in a view, which makes it the driver unless another one holds the control.
+    /// The user acts in a view, which makes it the next driver unless another one holds the control, or the driver if there is none.
     pub fn act(&mut self, view: ViewId) {
         if self.may_act(view) {
-            self.driver = Some(view);
+            self.driver.get_or_insert(view);
+            self.next = Some(view);
         }
+    }
+
+    /// No button is down in any view: the one that acted last becomes the driver.
+    pub fn rest(&mut self) {
+        self.driver = self.next.take().or(self.driver);
     }
 
     /// A view takes hold of the control.
@@ -45,7 +53,7 @@ impl Control {
         if let Some(holder) = self.holder.filter(|holder| *holder != view) {
             return Err(holder);
         }
-        (self.driver, self.holder) = (Some(view), Some(view));
+        *self = Self { driver: Some(view), next: None, holder: Some(view) };
         Ok(())
     }
 
@@ -62,6 +70,7 @@ impl Control {
     /// A view is gone; if it was the driver, `successor` is now.
     pub fn leave(&mut self, view: ViewId, successor: Option<ViewId>) {
         self.release(view);
+        self.next = self.next.filter(|next| *next != view);
         if self.driver == Some(view) {
             self.driver = successor;
         }
@@ -80,7 +89,20 @@ mod tests {
         let mut control = Control::default();
         control.act(ANN);
         control.act(BEN);
+        control.rest();
         assert_eq!((control.driver(), control.holder()), (Some(BEN), None));
+    }
+
+    #[test]
+    fn control_changes_only_at_rest_and_not_to_who_is_gone() {
+        let mut control = Control::default();
+        control.act(ANN);
+        assert_eq!(control.driver(), Some(ANN), "there was none to wait for");
+        control.act(BEN);
+        assert_eq!(control.driver(), Some(ANN));
+        control.leave(BEN, None);
+        control.rest();
+        assert_eq!(control.driver(), Some(ANN));
     }
 
     #[test]

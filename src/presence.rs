@@ -41,6 +41,11 @@ impl Presence {
         self.pointers.remove(&view).is_some()
     }
 
+    /// Whether there is no pointer.
+    pub fn is_empty(&self) -> bool {
+        self.pointers.is_empty()
+    }
+
     /// All pointers are gone. Says whether there was one.
     pub fn clear(&mut self) -> bool {
         !std::mem::take(&mut self.pointers).is_empty()

@@ -59,6 +59,11 @@ impl Held {
         true
     }
 
+    /// Whether a button is held.
+    pub fn dragging(&self) -> bool {
+        self.pressed.is_some()
+    }
+
     /// The events that release all that is held, in the order in which it was pressed; nothing is held afterwards.
     pub fn release(&mut self) -> Vec<EventKind> {
         let pressed = self.pressed.take();

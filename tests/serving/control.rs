@@ -62,6 +62,21 @@ fn what_others_hold_down_is_released_once_when_a_view_takes_the_control() {
 }
 
 #[test]
+fn focus_goes_with_the_control_and_comes_back_with_it() {
+    let server = TestServer::start();
+    let (probe, _, mut ann, mut ben) = two_views(&server);
+    ann.send(json!({"type": "focus_in"}));
+    wait_for("the focus", || (probe.names() == ["focus_in"]).then_some(()));
+    control(&mut ben, "take");
+    wait_for("the loss", || (probe.names() == ["focus_in", "focus_out"]).then_some(()));
+    control(&mut ben, "release");
+    wait_for("the focus again", || (probe.names() == ["focus_in", "focus_out", "focus_in"]).then_some(()));
+    drop(ann);
+    wait_for("the end", || (probe.names().ends_with(&["focus_in", "focus_out"])).then_some(()));
+    assert_eq!(probe.names().len(), 4);
+}
+
+#[test]
 fn the_control_is_taken_once_and_watchers_never_have_it() {
     let server = TestServer::start();
     let (probe, _, mut ann, mut ben) = two_views(&server);
@@ -133,13 +148,29 @@ fn views_see_each_others_pointers_in_their_own_coordinates_only_if_that_is_switc
     ann.pointer("pointer_leave", 0.0, 0.0, &[]);
     ben.text("pointers", |message| message["pointers"] == json!([]));
 
-    ben.pointer("pointer_enter", 10.0, 10.0, &[]);
+    ben.pointer("pointer_enter", 10.0, 40.0, &[]);
     ann.text("pointers", |message| message["pointers"][0]["view"] == "v2");
+    ann.forget();
+    let mut late = server.view_with(probe.id(), "?role=watch").sized(100, 75, 1.0);
+    let seen = late.text("pointers", |message| message["pointers"] != json!([]));
+    assert_eq!(seen["pointers"], json!([{"view": "v2", "x": 5.0, "y": 7.5}]));
     ann.forget();
     drop(ben);
     ann.text("pointers", |message| message["pointers"] == json!([]));
     let moved = probe.events().into_iter().filter(|event| matches!(event.kind, EventKind::PointerMove(_)));
     assert_eq!(moved.count(), 2, "pointers are shown besides the events, not instead of them");
+}
+
+#[test]
+fn the_pointer_of_a_view_that_loses_the_control_is_not_shown() {
+    let server = TestServer::start();
+    let (probe, _, mut ann, mut ben) = two_views(&server);
+    server.set_traits(probe.id(), json!({"show_pointers": true}));
+    ann.pointer("pointer_move", 200.0, 150.0, &[]);
+    ben.text("pointers", |message| message["pointers"] != json!([]));
+    ben.forget();
+    control(&mut ben, "take");
+    ben.text("pointers", |message| message["pointers"] == json!([]));
 }
 
 #[test]

@@ -76,8 +76,31 @@ fn the_view_that_a_user_acts_in_becomes_the_driver() {
     let mut second = server.view(probe.id()).sized(200, 200, 1.0);
     second.frame();
     assert_eq!(probe.size().unwrap().width, 400.0, "joining took the size over");
+    // It shows the widget 200 × 150, centred: 25 pixels are free above and below.
     second.pointer("pointer_down", 100.0, 100.0, &[1]);
+    second.pointer("pointer_move", 110.0, 115.0, &[1]);
+    let places = || {
+        let of = |event: &framehub::Event| match &event.kind {
+            EventKind::PointerDown(at) | EventKind::PointerMove(at) | EventKind::PointerUp(at) => {
+                (at.x, at.y)
+            }
+            other => panic!("{other:?}"),
+        };
+        probe.events().iter().map(of).collect::<Vec<_>>()
+    };
+    wait_for("the drag", || (places() == [(200.0, 150.0), (220.0, 180.0)]).then_some(()));
+    // The first acts too, but the second's drag is not over.
+    first.send(json!({"type": "wheel", "x": 1, "y": 1, "dx": 0, "dy": 1, "buttons": [], "modifiers": []}));
+    wait_for("the wheel", || (probe.names().len() == 3).then_some(()));
+    assert_eq!(probe.size().unwrap().width, 400.0, "the picture moved under a drag");
+    // Another button of the same drag, so that it is the second view which acted last.
+    second.pointer("pointer_down", 110.0, 115.0, &[1, 2]);
+    second.pointer("pointer_up", 110.0, 115.0, &[]);
     wait_for("the new size", || probe.size().filter(|size| (size.width, size.height) == (200.0, 200.0)));
+    let Some(EventKind::PointerUp(at)) = probe.events().pop().map(|event| event.kind) else {
+        panic!("{:?}", probe.events())
+    };
+    assert_eq!((at.x, at.y), (220.0, 180.0), "the release was mapped with the size that it brought about");
     second.text("status", |status| status["driver"] == true);
     first.text("status", |status| status["driver"] == false);
     drop(second);

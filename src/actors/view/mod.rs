@@ -78,6 +78,10 @@ pub struct View {
     /// What the widget knows that frames are to be reduced to.
     reduction: Reduction,
     held: Held,
+    /// Whether the browser said `focus_in` last.
+    focused: bool,
+    /// Whether the widget heard `focus_in` last.
+    told_focused: bool,
     /// Whether no other view holds the control.
     acting: bool,
     stats: Stats,
@@ -109,6 +113,8 @@ impl View {
             adaptation: Adaptation::new(limits.target_latency),
             reduction: Reduction::NONE,
             held: Held::default(),
+            focused: false,
+            told_focused: false,
             acting: true,
             stats: Stats::default(),
             bytes: 0,
@@ -200,12 +206,22 @@ impl View {
     }
 
     fn input(&self, kind: EventKind, timestamp: f64) {
-        self.place.widget.do_send(widget::Input { view: self.place.id, kind, timestamp });
+        let (view, dragging) = (self.place.id, self.held.dragging());
+        self.place.widget.do_send(widget::Input { view, kind, timestamp, dragging });
     }
 
     /// Releases what the user holds here and can no longer release.
     fn release(&mut self, timestamp: f64) {
         for kind in self.held.release() {
+            self.input(kind, timestamp);
+        }
+    }
+
+    /// Tells the widget of the focus where that changed: a user who cannot be seen, or may not act, has none.
+    fn follow_focus(&mut self, timestamp: f64) {
+        let focused = self.focused && self.may_act() && self.is_visible();
+        if std::mem::replace(&mut self.told_focused, focused) != focused {
+            let kind = if focused { EventKind::FocusIn } else { EventKind::FocusOut };
             self.input(kind, timestamp);
         }
     }
@@ -223,11 +239,17 @@ impl View {
             }
             EventKind::Show => self.changed(timestamp, false, |view| view.hidden = false),
             EventKind::Hide => self.changed(timestamp, false, |view| view.hidden = true),
+            EventKind::FocusIn => {
+                self.focused = true;
+                self.follow_focus(timestamp);
+            }
+            EventKind::FocusOut => {
+                self.focused = false;
+                self.release(timestamp);
+                self.follow_focus(timestamp);
+            }
             _ if !self.may_act() => {}
             kind => {
-                if matches!(kind, EventKind::FocusOut) {
-                    self.release(timestamp);
-                }
                 if self.held.observe(&kind) {
                     self.input(kind, timestamp);
                 }
@@ -244,6 +266,7 @@ impl View {
         if was_visible && !visible {
             self.release(timestamp);
         }
+        self.follow_focus(timestamp);
         if visible && !was_visible {
             // While it was hidden the browser did not draw, so that its confirmations may never come.
             let credits = self.pacing.refill();
@@ -381,6 +404,8 @@ impl Actor for View {
 
     fn stopped(&mut self, _: &mut Self::Context) {
         self.release(0.0);
+        self.focused = false;
+        self.follow_focus(0.0);
         self.place.widget.do_send(widget::Leave(self.place.id));
     }
 }
@@ -466,6 +491,7 @@ impl Handler<SetActing> for View {
         if !acting {
             self.release(0.0);
         }
+        self.follow_focus(0.0);
     }
 }
 

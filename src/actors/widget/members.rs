@@ -48,14 +48,19 @@ impl Widget {
         }
     }
 
-    /// Makes a view the driver, if it may be.
-    fn drive(&mut self, view: ViewId) {
-        let may = self.views.get(&view).is_some_and(|member| member.role == Role::Interact);
-        let before = self.control;
-        if may {
+    /// Lets the driver follow who acted last, once no button is down in any view: a new size must not move the picture under
+    /// somebody's drag.
+    fn drive(&mut self, acted: Option<ViewId>) {
+        let before = self.control.driver();
+        if let Some(view) = acted
+            && self.views.get(&view).is_some_and(|member| member.role == Role::Interact)
+        {
             self.control.act(view);
         }
-        if self.control != before {
+        if !self.views.values().any(|member| member.dragging) {
+            self.control.rest();
+        }
+        if self.control.driver() != before {
             self.resize();
             self.announce();
         }
@@ -68,19 +73,24 @@ impl Widget {
         }
         if self.control.holder() == Some(view) {
             self.control.release(view);
-            self.follow_control();
+            self.follow_control(ctx);
             self.announce();
         }
     }
 
-    /// Tells views that their users may act, or may no longer: those release what they hold.
-    fn follow_control(&mut self) {
+    /// Tells views that their users may act, or may no longer: those release what they hold, and their pointers are not shown.
+    fn follow_control(&mut self, ctx: &mut Context<Self>) {
+        let mut forgot = false;
         for (&view, member) in &mut self.views {
             let acting = self.control.may_act(view);
             if member.role == Role::Interact && member.acting != acting {
                 member.acting = acting;
                 member.addr.do_send(view::SetActing(acting));
+                forgot |= !acting && self.presence.forget(view);
             }
+        }
+        if forgot {
+            self.tell_pointers_soon(ctx);
         }
     }
 
@@ -170,8 +180,9 @@ impl Handler<Attach> for Widget {
         let addr = View::new(place, shared, metrics, self.around.limits.view).start();
         self.delivery.join(id, attach.base64);
         self.delivery.grant(id, i64::from(traits.max_buffered_frames));
-        self.views.insert(id, Member { addr: addr.clone(), role: attach.role, acting: true });
-        self.follow_control();
+        self.views
+            .insert(id, Member { addr: addr.clone(), role: attach.role, acting: true, dragging: false });
+        self.follow_control(ctx);
         addr.do_send(view::Tell(ServerMessage::Traits { traits: &traits }.to_text()));
         addr.do_send(view::Tell(self.status(id, attach.role).to_text()));
         self.announce_soon(ctx);
@@ -189,7 +200,11 @@ impl Handler<ViewChanged> for Widget {
         }
         self.delivery.changed(change.view, change.size, change.visible);
         if change.acted || (self.control.driver().is_none() && change.size.is_some()) {
-            self.drive(change.view);
+            self.drive(Some(change.view));
+        }
+        if !self.presence.is_empty() {
+            // It may have joined just now, and where they lie in it depends on its size.
+            self.tell_pointers_soon(ctx);
         }
         if !change.visible {
             // Nobody is there to let go of the control, and the others would wait in vain.
@@ -209,9 +224,11 @@ impl Handler<Input> for Widget {
         if self.closing {
             return;
         }
-        if matches!(input.kind, EventKind::PointerDown(_) | EventKind::KeyDown(_) | EventKind::Wheel(_)) {
-            self.drive(input.view);
+        if let Some(member) = self.views.get_mut(&input.view) {
+            member.dragging = input.dragging;
         }
+        let acts =
+            matches!(input.kind, EventKind::PointerDown(_) | EventKind::KeyDown(_) | EventKind::Wheel(_));
         let mut event = Event { kind: input.kind, timestamp: input.timestamp, view: Some(input.view) };
         if let (Some(view), Some(widget)) = (self.delivery.size(input.view), &self.size) {
             Mapping::new((view.width, view.height), (widget.width, widget.height)).event(&mut event);
@@ -240,6 +257,8 @@ impl Handler<Input> for Widget {
         let merged = self.queue.coalesced();
         self.push(event);
         self.around.metrics.event(self.queue.coalesced() - merged);
+        // Only now: the user acted on the picture as it was.
+        self.drive(acts.then_some(input.view));
         self.pump(ctx);
     }
 }
@@ -261,7 +280,7 @@ impl Handler<ControlWanted> for Widget {
                 }
             }
         }
-        self.follow_control();
+        self.follow_control(ctx);
         self.resize();
         self.announce();
         self.pump(ctx);
@@ -271,10 +290,10 @@ impl Handler<ControlWanted> for Widget {
 impl Handler<TakeControlAway> for Widget {
     type Result = ();
 
-    fn handle(&mut self, _: TakeControlAway, _: &mut Self::Context) {
+    fn handle(&mut self, _: TakeControlAway, ctx: &mut Self::Context) {
         if self.control.holder().is_some() {
             self.control.take_away();
-            self.follow_control();
+            self.follow_control(ctx);
             self.announce();
         }
     }
@@ -302,7 +321,8 @@ impl Handler<Leave> for Widget {
         }
         let mut others = self.views.iter().filter(|(_, member)| member.role == Role::Interact);
         self.control.leave(view, others.next().map(|(&view, _)| view));
-        self.follow_control();
+        self.follow_control(ctx);
+        self.drive(None);
         self.resize();
         self.announce_soon(ctx);
         self.pump(ctx);

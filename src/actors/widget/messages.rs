@@ -107,6 +107,8 @@ pub struct Input {
     pub view: ViewId,
     pub kind: EventKind,
     pub timestamp: f64,
+    /// Whether the user holds a button down in the view after it.
+    pub dragging: bool,
 }
 
 /// What a view's frames are to be reduced to while they move.

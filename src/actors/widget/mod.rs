@@ -95,6 +95,8 @@ struct Member {
     role: Role,
     /// Whether the view was told that its user may act.
     acting: bool,
+    /// Whether its user holds a button down.
+    dragging: bool,
 }
 
 /// The actor. See the module's documentation.
