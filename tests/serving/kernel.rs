@@ -93,6 +93,56 @@ fn events_reach_the_kernel_in_order_in_one_turn_at_a_time() {
 }
 
 #[test]
+fn only_what_changed_in_a_kernels_frames_is_sent() {
+    let (_server, mut kernel, widget, mut view) = started();
+    view.resize(128, 128, 1.0);
+    let turn = kernel.draw(&widget, 2);
+    assert_eq!(types(&turn), ["resize"]);
+    assert!(view.frame().whole());
+    let mut pixels = picture(2, 128, 128);
+    for draw in 0..3 {
+        kernel.send(json!({"type": "request_draw", "widget": widget}));
+        let turn = kernel.draw_turn(&widget);
+        if draw < 2 {
+            // The first pixel of the second tile; the second time nothing changes.
+            pixels[3 * 64..3 * 65].fill(7);
+        } else {
+            pixels[0] ^= 1;
+        }
+        kernel.drawn_pixels(&turn, &pixels, false);
+        if draw != 1 {
+            let frame = view.frame();
+            let part = &frame.header["parts"][0];
+            assert_eq!((&part["x"], &part["width"]), (&json!(if draw == 0 { 64 } else { 0 }), &json!(64)));
+            assert_eq!((frame.whole(), frame.pixels().0 == pixels), (false, true));
+        }
+    }
+    let request = kernel.ask("get_stats", json!({"widget": widget}));
+    let stats = kernel.text("stats", |stats| stats["request"] == request);
+    assert_eq!(stats["stats"]["unchanged_frames"], 1);
+}
+
+#[test]
+fn a_request_of_the_kernel_that_nobody_watches_is_in_the_metrics() {
+    let server = TestServer::start();
+    let mut kernel = Kernel::start(&server, SESSION);
+    let widget = kernel.widget(json!({}));
+    let requested = || {
+        let text = String::from_utf8(server.request("GET", "/metrics", None).body).unwrap();
+        let line = text.lines().find(|line| line.starts_with("framehub_widget_draw_requested"));
+        line.is_some_and(|line| line.ends_with(" 1"))
+    };
+    assert!(!requested());
+    kernel.send(json!({"type": "request_draw", "widget": widget}));
+    kernel.until_now(&widget, "turn");
+    assert!(requested());
+    let _view = server.view(&widget).sized(32, 24, 1.0);
+    kernel.draw(&widget, 1);
+    kernel.until_now(&widget, "turn");
+    assert!(!requested());
+}
+
+#[test]
 fn a_request_of_the_kernel_and_one_within_a_turn_are_one_draw_each() {
     let (_server, mut kernel, widget, mut view) = started();
     for _ in 0..5 {

@@ -192,9 +192,15 @@ impl Kernel {
     /// Ends a turn with picture number `number` at the widget's size.
     pub fn drawn(&mut self, turn: &Value, number: u64, requested: bool) {
         let (width, height) = self.sizes[turn["widget"].as_str().expect("an id")];
+        self.drawn_pixels(turn, &picture(number, width, height), requested);
+    }
+
+    /// Ends a turn with a frame of the widget's size.
+    pub fn drawn_pixels(&mut self, turn: &Value, pixels: &[u8], requested: bool) {
+        let (width, height) = self.sizes[turn["widget"].as_str().expect("an id")];
         let header = json!({"type": "turn_done", "widget": turn["widget"], "turn": turn["turn"], "drawn": "frame",
             "draw_time": 0.001, "requested": requested, "width": width, "height": height, "format": "rgb8"});
-        self.send_binary(header, &picture(number, width, height));
+        self.send_binary(header, pixels);
     }
 
     /// Waits for a turn that wants a draw, and draws.

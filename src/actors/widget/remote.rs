@@ -221,11 +221,13 @@ impl Handler<RemoteDone> for Widget {
         if pictured {
             self.picture_drawn(&mut outcome, done.requested, ctx);
         }
-        if let Some(frame) = self.turn_ended(outcome) {
-            if let Some(remote) = self.renderer.remote() {
+        match (self.turn_ended(outcome), self.renderer.remote()) {
+            (Some(frame), Some(remote)) => {
                 remote.comparing = true;
+                self.take_in(frame, ctx);
             }
-            self.take_in(frame, ctx);
+            // What waited for a newer frame need wait no longer.
+            _ => self.serve(ctx),
         }
         self.pump(ctx);
     }

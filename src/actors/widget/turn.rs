@@ -215,8 +215,10 @@ impl Handler<TurnDone> for Widget {
         if let Some(picture) = done.snapshot {
             self.answer_snapshot(picture, ctx);
         }
-        if let Some(compared) = self.turn_ended(done.outcome) {
-            self.publish(compared, ctx);
+        match self.turn_ended(done.outcome) {
+            Some(compared) => self.publish(compared, ctx),
+            // What waited for a newer frame need wait no longer.
+            None => self.serve(ctx),
         }
         self.pump(ctx);
     }
