@@ -58,7 +58,7 @@ def test_traits_are_told_on_making_and_on_change(server: FakeServer) -> None:
     plot.quality = 90
     assert server.next("traits")["traits"] == {"quality": 90}
     plot.show_pointers = True
-    assert server.next("traits")["traits"] == {"show_pointers": True}
+    assert server.next("traits", after=1)["traits"] == {"show_pointers": True}
 
 
 def test_events_come_before_the_draw_in_their_order(server: FakeServer, serve) -> None:
