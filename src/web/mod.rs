@@ -6,3 +6,4 @@ pub mod error;
 pub mod pages;
 pub mod routes;
 pub mod socket;
+mod trace;

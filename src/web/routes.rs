@@ -14,6 +14,7 @@ use super::{
     auth::{guard, key::AccessKey},
     error::ApiError,
     pages, socket,
+    trace::trace,
 };
 use crate::{hub::Hub, metrics::Reason, protocol::InboundLimits};
 
@@ -44,6 +45,7 @@ pub fn configure(site: Data<Site>) -> impl FnOnce(&mut ServiceConfig) {
                 .error_handler(|error, _| ApiError::bad_request(error.to_string()).into()),
         );
         let open = web::scope(&base)
+            .wrap(from_fn(trace))
             .wrap(
                 DefaultHeaders::new()
                     .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))

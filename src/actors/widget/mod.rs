@@ -30,6 +30,7 @@ use crate::{
         registry::Registry,
         view::{self, End, View, ViewLimits},
     },
+    breakdown::Recent,
     control::Control,
     delivery::{Action, Compared, Delivery, Encode, Job, Outcome, Published},
     encode::{self, Pool},
@@ -138,6 +139,8 @@ pub struct Widget {
     pointers_timer: bool,
     frames_drawn: u64,
     draw_seconds: f64,
+    /// Seconds that the latest draws took.
+    recent_draws: Recent,
     next_view: u64,
     closing: bool,
 }
@@ -169,6 +172,7 @@ impl Widget {
             pointers_timer: false,
             frames_drawn: 0,
             draw_seconds: 0.0,
+            recent_draws: Recent::default(),
             next_view: 1,
             closing: false,
         }
@@ -464,6 +468,7 @@ impl Handler<TurnDone> for Widget {
             let seconds = done.draw_time.as_secs_f64();
             self.frames_drawn += 1;
             self.draw_seconds += seconds;
+            self.recent_draws.add(seconds);
             self.around.metrics.drew(done.draw_time);
         }
         let (frame, draw_error) = match done.drawn {
