@@ -16,6 +16,7 @@
 //! |---|---|
 //! | [`frame`], [`event`], [`traits`], [`stats`] | the words: pixels, what users do, what is set, what is measured |
 //! | [`pacing`], [`delivery`], [`sizing`], [`clock`] | what computes, without a runtime or a network: credits, who gets what, sizes, clocks |
+//! | [`adaptation`], [`control`], [`presence`], [`breakdown`] | the same for views: slow links, who may act, pointers, where the time goes |
 //! | [`tiles`] | which parts of a frame changed, and when |
 //! | [`encode`] | pixels to images, on a pool |
 //! | [`render`] | what a widget's author writes, and the demo widgets |
@@ -27,6 +28,7 @@
 
 mod actors;
 pub mod adaptation;
+pub mod breakdown;
 pub mod clock;
 pub mod config;
 pub mod control;

@@ -22,6 +22,8 @@ pub struct Sent {
     pub reduction: Reduction,
     /// The length of its images.
     pub bytes: u64,
+    /// How long it waited for its encode.
+    pub waiting: Duration,
     /// How long its encode took.
     pub encoding: Duration,
 }
@@ -162,7 +164,8 @@ mod tests {
     const DEADLINE: Duration = Duration::from_secs(10);
 
     fn number(frame: u64) -> Sent {
-        Sent { frame, settle: false, reduction: Reduction::NONE, bytes: 1000, encoding: Duration::ZERO }
+        let (waiting, encoding) = (Duration::ZERO, Duration::ZERO);
+        Sent { frame, settle: false, reduction: Reduction::NONE, bytes: 1000, waiting, encoding }
     }
 
     fn sent(frames: u64) -> (Pacing, Instant) {

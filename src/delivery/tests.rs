@@ -70,6 +70,7 @@ fn image(job: &Job) -> Arc<Encoded> {
         lossless,
         parts: parts.into_iter().map(part).collect(),
         base64: None,
+        wait_time: Duration::ZERO,
         encode_time: Duration::ZERO,
         base64_time: Duration::ZERO,
     })

@@ -77,6 +77,8 @@ pub struct Encoded {
     pub parts: Vec<Part>,
     /// `data:<mimetype>;base64,<the bytes of all parts>`, when the variant asks for it.
     pub base64: Option<ByteString>,
+    /// How long it waited for a thread of a [`Pool`]; zero without.
+    pub wait_time: Duration,
     /// How long scaling and compressing took.
     pub encode_time: Duration,
     /// How long making `base64` took; zero without.
@@ -222,7 +224,16 @@ pub fn encode(
     let base64 = base64.then(|| data_uri::data_uri(&parts));
     let base64_time = if base64.is_some() { started.elapsed() } else { Duration::ZERO };
     let lossless = parts.iter().all(|part| part.lossless);
-    Ok(Encoded { width, height, lossless, parts, base64, encode_time, base64_time })
+    Ok(Encoded {
+        width,
+        height,
+        lossless,
+        parts,
+        base64,
+        wait_time: Duration::ZERO,
+        encode_time,
+        base64_time,
+    })
 }
 
 /// Encodes all of `frame`, on the calling thread alone.

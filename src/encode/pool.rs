@@ -80,8 +80,13 @@ impl Pool {
         let (jobs, threads) = (Arc::clone(&self.jobs), self.threads.current_num_threads());
         // This job is one of those that are counted.
         let cores = move || 1 + threads.saturating_sub(jobs.load(Ordering::Relaxed));
+        let asked = Instant::now();
         self.run(
-            move || still_wanted().then(|| encode(&frame, variant, &tiles, cores())).transpose(),
+            move || {
+                let wait_time = asked.elapsed();
+                let encoded = still_wanted().then(|| encode(&frame, variant, &tiles, cores())).transpose()?;
+                Ok(encoded.map(|encoded| Encoded { wait_time, ..encoded }))
+            },
             move |result| {
                 done(match result {
                     Ok(Some(encoded)) => Outcome::Encoded(Arc::new(encoded)),

@@ -414,6 +414,7 @@ mod tests {
             lossless: true,
             parts: vec![part(0, b"one"), part(2, b"three")],
             base64: None,
+            wait_time: std::time::Duration::ZERO,
             encode_time: std::time::Duration::from_millis(2),
             base64_time: std::time::Duration::ZERO,
         };

@@ -8,4 +8,5 @@ pub mod kernel;
 pub mod pages;
 pub mod routes;
 pub mod socket;
+mod trace;
 pub mod websocket;

@@ -14,6 +14,7 @@ use super::{
     auth::{guard, key::AccessKey},
     error::ApiError,
     kernel, pages, socket,
+    trace::trace,
 };
 use crate::{
     hub::Hub,
@@ -54,6 +55,7 @@ pub fn configure(site: Data<Site>) -> impl FnOnce(&mut ServiceConfig) {
         );
         let open = web::scope(&base)
             .wrap(from_fn(count))
+            .wrap(from_fn(trace))
             .wrap(
                 DefaultHeaders::new()
                     .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))

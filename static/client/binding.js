@@ -75,8 +75,8 @@ export function bind(view, client) {
     view.setStatus({ state, text: name === "idle" ? "" : text, ...(name === "waiting" ? { action: retry } : {}) });
   });
 
-  on(client, "frame", async (/** @type {ArrivedFrame} */ { frame, confirm, arrived }) => {
-    const { whole, encoding } = frame.header;
+  on(client, "frame", async (/** @type {ArrivedFrame} */ { frame, confirm }) => {
+    const { whole } = frame.header;
     let drawn = false;
     try {
       drawn = await view.draw(frame);
@@ -91,7 +91,7 @@ export function bind(view, client) {
     confirm();
     if (drawn) {
       if (whole) refreshing = false;
-      meter.drew(frame.bytes, encoding, (performance.now() - arrived) / 1000);
+      meter.drew(frame.bytes);
     } else {
       refresh();
     }
@@ -173,6 +173,6 @@ function showServerStatus(view, { state, message }) {
 function ownStats(stats, id) {
   const own = stats.views?.find(({ view }) => view === id);
   if (!own) return {};
-  const { roundtrip, delivery, in_flight, skipped_frames: skipped, quality, scale } = own;
-  return { roundtrip, delivery, in_flight, skipped, quality, scale };
+  const { roundtrip, delivery, in_flight, skipped_frames: skipped, quality, scale, time, bottleneck } = own;
+  return { roundtrip, delivery, in_flight, skipped, quality, scale, time, bottleneck };
 }

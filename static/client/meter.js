@@ -4,19 +4,17 @@
 const WINDOW = 2000;
 
 export class Meter {
-  /** Frames drawn in the window. @type {{at: number, bytes: number, encoding: number, decoding: number}[]} */
+  /** Frames drawn in the window. @type {{at: number, bytes: number}[]} */
   #drawn = [];
   #count = 0;
 
   /**
    * A frame was drawn.
    * @param {number} bytes
-   * @param {number} encoding seconds
-   * @param {number} decoding seconds from its arrival until now
    */
-  drew(bytes, encoding, decoding) {
+  drew(bytes) {
     this.#count++;
-    this.#drawn.push({ at: performance.now(), bytes, encoding, decoding });
+    this.#drawn.push({ at: performance.now(), bytes });
     this.#forget();
   }
 
@@ -28,9 +26,7 @@ export class Meter {
     const last = this.#drawn.at(-1);
     const fps = first && last && n > 1 && last.at > first.at ? ((n - 1) * 1000) / (last.at - first.at) : 0;
     if (n === 0) return { frames: this.#count, fps };
-    const mean = (/** @type {"bytes" | "encoding" | "decoding"} */ name) =>
-      this.#drawn.reduce((sum, frame) => sum + frame[name], 0) / n;
-    return { frames: this.#count, fps, bytes: mean("bytes"), encoding: mean("encoding"), decoding: mean("decoding") };
+    return { frames: this.#count, fps, bytes: this.#drawn.reduce((sum, { bytes }) => sum + bytes, 0) / n };
   }
 
   #forget() {

@@ -8,8 +8,8 @@ import { make } from "./dom.js";
  * @property {number} [fps] frames a second that were drawn here
  * @property {number} [roundtrip] from sending a frame to its confirmation
  * @property {number} [delivery] from sending a frame to its arrival
- * @property {number} [encoding] encoder's time for a frame
- * @property {number} [decoding] from a frame's arrival until it is drawn
+ * @property {Breakdown | null} [time] where the time of the latest frames went
+ * @property {keyof Breakdown | null} [bottleneck] what took most of it; null while all is quick
  * @property {number} [bytes] of a frame
  * @property {number} [in_flight] frames sent and not confirmed
  * @property {number} [skipped] frames that this view did not get since newer ones came
@@ -18,13 +18,24 @@ import { make } from "./dom.js";
  * @property {number} [frames] drawn here so far
  */
 
-/** @type {[keyof Stats, string, (value: number, ceiling: number) => string][]} */
+/**
+ * Means over the latest frames, in seconds.
+ * @typedef {object} Breakdown
+ * @property {number} render drawing
+ * @property {number} queue waiting for an encoder thread
+ * @property {number} encode scaling and compressing
+ * @property {number} network on the way, with the confirmation's way back
+ * @property {number} browser decoding and drawing here
+ */
+
+/** @type {(keyof Breakdown)[]} */
+const STAGES = ["render", "queue", "encode", "network", "browser"];
+
+/** @type {["fps" | "roundtrip" | "delivery" | "bytes" | "in_flight" | "skipped" | "quality" | "scale", string, (value: number, ceiling: number) => string][]} */
 const ROWS = [
   ["fps", "frames/s", (n) => n.toFixed(1)],
   ["roundtrip", "round trip", milliseconds],
   ["delivery", "delivery", milliseconds],
-  ["encoding", "encode", milliseconds],
-  ["decoding", "decode, draw", milliseconds],
   ["bytes", "per frame", (n) => `${(n / 1000).toFixed(1)} KB`],
   ["in_flight", "in flight", String],
   ["skipped", "skipped", String],
@@ -50,6 +61,14 @@ export class Hud {
       return [make("dt", {}, label), make("dd", {}, value === undefined ? "–" : format(value, ceiling))];
     });
     if (size) rows.push(make("dt", {}, "pixels"), make("dd", {}, size));
+    const { time, bottleneck } = stats;
+    if (time) {
+      for (const stage of STAGES) {
+        const look = { class: stage === bottleneck ? "bottleneck" : "stage" };
+        rows.push(make("dt", look, stage), make("dd", look, milliseconds(time[stage])));
+      }
+      rows.push(make("dt", {}, "bottleneck"), make("dd", {}, bottleneck ?? "none"));
+    }
     this.element.replaceChildren(...rows);
   }
 }

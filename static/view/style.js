@@ -232,6 +232,7 @@ canvas.empty { visibility: hidden; }
 .hud[hidden] { display: none; }
 .hud dt { color: #a9b4c2; }
 .hud dd { margin: 0; text-align: end; min-width: 7ch; }
+.hud .bottleneck { color: #ffb454; }
 
 .output {
   flex: none;

@@ -400,11 +400,17 @@ describe("a view on its link", () => {
       await visit.page.getByRole("button", { name: "Statistics" }).click();
       const hud = visit.view.locator(".hud");
       await until(async () => /quality\s+80\s+scale\s+100 %/.test(await hud.innerText()), "nothing is reduced on this link");
+      // Where the time goes, as the server has it.
+      const stages = /render\s+[\d.]+ ms\s+queue\s+[\d.]+ ms\s+encode\s+[\d.]+ ms\s+network\s+[\d.]+ ms\s+browser\s+[\d.]+ ms\s+bottleneck\s+\w+/;
+      await until(async () => stages.test(await hud.innerText()), "the stages are shown");
 
       // A view without a connection, whose statistics the test sets.
       await visit.embed(server, "<framehub-view></framehub-view>", { drawn: false });
       await visit.page.waitForFunction(() => customElements.get("framehub-view"));
-      await visit.view.evaluate((view) => Object.assign(view, { hud: true, stats: { quality: 40, scale: 0.7 } }));
+      const time = { render: 0.001, queue: 0, encode: 0.002, network: 0.123, browser: 0.004 };
+      await visit.view.evaluate((view, stats) => Object.assign(view, { hud: true, stats }), { quality: 40, scale: 0.7, time, bottleneck: "network" });
       assert.match(await hud.innerText(), /quality\s+40 of 80\s+scale\s+70 %/);
+      assert.match(await hud.innerText(), /bottleneck\s+network/);
+      assert.deepEqual(await hud.locator(".bottleneck").allInnerTexts(), ["network", "123.0 ms"]);
     }));
 });

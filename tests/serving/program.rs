@@ -157,6 +157,43 @@ fn it_ends_when_unused_and_not_while_a_view_is_open() {
 }
 
 #[test]
+fn the_log_says_which_request_and_which_view_a_line_belongs_to_and_holds_no_key() {
+    let arguments = ["--listen", "127.0.0.1:0", "--key", KEY, "--log-format", "json"];
+    let mut running = Running::spawn(framehub(&arguments).env("RUST_LOG", "framehub=debug"));
+    let request = format!(
+        "GET /api/widgets/none?key={KEY} HTTP/1.1\r\nHost: {0}\r\nAuthorization: Bearer {KEY}\r\nConnection: close\r\n\r\n",
+        running.address()
+    );
+    raw(running.address(), &request);
+    let path = "/api/widgets/square/view?role=watch";
+    let mut view = Browser::connect(running.address(), path).expect("connected").sized(64, 64, 1.0);
+    view.frame();
+    running.signal("TERM");
+    assert_eq!(view.close_code(), 1001);
+    let mut log = String::new();
+    running.child.stderr.take().expect("piped").read_to_string(&mut log).expect("text");
+    assert!(!log.contains(KEY), "{log}");
+    let line = |message: &str| {
+        let mut lines = log.lines().map(|line| serde_json::from_str::<Value>(line).expect(line));
+        lines
+            .find(|line| line["fields"]["message"] == message)
+            .unwrap_or_else(|| panic!("no {message}: {log}"))
+    };
+    let answered = line("answered");
+    let (span, status) = (&answered["span"], &answered["fields"]["status"]);
+    assert_eq!(
+        (&span["name"], &span["method"], &span["path"], status),
+        (&"request".into(), &"GET".into(), &"/api/widgets/none".into(), &404.into())
+    );
+    for message in ["joined", "left"] {
+        let span = &line(message)["span"];
+        let [name, view, widget, kind, role] =
+            ["name", "view", "widget", "kind", "role"].map(|key| &span[key]);
+        assert_eq!([name, view, widget, kind, role], ["view", "v1", "square", "square", "Watch"]);
+    }
+}
+
+#[test]
 fn bad_flags_end_it_with_what_to_write_instead() {
     for (arguments, message) in [
         (&["--listen", "8420"][..], "--listen"),

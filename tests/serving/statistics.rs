@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    browser::Browser,
+    browser::{Browser, FrameReceived},
     probe::Probe,
     server::{TestServer, wait_for},
 };
@@ -40,6 +40,45 @@ fn frames_are_counted_when_sent_and_when_confirmed() {
     assert!(roundtrip > 0.0 && delivery >= 0.0 && delivery <= roundtrip, "{stats}");
     assert!(stats["fps"].as_f64() > Some(0.0));
     assert_eq!(stats["b64_encoding"], 0.0);
+}
+
+#[test]
+fn each_view_says_where_the_time_goes_and_what_is_the_bottleneck() {
+    let (server, probe, mut view) = started(json!({"quality": 100}));
+    let first = view.frame();
+    let own = |server: &TestServer| server.stats(probe.id())["views"][0].clone();
+    assert_eq!((&own(&server)["time"], &own(&server)["bottleneck"]), (&Value::Null, &Value::Null));
+
+    // The round trip takes a while, of which the browser says that it drew all the time, or no time at all.
+    let late = |frame: &FrameReceived, drawing: f64, view: &mut Browser| {
+        let received = std::time::Instant::now();
+        wait_for("a while", || (received.elapsed().as_millis() > 50).then_some(()));
+        view.send(
+            json!({"type": "frame_feedback", "index": frame.index(), "timestamp": frame.header["timestamp"],
+            "localtime": 0, "drawing": drawing}),
+        );
+    };
+    late(&first, 9.0, &mut view);
+    let stats = wait_for("the browser", || Some(own(&server)).filter(|own| own["bottleneck"] == "browser"));
+    let time = &stats["time"];
+    assert!(time["browser"].as_f64() > Some(0.05) && time["network"] == 0.0, "{stats}");
+    assert!(time["encode"].as_f64() > Some(0.0) && time["render"].as_f64() > Some(0.0), "{stats}");
+    assert!(time["queue"].as_f64() >= Some(0.0), "{stats}");
+
+    wait_for("the network", || {
+        server.handle(probe.id()).request_draw();
+        let next = view.frame();
+        late(&next, 0.0, &mut view);
+        (own(&server)["bottleneck"] == "network").then_some(())
+    });
+
+    let longest = own(&server)["time"]["network"].as_f64().unwrap();
+    probe.hold(&server.handle(probe.id()));
+    wait_for("the renderer", || {
+        let own = own(&server);
+        (own["bottleneck"] == "render" && own["time"]["render"].as_f64() > Some(longest)).then_some(())
+    });
+    probe.release();
 }
 
 #[test]

@@ -15,6 +15,7 @@ use std::{
 };
 
 use actix::prelude::*;
+use tracing::Span;
 
 pub use messages::*;
 use relay::Relay;
@@ -45,6 +46,8 @@ pub struct Kernel {
     hub: Hub,
     /// The user and the process's secret name.
     session: OwnName,
+    /// Says in the log whose kernel it is.
+    span: Span,
     connection: Option<Connection>,
     /// How many connections there were; the last one's number.
     connections: u64,
@@ -78,6 +81,7 @@ impl Kernel {
         Self {
             hub,
             session,
+            span: Span::none(),
             connection: None,
             connections: 0,
             widgets: HashMap::new(),
@@ -94,7 +98,7 @@ impl Kernel {
 
     fn refuse(&self, request: Option<u64>, widget: Option<&str>, refusal: &Refusal) {
         let Refusal { code, message, field, .. } = refusal;
-        tracing::debug!(code, message, "kernel's message refused");
+        tracing::debug!(parent: &self.span, code, message, "message refused");
         self.tell(&ServerMessage::Refused { request, widget, code, message, field: field.as_deref() });
     }
 
@@ -148,9 +152,9 @@ impl Kernel {
             member.widget.addr().do_send(widget::KernelGone);
         }
         let grace = self.hub.kernel_settings().grace;
-        tracing::info!(widgets = self.widgets.len(), ?grace, "kernel gone");
+        tracing::info!(parent: &self.span, widgets = self.widgets.len(), ?grace, "kernel gone");
         self.grace = Some(ctx.run_later(grace, |kernel, ctx| {
-            tracing::info!(widgets = kernel.widgets.len(), "kernel did not come back");
+            tracing::info!(parent: &kernel.span, widgets = kernel.widgets.len(), "kernel did not come back");
             ctx.stop();
         }));
     }
@@ -227,7 +231,7 @@ impl Kernel {
                 }
             }
             KernelMessage::Goodbye => {
-                tracing::info!(widgets = self.widgets.len(), "kernel says goodbye");
+                tracing::info!(parent: &self.span, widgets = self.widgets.len(), "kernel says goodbye");
                 self.close_all();
                 self.hang_up(close_code::NORMAL, "goodbye", ctx);
             }
@@ -287,7 +291,7 @@ impl Actor for Kernel {
         ctx.run_interval(PING_EVERY, |kernel, ctx| {
             let Some(connection) = &kernel.connection else { return };
             if connection.heard.elapsed() > SILENCE {
-                tracing::info!("kernel does not answer");
+                tracing::info!(parent: &kernel.span, "kernel does not answer");
                 kernel.hang_up(close_code::DEADLINE, "silent", ctx);
             } else {
                 connection.outbox.do_send(ToKernel::Ping);
@@ -314,8 +318,9 @@ impl Handler<Connect> for Kernel {
         if let Some(grace) = self.grace.take() {
             ctx.cancel_future(grace);
         }
-        tracing::info!(name, widgets = self.widgets.len(), "kernel connected");
         self.connections += 1;
+        self.span = tracing::info_span!("kernel", name, owner = self.session.0.as_deref());
+        tracing::info!(parent: &self.span, widgets = self.widgets.len(), "kernel connected");
         self.connection =
             Some(Connection { outbox, base: base.clone(), heard: Instant::now(), _admission: admission });
         let resumed: Vec<_> = self.widgets.keys().map(String::as_str).collect();

@@ -5,6 +5,7 @@ use bytestring::ByteString;
 use serde::Serialize;
 
 use crate::{
+    breakdown::{Breakdown, Stage},
     delivery::Send,
     event::ViewId,
     protocol::{
@@ -109,6 +110,10 @@ pub struct ViewReport {
     pub quality: u8,
     /// Share of the pixels a side that frames which move are sent with, 0 to 1: less than 1 while the link is slow.
     pub scale: f64,
+    /// Where the time of its latest frames went; `null` before it confirmed one.
+    pub time: Option<Breakdown>,
+    /// What took most of it; `null` while all is quick.
+    pub bottleneck: Option<Stage>,
     /// The seed's statistics, of this view alone.
     #[serde(flatten)]
     pub stats: StatsSummary,

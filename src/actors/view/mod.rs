@@ -13,6 +13,7 @@ use std::{
 
 use actix::prelude::*;
 use bytestring::ByteString;
+use tracing::Span;
 
 pub use messages::*;
 
@@ -22,10 +23,11 @@ use crate::{
         widget::{self, GetReport as GetWidgetReport, Widget},
     },
     adaptation::{Adaptation, Reduction, Sample},
+    breakdown::Passing,
     clock::{ClockOffset, unix_now},
     delivery::Send,
     event::{EventKind, Held, Size, ViewId},
-    handle::Shared,
+    handle::{Identity, Shared},
     metrics::Reason,
     pacing::{Pacing, Sent, Verdict},
     protocol::{
@@ -70,6 +72,8 @@ pub struct Place {
 /// The actor. See the module's documentation.
 pub struct View {
     place: Place,
+    /// Of the connection: says in the log whose view of which widget it is.
+    span: Span,
     shared: Arc<Shared>,
     metrics: Arc<Counted>,
     pacing: Pacing,
@@ -85,6 +89,7 @@ pub struct View {
     /// Whether no other view holds the control.
     acting: bool,
     stats: Stats,
+    passing: Passing,
     bytes: u64,
     /// The size that the browser told last; `None` before, and while it is zero.
     size: Option<Size>,
@@ -104,7 +109,12 @@ pub struct View {
 impl View {
     pub(crate) fn new(place: Place, shared: Arc<Shared>, metrics: Arc<Counted>, limits: ViewLimits) -> Self {
         metrics.views(1);
+        let Identity { id: widget, kind, owner, .. } = &shared.identity;
+        let owner = owner.as_deref();
+        let span = tracing::info_span!("view", view = %place.id, widget, kind, owner, role = ?place.role);
+        tracing::debug!(parent: &span, "joined");
         Self {
+            span,
             pacing: Pacing::new(place.capacity, limits.deadline),
             place,
             shared,
@@ -117,6 +127,7 @@ impl View {
             told_focused: false,
             acting: true,
             stats: Stats::default(),
+            passing: Passing::default(),
             bytes: 0,
             size: None,
             hidden: false,
@@ -182,7 +193,7 @@ impl View {
         self.metrics.rejected();
         self.metrics.server().refused(Reason::of_message(refusal.code));
         let Refusal { code, message, field, close } = refusal;
-        tracing::debug!(view = %self.place.id, widget = %self.shared.identity.id, code, message, "message refused");
+        tracing::debug!(parent: &self.span, code, message, "message refused");
         self.tell(ServerMessage::Error { code, message, field: field.as_deref() }.to_text(), ctx);
         if let Some(code) = *close {
             self.end(End { reason: "refused", message: "a message of this view was refused", code }, ctx);
@@ -303,9 +314,11 @@ impl View {
                 delivery,
             );
             self.metrics.confirmed(counted().count() as u64, roundtrip, delivery);
-            let Sent { reduction, bytes, encoding, .. } = last.sent;
+            let Sent { reduction, bytes, waiting, encoding, .. } = last.sent;
+            let (waiting, encoding) = (waiting.as_secs_f64(), encoding.as_secs_f64());
+            self.passing.confirmed(waiting, encoding, roundtrip, feedback.drawing);
             let roundtrip = (roundtrip - feedback.drawing.max(0.0)).max(0.0);
-            self.adapt(Sample { reduction, bytes, encoding: encoding.as_secs_f64(), roundtrip });
+            self.adapt(Sample { reduction, bytes, encoding, roundtrip });
         }
         self.grant(i64::try_from(confirmed.len()).unwrap_or(i64::MAX));
     }
@@ -328,7 +341,7 @@ impl View {
         let reduction = self.adaptation.reduction();
         if reduction != self.reduction {
             self.reduction = reduction;
-            tracing::debug!(view = %self.place.id, widget = %self.shared.identity.id, ?reduction, "view adapted to its link");
+            tracing::debug!(parent: &self.span, ?reduction, "adapted to its link");
             self.place.widget.do_send(widget::Adapt { view: self.place.id, reduction });
         }
     }
@@ -376,7 +389,7 @@ impl View {
                 }
                 Verdict::Drop => {
                     view.metrics.dropped();
-                    tracing::info!(view = %view.place.id, widget = %view.shared.identity.id, "view dropped: its frames stay unconfirmed");
+                    tracing::info!(parent: &view.span, "dropped: its frames stay unconfirmed");
                     let message = "frames were not confirmed in time";
                     view.end(End { reason: "deadline", message, code: close_code::DEADLINE }, ctx);
                 }
@@ -387,6 +400,7 @@ impl View {
 
 impl Drop for View {
     fn drop(&mut self) {
+        tracing::debug!(parent: &self.span, bytes = self.bytes, "left");
         self.metrics.views(-1);
         self.count_visible(false);
         self.pacing.refill();
@@ -457,8 +471,9 @@ impl Handler<Deliver> for View {
     fn handle(&mut self, Deliver(send): Deliver, ctx: &mut Self::Context) {
         let Send { number, encoded, whole, exact, settle, reduction, .. } = send;
         let (now, timestamp) = (Instant::now(), unix_now());
-        let (bytes, encoding) = (encoded.len(), encoded.encode_time);
-        let index = self.pacing.sent(Sent { frame: number, settle, reduction, bytes, encoding }, now);
+        let (bytes, waiting, encoding) = (encoded.len(), encoded.wait_time, encoded.encode_time);
+        let index =
+            self.pacing.sent(Sent { frame: number, settle, reduction, bytes, waiting, encoding }, now);
         let message = FrameMessage::new(&encoded, Label { index, timestamp, whole, exact });
         self.bytes += message.len() as u64;
         self.metrics.sent(message.len() as u64, settle);
@@ -529,9 +544,11 @@ impl Handler<GetReport> for View {
             view: self.place.id,
             role: self.place.role,
             visible: self.is_visible(),
-            // The widget knows these two.
+            // The widget knows these, and how long it renders.
             driver: false,
             skipped_frames: 0,
+            time: self.passing.breakdown(0.0),
+            bottleneck: None,
             width: size.map_or(0.0, |size| size.width),
             height: size.map_or(0.0, |size| size.height),
             ratio: size.map_or(0.0, |size| size.ratio),

@@ -34,6 +34,7 @@ use crate::{
         registry::Registry,
         view::{self, End, View, ViewLimits},
     },
+    breakdown::Recent,
     control::Control,
     delivery::{Action, Compared, Delivery, Encode, Job, Outcome, Published},
     encode::{self, Pool},
@@ -137,6 +138,8 @@ pub struct Widget {
     pointers_timer: bool,
     frames_drawn: u64,
     draw_seconds: f64,
+    /// Seconds that the latest draws took.
+    recent_draws: Recent,
     next_view: u64,
     closing: bool,
 }
@@ -168,6 +171,7 @@ impl Widget {
             pointers_timer: false,
             frames_drawn: 0,
             draw_seconds: 0.0,
+            recent_draws: Recent::default(),
             next_view: 1,
             closing: false,
         }

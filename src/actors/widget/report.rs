@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::Widget;
 use crate::{
     actors::view::{self, ViewReport},
+    breakdown::Breakdown,
     event::Size,
     stats::StatsSummary,
 };
@@ -56,6 +57,9 @@ impl Handler<GetReport> for Widget {
             size: self.size,
             views: Vec::new(),
         };
+        // A draw that is under way and takes longer than the last ones tells more than they do.
+        let running = self.turn_began.map_or(0.0, |began| began.elapsed().as_secs_f64());
+        let recent = self.recent_draws.mean().max(running);
         let asked: Vec<_> = self
             .views
             .iter()
@@ -69,7 +73,10 @@ impl Handler<GetReport> for Widget {
                 // A view that left meanwhile is not in the report.
                 if let Ok(view) = view.await {
                     report.skipped_frames += skipped;
-                    report.views.push(ViewReport { driver, skipped_frames: skipped, ..view });
+                    let time = view.time.map(|time| Breakdown { render: recent, ..time });
+                    let bottleneck = time.and_then(|time| time.bottleneck());
+                    let skipped_frames = skipped;
+                    report.views.push(ViewReport { driver, skipped_frames, time, bottleneck, ..view });
                 }
             }
             report

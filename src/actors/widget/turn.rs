@@ -186,6 +186,7 @@ impl Widget {
             let seconds = done.draw_time.as_secs_f64();
             self.frames_drawn += 1;
             self.draw_seconds += seconds;
+            self.recent_draws.add(seconds);
             self.around.metrics.drew(done.draw_time);
         }
         let (frame, draw_error) = match done.drawn {
