@@ -1,7 +1,7 @@
 //! How fast frames reach views, and what views and widgets cost.
 //!
 //! ```sh
-//! cargo bench --bench serve               # a minute and a half; -- --quick: a quarter of a minute
+//! cargo bench --bench serve               # two minutes and a half; -- --quick: half a minute
 //! ```
 //!
 //! How to read the table: `benches/README.md`.
@@ -12,7 +12,8 @@ mod common;
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
     sync::{Mutex, mpsc},
     time::{Duration, Instant},
 };
@@ -62,6 +63,12 @@ const BUSY_WIDGETS: usize = 8;
 const IDLE_WIDGETS: usize = 1000;
 /// Most memory of an idle widget.
 const MOST_KB: f64 = 64.0;
+/// Most CPU time of a scrape of as many widgets as have series of their own unless the operator says otherwise.
+const MOST_SCRAPE: Duration = Duration::from_millis(50);
+/// Least frames of a view while the metrics are scraped each second, in frames while they are not.
+const LEAST_SCRAPED: f64 = 0.98;
+/// Scrapes of which the mean CPU time is taken.
+const SCRAPES: u32 = 20;
 /// Longest wait for views to come or go.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Views run this long before anything counts.
@@ -76,6 +83,8 @@ struct Span {
     /// One turn in which CPU time is measured, which comes in steps of 10 ms.
     paced: Duration,
     crowd: Duration,
+    /// One turn with a scrape each second, or without.
+    scraped: Duration,
     /// When something hangs, the benchmark ends nevertheless.
     limit: Duration,
 }
@@ -86,14 +95,22 @@ fn main() {
     }
     let seconds = Duration::from_secs_f64;
     let span = if std::env::args().any(|argument| argument == "--quick") {
-        Span { rounds: 1, turn: seconds(0.3), paced: seconds(0.5), crowd: seconds(1.0), limit: seconds(40.0) }
+        Span {
+            rounds: 1,
+            turn: seconds(0.3),
+            paced: seconds(0.5),
+            crowd: seconds(1.0),
+            scraped: seconds(2.0),
+            limit: seconds(60.0),
+        }
     } else {
         Span {
             rounds: 5,
             turn: seconds(0.8),
             paced: seconds(1.5),
             crowd: seconds(4.0),
-            limit: seconds(150.0),
+            scraped: seconds(5.0),
+            limit: seconds(240.0),
         }
     };
     let limit = span.limit;
@@ -112,6 +129,7 @@ fn main() {
         }
         busy_widgets(&server, &span, &mut table).await;
         crowd(&server, &span, &mut table).await;
+        scrapes(&server, &span, &mut table).await;
         table.print("A server and its views. Ratios are medians of ratios within a round.");
     });
 }
@@ -411,6 +429,76 @@ async fn crowd(server: &Bench, span: &Span, table: &mut Table) {
             String::new(),
         ]);
     }
+}
+
+/// What reading the metrics of many widgets costs, and whether a view notices.
+async fn scrapes(server: &Bench, span: &Span, table: &mut Table) {
+    let free = server.reel(SMALL, Duration::ZERO).await;
+    let mut widgets = vec![free.clone()];
+    for _ in 1..IDLE_WIDGETS {
+        widgets.push(server.create("grid", json!({})).await);
+    }
+    for widget in &widgets {
+        server.counts(widget).await;
+    }
+    let address = server.address;
+    let scrape = move || actix_web::rt::task::spawn_blocking(move || scrape(address));
+    let mut bytes = 0;
+    let cpu = cpu_seconds();
+    for _ in 0..SCRAPES {
+        bytes = scrape().await.expect("the metrics are read");
+    }
+    let each = (cpu_seconds() - cpu) / f64::from(SCRAPES);
+    table.row([
+        format!("CPU of a scrape of {IDLE_WIDGETS} widgets ({} KB)", bytes / 1000),
+        String::new(),
+        format!("{:.1} ms", each * 1e3),
+        String::new(),
+        String::new(),
+        format!("≤ {} ms", MOST_SCRAPE.as_millis()),
+        verdict(each <= MOST_SCRAPE.as_secs_f64()),
+    ]);
+
+    let mut rounds = Vec::new();
+    for _ in 0..span.rounds {
+        let without = server.measure(&free, SMALL, 1, span.scraped).await.rate();
+        let scraper = actix_web::rt::spawn(async move {
+            loop {
+                scrape().await.expect("the metrics are read");
+                sleep(Duration::from_secs(1)).await;
+            }
+        });
+        let with = server.measure(&free, SMALL, 1, span.scraped).await.rate();
+        scraper.abort();
+        rounds.push([with, without, with / without]);
+    }
+    widgets.iter().for_each(WidgetHandle::close);
+    let [with, without, ratio] =
+        [0, 1, 2].map(|column| median(rounds.iter().map(|round| round[column]).collect()));
+    table.row([
+        format!("one view while {IDLE_WIDGETS} widgets are scraped each second / while not"),
+        name(SMALL),
+        format!("{with:.1} frames/s"),
+        format!("{without:.1} frames/s"),
+        format!("{ratio:.3}"),
+        format!("≥ {LEAST_SCRAPED}"),
+        verdict(ratio >= LEAST_SCRAPED),
+    ]);
+}
+
+/// Reads the metrics, as Prometheus does. Returns how many bytes came.
+fn scrape(address: SocketAddr) -> usize {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("an option");
+    write!(stream, "GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").expect("sent");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("an answer");
+    assert!(
+        answer.starts_with(b"HTTP/1.1 200"),
+        "{}",
+        String::from_utf8_lossy(&answer[..answer.len().min(200)])
+    );
+    answer.len()
 }
 
 /// Widgets that nobody watches.

@@ -64,19 +64,18 @@ impl Handler<GetReport> for Widget {
             .views
             .iter()
             .map(|(&id, member)| {
-                let (driver, skipped) = (self.control.driver() == Some(id), self.delivery.skipped(id));
-                (driver, skipped, member.addr.send(view::GetReport))
+                let (driver, skipped_frames) = (self.control.driver() == Some(id), self.delivery.skipped(id));
+                (driver, skipped_frames, member.addr.send(view::GetReport))
             })
             .collect();
         Box::pin(async move {
-            for (driver, skipped, view) in asked {
+            for (driver, skipped_frames, view) in asked {
                 // A view that left meanwhile is not in the report.
                 if let Ok(view) = view.await {
-                    report.skipped_frames += skipped;
+                    report.skipped_frames += skipped_frames;
                     let time = view.time.map(|time| Breakdown { render: recent, ..time });
                     let bottleneck = time.and_then(|time| time.bottleneck());
-                    let skipped_frames = skipped;
-                    report.views.push(ViewReport { driver, skipped_frames, time, bottleneck, ..view });
+                    report.views.push(ViewReport { driver, time, bottleneck, skipped_frames, ..view });
                 }
             }
             report
