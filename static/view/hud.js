@@ -64,7 +64,7 @@ export class Hud {
     const { time, bottleneck } = stats;
     if (time) {
       for (const stage of STAGES) {
-        const look = { class: stage === bottleneck ? "bottleneck" : "stage" };
+        const look = { class: stage === bottleneck ? "bottleneck" : "time" };
         rows.push(make("dt", look, stage), make("dd", look, milliseconds(time[stage])));
       }
       rows.push(make("dt", {}, "bottleneck"), make("dd", {}, bottleneck ?? "none"));
