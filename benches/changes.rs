@@ -1,7 +1,7 @@
 //! What a frame costs, by how much of it changes: beside sending every frame whole.
 //!
 //! ```sh
-//! cargo bench --bench changes             # seven minutes; -- --quick: a minute
+//! cargo bench --bench changes             # nine minutes; -- --quick: a minute
 //! ```
 //!
 //! How to read the tables: `benches/README.md`.
@@ -30,18 +30,20 @@ use common::{
     pictures::Picture,
     process::cpu_seconds,
     race,
+    reel::Reel,
+    view,
     workloads::Workload,
 };
 use framehub::{
-    Config, Frame, Kind, KindError, RemoteFrameBuffer, RenderError, Server, WidgetHandle,
+    Config, Frame, Kind, KindError, Server, WidgetHandle,
     config::Auth,
     encode::{self, Codec, Variant},
     hub::Hub,
     tiles::{Grid, TileSet, compare},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
-use tungstenite::{Message, WebSocket, client::IntoClientRequest};
+use tungstenite::{Message, WebSocket};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<SystemAllocator> = &INSTRUMENTED_SYSTEM;
@@ -135,28 +137,6 @@ fn whole(frame: &Frame, codec: Codec) -> encode::Encoded {
     encode::whole(frame, variant).expect("the benchmark's frames can be encoded")
 }
 
-/// Draws its frames in turn, and asks for the next draw at once.
-struct Reel {
-    widget: WidgetHandle,
-    frames: Arc<Mutex<Vec<Frame>>>,
-    next: usize,
-    /// Least time from one draw to the next.
-    pace: Duration,
-    drawn: Instant,
-}
-
-impl RemoteFrameBuffer for Reel {
-    fn get_frame(&mut self) -> Result<Option<Frame>, RenderError> {
-        std::thread::sleep(self.pace.saturating_sub(self.drawn.elapsed()));
-        self.drawn = Instant::now();
-        let frames = self.frames.lock().expect("nobody panics");
-        let Some(frame) = frames.get(self.next % frames.len().max(1)) else { return Ok(None) };
-        self.next += 1;
-        self.widget.request_draw();
-        Ok(Some(frame.clone()))
-    }
-}
-
 /// What a frame cost.
 struct Cost {
     rate: f64,
@@ -185,13 +165,8 @@ impl Bench {
         let shown = Arc::clone(&frames);
         let kind = Kind::new("reel", move |widget, options| {
             let pace = Duration::from_millis(options.integer("pace", 0..=4096)?);
-            Ok::<_, KindError>(Reel {
-                widget,
-                frames: Arc::clone(&shown),
-                next: 0,
-                pace,
-                drawn: Instant::now(),
-            })
+            let frames = shown.lock().expect("nobody panics").clone();
+            Ok::<_, KindError>(Reel::new(widget, frames, pace))
         })
         .option("pace", 0, "in milliseconds");
         let running = Server::new(config).demos().kind(kind).start().await.expect("the server starts");
@@ -284,7 +259,7 @@ impl Bench {
         let (address, id) = (self.address, widget.id().to_owned());
         let handle = widget.clone();
         let seconds = actix_web::rt::task::spawn_blocking(move || {
-            let mut view = connect(address, &id, size);
+            let mut view = view::open(address, &id, "", size);
             handle.send_frame(photo.clone());
             wait_exact(&mut view);
             let change = |value: u8| {
@@ -319,30 +294,15 @@ impl Bench {
     }
 }
 
-/// A view that confirms each frame.
-fn connect(address: SocketAddr, widget: &str, (width, height): Size) -> WebSocket<TcpStream> {
-    let mut request =
-        format!("ws://{address}/api/widgets/{widget}/view").into_client_request().expect("a request");
-    request.headers_mut().insert("sec-websocket-protocol", "framehub.view.v1".parse().expect("a header"));
-    let stream = TcpStream::connect(address).expect("a connection");
-    stream.set_nodelay(true).expect("an option");
-    let (mut view, _) = tungstenite::client(request, stream).expect("a handshake");
-    let resize = json!({"type": "resize", "width": width, "height": height,
-        "pwidth": width, "pheight": height, "ratio": 1});
-    view.send(Message::text(resize.to_string())).expect("the view's size is sent");
-    view
-}
-
 /// Takes frames until a lossy one was made exact.
 fn wait_exact(view: &mut WebSocket<TcpStream>) {
     let mut lossy = false;
     loop {
         let Message::Binary(bytes) = view.read().expect("a message") else { continue };
-        let length = u32::from_le_bytes(bytes[..4].try_into().expect("4 bytes")) as usize;
-        let header: Value = serde_json::from_slice(&bytes[4..4 + length]).expect("a JSON header");
+        let (header, _) = view::split(&bytes);
         let feedback =
             json!({"type": "frame_feedback", "index": header["index"], "timestamp": 0, "localtime": 0});
-        view.send(Message::text(feedback.to_string())).expect("a confirmation is sent");
+        view::send(view, &feedback);
         let exact = header["lossless"] == true;
         if exact && lossy {
             return;

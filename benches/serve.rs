@@ -25,9 +25,10 @@ use common::{
     browsers::{self, Browsers},
     median, pictures,
     process::{cpu_seconds, resident_kb},
+    reel::Reel,
 };
 use framehub::{
-    Config, Frame, Kind, KindError, RemoteFrameBuffer, RenderError, Server, WidgetHandle,
+    Config, Frame, Kind, KindError, Server, WidgetHandle,
     config::Auth,
     encode::{self, Codec, Pool, Variant},
     hub::Hub,
@@ -134,26 +135,6 @@ fn main() {
     });
 }
 
-/// Draws four pictures in turn, and asks for the next draw at once.
-struct Reel {
-    widget: WidgetHandle,
-    frames: Vec<Frame>,
-    next: usize,
-    /// Least time from one draw to the next.
-    pace: Duration,
-    drawn: Instant,
-}
-
-impl RemoteFrameBuffer for Reel {
-    fn get_frame(&mut self) -> Result<Option<Frame>, RenderError> {
-        std::thread::sleep(self.pace.saturating_sub(self.drawn.elapsed()));
-        self.drawn = Instant::now();
-        self.widget.request_draw();
-        self.next = (self.next + 1) % self.frames.len();
-        Ok(Some(self.frames[self.next].clone()))
-    }
-}
-
 /// The pictures of a size, drawn once.
 fn reel(size: Size) -> Vec<Frame> {
     static REELS: Mutex<BTreeMap<Size, Vec<Frame>>> = Mutex::new(BTreeMap::new());
@@ -214,13 +195,8 @@ impl Bench {
         let kind = Kind::new("reel", |widget, options| {
             let number = |name| options.integer(name, 0..=4096);
             let side = |name| Ok::<_, KindError>(u32::try_from(number(name)?).unwrap_or(u32::MAX));
-            Ok(Reel {
-                widget,
-                frames: reel((side("width")?, side("height")?)),
-                next: 0,
-                pace: Duration::from_millis(number("pace")?),
-                drawn: Instant::now(),
-            })
+            let frames = reel((side("width")?, side("height")?));
+            Ok(Reel::new(widget, frames, Duration::from_millis(number("pace")?)))
         })
         .option("width", 640, "in pixels")
         .option("height", 480, "in pixels")

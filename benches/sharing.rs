@@ -8,6 +8,8 @@
 
 #![expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
 
+#[path = "../tests/serving/canvas.rs"]
+mod canvas;
 mod common;
 #[path = "../tests/serving/link.rs"]
 mod link;
@@ -15,7 +17,7 @@ mod link;
 mod stamp;
 
 use std::{
-    net::{SocketAddr, TcpStream},
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -25,7 +27,8 @@ use std::{
 };
 
 use actix::System;
-use common::{Table, median, pictures::reel};
+use canvas::{draw, number};
+use common::{Table, median, pictures::reel, view};
 use framehub::{
     Config, Frame, Kind, KindError, RemoteFrameBuffer, RenderError, Server, WidgetHandle, clock::unix_now,
     config::Auth,
@@ -34,7 +37,7 @@ use image::RgbImage;
 use link::Link;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
-use tungstenite::{Message, WebSocket, client::IntoClientRequest};
+use tungstenite::Message;
 
 const SIZE: (u32, u32) = (640, 480);
 /// The slow link: 300 ms there and back, 2 Mbit/s.
@@ -86,21 +89,7 @@ struct Shown {
 impl View {
     /// Opens a view; `reads` says whether it decodes frames to tell their numbers.
     fn open(address: SocketAddr, widget: &str, query: &str, reads: bool) -> Self {
-        let request = format!("ws://{address}/api/widgets/{widget}/view{query}").into_client_request().map(
-            |mut request| {
-                let protocol = "framehub.view.v1".parse().expect("a header");
-                request.headers_mut().insert("Sec-WebSocket-Protocol", protocol);
-                request
-            },
-        );
-        let stream = TcpStream::connect(address).expect("a connection");
-        stream.set_nodelay(true).expect("an option");
-        let (mut socket, _) = tungstenite::client(request.expect("a request"), stream).expect("a handshake");
-        let (width, height) = SIZE;
-        send(
-            &mut socket,
-            &json!({"type": "resize", "width": width, "height": height, "pwidth": width, "pheight": height, "ratio": 1}),
-        );
+        let mut socket = view::open(address, widget, query, SIZE);
         let (stop, frames) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (stopped, counted) = (Arc::clone(&stop), Arc::clone(&frames));
         let thread = std::thread::spawn(move || {
@@ -113,7 +102,7 @@ impl View {
                         let message: Value = serde_json::from_str(&text).expect("JSON");
                         if message["type"] == "ping" {
                             let timestamp = &message["timestamp"];
-                            send(
+                            view::send(
                                 &mut socket,
                                 &json!({"type": "pong", "timestamp": timestamp, "localtime": unix_now()}),
                             );
@@ -123,16 +112,18 @@ impl View {
                     _ => continue,
                 };
                 let began = Instant::now();
-                let length = u32::from_le_bytes(arrived[..4].try_into().expect("4 bytes")) as usize;
-                let header: Value = serde_json::from_slice(&arrived[4..4 + length]).expect("a header");
+                let (header, images) = view::split(&arrived);
                 if reads {
-                    draw(&mut canvas, &header, &arrived[4 + length..]);
+                    if header["whole"] == true {
+                        canvas = RgbImage::new(number(&header["width"]), number(&header["height"]));
+                    }
+                    draw(&mut canvas, &header, images);
                     let number = usize::try_from(stamp::read(&canvas)).expect("a number");
                     shown.push(Shown { number, at: Instant::now() });
                 }
                 counted.fetch_add(1, Ordering::Relaxed);
                 let drawing = began.elapsed().as_secs_f64();
-                send(
+                view::send(
                     &mut socket,
                     &json!({"type": "frame_feedback", "index": header["index"], "localtime": unix_now(), "drawing": drawing}),
                 );
@@ -154,10 +145,6 @@ impl View {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().expect("the view ends well")
     }
-}
-
-fn send(socket: &mut WebSocket<TcpStream>, message: &Value) {
-    socket.send(Message::text(message.to_string())).expect("the server reads");
 }
 
 /// The median age, in seconds, of what was on display.
@@ -271,19 +258,4 @@ fn serve(drawn: Drawn) -> (SocketAddr, String, framehub::hub::Hub, tokio::sync::
     });
     let (address, id, hub) = start.recv().expect("the server starts");
     (address, id, hub, stop)
-}
-
-/// Draws the parts of a frame.
-fn draw(canvas: &mut RgbImage, header: &Value, mut images: &[u8]) {
-    let number =
-        |value: &Value| value.as_u64().and_then(|value| u32::try_from(value).ok()).expect("a number");
-    if header["whole"] == true {
-        *canvas = RgbImage::new(number(&header["width"]), number(&header["height"]));
-    }
-    for part in header["parts"].as_array().expect("parts") {
-        let (bytes, rest) = images.split_at(number(&part["bytes"]) as usize);
-        let image = image::load_from_memory(bytes).expect("an image").into_rgb8();
-        image::imageops::replace(canvas, &image, number(&part["x"]).into(), number(&part["y"]).into());
-        images = rest;
-    }
 }

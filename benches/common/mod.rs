@@ -8,6 +8,8 @@
 pub mod browsers;
 pub mod pictures;
 pub mod process;
+pub mod reel;
+pub mod view;
 pub mod workloads;
 
 use std::time::Instant;

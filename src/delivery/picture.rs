@@ -160,9 +160,7 @@ impl Changes<'_> {
             .filter(|&(changed, _)| changed <= self.rest)
             .collect();
         resting.sort_unstable();
-        let mut oldest = TileSet::empty(all);
-        resting.iter().take(settled_at_once(all)).for_each(|&(_, tile)| oldest.insert(tile));
-        oldest
+        TileSet::of(all, resting.iter().take(settled_at_once(all)).map(|&(_, tile)| tile))
     }
 }
 

@@ -223,9 +223,7 @@ mod tests {
     #[test]
     fn only_the_tiles_that_are_asked_for_are_encoded() {
         let frame = half_and_half(PixelFormat::Rgb8, 256, 256);
-        let mut tiles = TileSet::empty(16);
-        tiles.insert(5);
-        tiles.insert(6);
+        let tiles = TileSet::of(16, [5, 6]);
         let encoded = encode(&frame, variant(&frame, Codec::Png), &tiles, 1).unwrap();
         let rects: Vec<Rect> = encoded.parts.iter().map(Part::rect).collect();
         assert_eq!(rects, [Rect { x: TILE, y: TILE, width: 2 * TILE, height: TILE }]);

@@ -182,10 +182,8 @@ mod tests {
             }
             let after = Frame::rgb8(width, height, pixels).unwrap();
             let (mut index, mut small_index) = (ChangeIndex::default(), ChangeIndex::default());
-            let mut changed = TileSet::empty(grid.len());
-            changed.insert(tile);
             index.begin(grid, 1);
-            index.note(&changed, 2);
+            index.note(&TileSet::of(grid.len(), [tile]), 2);
             index.scale_into(small, low, &mut small_index);
             let changed = small_index.changed_after(1);
             let (mut one, mut other) = (Scaler::default(), Scaler::default());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prometheus::{
     Counter, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
-    process_collector::ProcessCollector,
+    core::Collector, process_collector::ProcessCollector,
 };
 
 use super::catalogue::{find, opts};
@@ -114,9 +114,8 @@ impl ServerMetrics {
         let build = int_gauges(&registry, "framehub_build_info")?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         registry.register(Box::new(ProcessCollector::for_self()))?;
-        let refusals =
-            IntCounterVec::new(opts("framehub_refusals_total")?, find("framehub_refusals_total")?.labels)?;
-        registry.register(Box::new(refusals.clone()))?;
+        let name = "framehub_refusals_total";
+        let refusals = registered(&registry, IntCounterVec::new(opts(name)?, find(name)?.labels)?)?;
         for reason in Reason::ALL {
             // A series that begins at zero shows its first increase.
             refusals.with_label_values(&[reason.name()]);
@@ -191,33 +190,32 @@ impl ServerMetrics {
     }
 }
 
-fn count(registry: &Registry, name: &str) -> Result<IntCounter, prometheus::Error> {
-    let metric = IntCounter::with_opts(opts(name)?)?;
+/// A metric, after the registry has taken it.
+fn registered<M: Collector + Clone + 'static>(
+    registry: &Registry,
+    metric: M,
+) -> Result<M, prometheus::Error> {
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
+}
+
+fn count(registry: &Registry, name: &str) -> Result<IntCounter, prometheus::Error> {
+    registered(registry, IntCounter::with_opts(opts(name)?)?)
 }
 
 fn seconds(registry: &Registry, name: &str) -> Result<Counter, prometheus::Error> {
-    let metric = Counter::with_opts(opts(name)?)?;
-    registry.register(Box::new(metric.clone()))?;
-    Ok(metric)
+    registered(registry, Counter::with_opts(opts(name)?)?)
 }
 
 fn gauge(registry: &Registry, name: &str) -> Result<IntGauge, prometheus::Error> {
-    let metric = IntGauge::with_opts(opts(name)?)?;
-    registry.register(Box::new(metric.clone()))?;
-    Ok(metric)
+    registered(registry, IntGauge::with_opts(opts(name)?)?)
 }
 
 fn int_gauges(registry: &Registry, name: &str) -> Result<IntGaugeVec, prometheus::Error> {
-    let metric = IntGaugeVec::new(opts(name)?, find(name)?.labels)?;
-    registry.register(Box::new(metric.clone()))?;
-    Ok(metric)
+    registered(registry, IntGaugeVec::new(opts(name)?, find(name)?.labels)?)
 }
 
 fn histogram(registry: &Registry, name: &str, buckets: &[f64]) -> Result<Histogram, prometheus::Error> {
     let options = HistogramOpts { common_opts: opts(name)?, buckets: buckets.to_vec() };
-    let metric = Histogram::with_opts(options)?;
-    registry.register(Box::new(metric.clone()))?;
-    Ok(metric)
+    registered(registry, Histogram::with_opts(options)?)
 }

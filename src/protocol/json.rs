@@ -4,6 +4,11 @@ use serde::Deserialize;
 
 use super::Refusal;
 
+/// What a flag is that is on unless it is said otherwise, for serde's `default`.
+pub fn yes() -> bool {
+    true
+}
+
 /// Reads JSON into a type.
 ///
 /// # Errors

@@ -101,8 +101,7 @@ mod tests {
     #[test]
     fn tiles_that_were_in_the_set_stay_there() {
         let frame = |value| Frame::gray8(200, 100, vec![value; 200 * 100]).unwrap();
-        let mut set = TileSet::empty(8);
-        set.insert(5);
+        let mut set = TileSet::of(8, [5]);
         compare(&frame(1), &frame(1), &mut set);
         assert!(set.iter().eq([5]));
         compare(&frame(1), &frame(2), &mut set);

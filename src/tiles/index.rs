@@ -41,13 +41,8 @@ impl ChangeIndex {
 
     /// The tiles that were changed after frame `base`.
     pub fn changed_after(&self, base: u64) -> TileSet {
-        let mut set = TileSet::empty(self.changed.len());
-        for (tile, &changed) in self.changed.iter().enumerate() {
-            if changed > base {
-                set.insert(tile);
-            }
-        }
-        set
+        let tiles = self.changed.len();
+        TileSet::of(tiles, (0..tiles).filter(|&tile| self.changed[tile] > base))
     }
 
     /// Fills `scaled` with the index of the same picture scaled down to `width` × `height`: a tile there changes when a pixel changes
@@ -99,11 +94,7 @@ mod tests {
     }
 
     fn note(index: &mut ChangeIndex, tiles: &[usize], number: u64) {
-        let mut set = TileSet::empty(index.grid().len());
-        for &tile in tiles {
-            set.insert(tile);
-        }
-        index.note(&set, number);
+        index.note(&TileSet::of(index.grid().len(), tiles.iter().copied()), number);
     }
 
     #[test]

@@ -74,11 +74,7 @@ mod tests {
     use crate::tiles::TILE;
 
     fn set(grid: Grid, tiles: &[usize]) -> TileSet {
-        let mut set = TileSet::empty(grid.len());
-        for &tile in tiles {
-            set.insert(tile);
-        }
-        set
+        TileSet::of(grid.len(), tiles.iter().copied())
     }
 
     #[test]
@@ -128,13 +124,12 @@ mod tests {
             let tiles = set(grid, &tiles);
             let rects = join(grid, &tiles, most);
             prop_assert!(rects.len() <= most);
-            let mut held = TileSet::empty(grid.len());
+            let held = TileSet::of(grid.len(), rects.iter().flat_map(|&rect| grid.touched(rect)));
             for rect in &rects {
                 prop_assert!(rect.x % TILE == 0 && rect.y % TILE == 0);
                 let (right, bottom) = (rect.x + rect.width, rect.y + rect.height);
                 prop_assert!(right == width || right < width && right % TILE == 0);
                 prop_assert!(bottom == height || bottom < height && bottom % TILE == 0);
-                grid.touched(*rect).for_each(|tile| held.insert(tile));
             }
             prop_assert!(tiles.iter().all(|tile| held.contains(tile)));
         }

@@ -14,6 +14,16 @@ impl TileSet {
         Self { words: vec![0; tiles.div_ceil(64)], tiles }
     }
 
+    /// Some of `tiles` tiles.
+    ///
+    /// # Panics
+    /// When one of them is none of these.
+    pub fn of(tiles: usize, members: impl IntoIterator<Item = usize>) -> Self {
+        let mut set = Self::empty(tiles);
+        members.into_iter().for_each(|tile| set.insert(tile));
+        set
+    }
+
     /// All of `tiles` tiles.
     pub fn full(tiles: usize) -> Self {
         let mut set = Self { words: vec![u64::MAX; tiles.div_ceil(64)], tiles };

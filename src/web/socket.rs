@@ -3,7 +3,7 @@
 //! An actor that is polled only while its connection has room, so that a browser that stops reading freezes it. It therefore
 //! decides nothing: what comes in is checked and handed to the View, what the View sends goes out.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
 use actix::prelude::*;
 use actix_http::ws::Item;
@@ -27,9 +27,9 @@ use crate::{
         widget::Attach,
     },
     handle::WidgetHandle,
-    metrics::{Connected, Reason, ServerMetrics},
+    metrics::Connected,
     protocol::{
-        Inbound, Refusal, close_code,
+        Inbound, Refusal, close_code, json,
         view::{ClientMessage, FrameMessage, Frames, Role, SUBPROTOCOL, ServerMessage},
     },
     usage::Use,
@@ -44,12 +44,8 @@ pub struct ViewQuery {
     #[serde(default)]
     frames: Frames,
     /// Whether the view is sent less than it could show when its link is slow.
-    #[serde(default = "yes")]
+    #[serde(default = "json::yes")]
     adaptive: bool,
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// `GET /api/widgets/{id}/view`: a WebSocket that shows the widget.
@@ -68,7 +64,6 @@ pub async fn connect(
     let permit = request.extensions().get::<Permit>().copied();
     let role = if matches!(permit, Some(Permit(Role::Watch))) { Role::Watch } else { query.role };
     let socket = Socket {
-        counts: Arc::clone(site.hub.counts()),
         _counted: site.hub.counts().connection(),
         widget,
         role,
@@ -87,7 +82,6 @@ pub async fn connect(
 
 /// The actor. See the module's documentation.
 struct Socket {
-    counts: Arc<ServerMetrics>,
     _counted: Connected,
     widget: WidgetHandle,
     role: Role,
@@ -122,7 +116,6 @@ impl Actor for Socket {
             .map(|view, socket, context| match view {
                 Ok(Ok(view)) => socket.view = Some(view),
                 Ok(Err(refusal)) => {
-                    socket.counts.refused(Reason::Limit);
                     let message = ServerMessage::Close { reason: refusal.code, message: &refusal.message };
                     context.text(message.to_text());
                     close(context, refusal.close.unwrap_or(close_code::TRY_LATER), refusal.code);

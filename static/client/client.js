@@ -27,7 +27,6 @@ import { readBinaryFrame, readTextFrame } from "./message.js";
  * @typedef {object} ArrivedFrame
  * @property {Frame} frame
  * @property {() => void} confirm tells the server that the frame was decoded and drawn
- * @property {number} arrived milliseconds on the page's clock
  */
 
 /** The server's close code for a widget that was closed. */
@@ -110,8 +109,14 @@ export class FrameHubClient extends EventTarget {
     const socket = this.#link.open();
     this.#socket = socket;
     let opened = 0;
-    let heard = performance.now();
-    let heardAt = Date.now();
+    let heard = 0;
+    let heardAt = 0;
+    /** A sign of life came, or the attempt begins. Answers when, on the page's clock. */
+    const hear = () => {
+      heardAt = Date.now();
+      return (heard = performance.now());
+    };
+    hear();
     const watch = setInterval(() => {
       const silence = Math.max(performance.now() - heard, Date.now() - heardAt);
       if (silence > (opened ? SILENCE : CONNECT_TIMEOUT)) this.#lost(opened, "The server does not answer. Reconnecting …");
@@ -126,8 +131,7 @@ export class FrameHubClient extends EventTarget {
     socket.addEventListener(
       "open",
       () => {
-        opened = heard = performance.now();
-        heardAt = Date.now();
+        opened = hear();
         this.#enter({ name: "open", text: "" });
       },
       { signal },
@@ -135,9 +139,7 @@ export class FrameHubClient extends EventTarget {
     socket.addEventListener(
       "message",
       (event) => {
-        heard = performance.now();
-        heardAt = Date.now();
-        this.#message(socket, /** @type {MessageEvent} */ (event).data, heard);
+        this.#message(socket, /** @type {MessageEvent} */ (event).data, hear());
       },
       { signal },
     );
@@ -154,7 +156,7 @@ export class FrameHubClient extends EventTarget {
   /**
    * @param {SocketLike} socket
    * @param {string | ArrayBuffer} data
-   * @param {number} arrived
+   * @param {number} arrived milliseconds on the page's clock
    */
   #message(socket, data, arrived) {
     const localtime = Date.now() / 1000;
@@ -168,7 +170,7 @@ export class FrameHubClient extends EventTarget {
           const drawing = (performance.now() - arrived) / 1000;
           this.send({ type: "frame_feedback", index, timestamp, localtime, drawing });
         };
-        this.#tell("frame", { frame, confirm, arrived });
+        this.#tell("frame", { frame, confirm });
         return;
       }
       if (message.type === "ping") {

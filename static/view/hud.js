@@ -31,7 +31,7 @@ import { make } from "./dom.js";
 /** @type {(keyof Breakdown)[]} */
 const STAGES = ["render", "queue", "encode", "network", "browser"];
 
-/** @type {["fps" | "roundtrip" | "delivery" | "bytes" | "in_flight" | "skipped" | "quality" | "scale", string, (value: number, ceiling: number) => string][]} */
+/** @type {[Exclude<keyof Stats, "time" | "bottleneck">, string, (value: number, ceiling: number) => string][]} */
 const ROWS = [
   ["fps", "frames/s", (n) => n.toFixed(1)],
   ["roundtrip", "round trip", milliseconds],

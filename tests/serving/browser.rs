@@ -22,7 +22,10 @@ use tungstenite::{
     http::{Request, Response, header},
 };
 
-use crate::server::{KEY, PATIENCE};
+use crate::{
+    canvas,
+    server::{KEY, PATIENCE},
+};
 
 pub struct Browser {
     pub socket: WebSocket<TcpStream>,
@@ -77,9 +80,7 @@ impl FrameReceived {
 
     /// Draws it over what was shown before, as a browser does.
     pub fn draw(&mut self, before: Option<(u64, RgbImage)>) {
-        let number =
-            |value: &Value| u32::try_from(value.as_u64().expect("a number")).expect("a small number");
-        let size = (number(&self.header["width"]), number(&self.header["height"]));
+        let size = (canvas::number(&self.header["width"]), canvas::number(&self.header["height"]));
         let mut canvas = if self.whole() {
             RgbImage::new(size.0, size.1)
         } else {
@@ -91,20 +92,7 @@ impl FrameReceived {
             );
             canvas
         };
-        let mut rest = &self.data[..];
-        for part in self.header["parts"].as_array().expect("parts") {
-            let (bytes, after) = rest.split_at(number(&part["bytes"]) as usize);
-            rest = after;
-            let image = image::load_from_memory(bytes).expect("an image").into_rgb8();
-            assert_eq!(image.dimensions(), (number(&part["width"]), number(&part["height"])));
-            image::imageops::replace(
-                &mut canvas,
-                &image,
-                number(&part["x"]).into(),
-                number(&part["y"]).into(),
-            );
-        }
-        assert!(rest.is_empty(), "bytes of no part");
+        canvas::draw(&mut canvas, &self.header, &self.data);
         self.canvas = Some(canvas);
     }
 }

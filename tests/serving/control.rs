@@ -20,6 +20,16 @@ fn two_views(server: &TestServer) -> (Probe, WidgetHandle, Browser, Browser) {
     (probe, widget, ann, ben)
 }
 
+/// The same, after the first one's pointer was shown in the second.
+fn pointing(server: &TestServer) -> (Probe, Browser, Browser) {
+    let (probe, _, mut ann, mut ben) = two_views(server);
+    server.set_traits(probe.id(), json!({"show_pointers": true}));
+    ann.pointer("pointer_move", 200.0, 150.0, &[]);
+    ben.text("pointers", |message| message["pointers"] != json!([]));
+    ben.forget();
+    (probe, ann, ben)
+}
+
 fn control(view: &mut Browser, action: &str) {
     view.send(json!({"type": "control", "action": action}));
 }
@@ -164,11 +174,7 @@ fn views_see_each_others_pointers_in_their_own_coordinates_only_if_that_is_switc
 #[test]
 fn the_pointer_of_a_view_that_loses_the_control_is_not_shown() {
     let server = TestServer::start();
-    let (probe, _, mut ann, mut ben) = two_views(&server);
-    server.set_traits(probe.id(), json!({"show_pointers": true}));
-    ann.pointer("pointer_move", 200.0, 150.0, &[]);
-    ben.text("pointers", |message| message["pointers"] != json!([]));
-    ben.forget();
+    let (_, _ann, mut ben) = pointing(&server);
     control(&mut ben, "take");
     ben.text("pointers", |message| message["pointers"] == json!([]));
 }
@@ -176,11 +182,7 @@ fn the_pointer_of_a_view_that_loses_the_control_is_not_shown() {
 #[test]
 fn switching_pointers_off_takes_them_away() {
     let server = TestServer::start();
-    let (probe, _, mut ann, mut ben) = two_views(&server);
-    server.set_traits(probe.id(), json!({"show_pointers": true}));
-    ann.pointer("pointer_move", 200.0, 150.0, &[]);
-    ben.text("pointers", |message| message["pointers"] != json!([]));
-    ben.forget();
+    let (probe, _ann, mut ben) = pointing(&server);
     server.set_traits(probe.id(), json!({"show_pointers": false}));
     ben.text("pointers", |message| message["pointers"] == json!([]));
 }

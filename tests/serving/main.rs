@@ -3,6 +3,7 @@
 mod access;
 mod bad_input;
 mod browser;
+mod canvas;
 mod control;
 mod crowd;
 mod events;

@@ -279,7 +279,8 @@ impl Kernel {
             self.tell(&ServerMessage::RelayClosed { relay: open.relay, code, reason });
             return;
         };
-        let relay = Relay::new(open, &widget.widget, connection.outbox.clone(), ctx.address(), &self.hub);
+        let inbound = self.hub.inbound_limits();
+        let relay = Relay::new(open, &widget.widget, connection.outbox.clone(), ctx.address(), inbound);
         self.relays.insert(open.relay, relay.start());
     }
 }

@@ -3,7 +3,7 @@
 //! Owns the checks on what that browser sends, and the address of its View. Decides nothing: what comes in goes to the View,
 //! what the View sends goes out by the kernel's connection.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
 use actix::prelude::*;
 use bytestring::ByteString;
@@ -15,10 +15,8 @@ use crate::{
         widget::Attach,
     },
     handle::WidgetHandle,
-    hub::Hub,
-    metrics::{Reason, ServerMetrics},
     protocol::{
-        Inbound, close_code,
+        Inbound, InboundLimits, close_code,
         kernel::{RelayOpen, ServerMessage, relay_header},
         view::{FrameMessage, Frames, Role, ServerMessage as ViewMessage},
     },
@@ -44,7 +42,6 @@ pub struct Relay {
     widget: WidgetHandle,
     outbox: KernelOutbox,
     kernel: Addr<Kernel>,
-    counts: Arc<ServerMetrics>,
     inbound: Inbound,
     /// The view, once the widget has given it.
     view: Option<Addr<View>>,
@@ -56,7 +53,7 @@ impl Relay {
         widget: &WidgetHandle,
         outbox: KernelOutbox,
         kernel: Addr<Kernel>,
-        hub: &Hub,
+        inbound: InboundLimits,
     ) -> Self {
         Self {
             number: open.relay,
@@ -66,8 +63,7 @@ impl Relay {
             widget: widget.clone(),
             outbox,
             kernel,
-            counts: Arc::clone(hub.counts()),
-            inbound: Inbound::new(hub.inbound_limits(), Instant::now()),
+            inbound: Inbound::new(inbound, Instant::now()),
             view: None,
         }
     }
@@ -98,7 +94,6 @@ impl Actor for Relay {
             .map(|view, relay, ctx| match view {
                 Ok(Ok(view)) => relay.view = Some(view),
                 Ok(Err(refusal)) => {
-                    relay.counts.refused(Reason::Limit);
                     let close = ViewMessage::Close { reason: refusal.code, message: &refusal.message };
                     relay.text(&close.to_text());
                     relay.close(refusal.close.unwrap_or(close_code::TRY_LATER), refusal.code, ctx);

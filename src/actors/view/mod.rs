@@ -5,6 +5,7 @@
 //! sockets: what it sends goes into an [`Outbox`], so that a socket that is stuck cannot stop this actor's clock.
 
 mod messages;
+mod user;
 
 use std::{
     sync::Arc,
@@ -26,7 +27,7 @@ use crate::{
     breakdown::Passing,
     clock::{ClockOffset, unix_now},
     delivery::Send,
-    event::{EventKind, Held, Size, ViewId},
+    event::{Held, Size, ViewId},
     handle::{Identity, Shared},
     metrics::Reason,
     pacing::{Pacing, Sent, Verdict},
@@ -139,11 +140,6 @@ impl View {
         }
     }
 
-    /// Whether what the user does here counts.
-    fn may_act(&self) -> bool {
-        self.place.role == Role::Interact && self.acting
-    }
-
     /// Brings the metrics' count of visible views up to date.
     fn count_visible(&mut self, visible: bool) {
         let change = i64::from(visible) - i64::from(self.counted_visible);
@@ -160,10 +156,6 @@ impl View {
         if change != 0 {
             self.metrics.in_flight(change);
         }
-    }
-
-    fn is_visible(&self) -> bool {
-        self.size.is_some() && !self.hidden
     }
 
     fn tell(&mut self, text: ByteString, ctx: &mut Context<Self>) {
@@ -216,81 +208,6 @@ impl View {
         }
     }
 
-    fn input(&self, kind: EventKind, timestamp: f64) {
-        let (view, dragging) = (self.place.id, self.held.dragging());
-        self.place.widget.do_send(widget::Input { view, kind, timestamp, dragging });
-    }
-
-    /// Releases what the user holds here and can no longer release.
-    fn release(&mut self, timestamp: f64) {
-        for kind in self.held.release() {
-            self.input(kind, timestamp);
-        }
-    }
-
-    /// Tells the widget of the focus where that changed: a user who cannot be seen, or may not act, has none.
-    fn follow_focus(&mut self, timestamp: f64) {
-        let focused = self.focused && self.may_act() && self.is_visible();
-        if std::mem::replace(&mut self.told_focused, focused) != focused {
-            let kind = if focused { EventKind::FocusIn } else { EventKind::FocusOut };
-            self.input(kind, timestamp);
-        }
-    }
-
-    fn event(&mut self, kind: EventKind, timestamp: f64) {
-        match kind {
-            EventKind::Resize(size) => {
-                let before = self.size;
-                let now = Some(size).filter(|size| !size.is_zero());
-                if now != before {
-                    // The first size is the page's own doing; later ones are the user's.
-                    let acted = self.may_act() && before.is_some() && now.is_some();
-                    self.changed(timestamp, acted, |view| view.size = now);
-                }
-            }
-            EventKind::Show => self.changed(timestamp, false, |view| view.hidden = false),
-            EventKind::Hide => self.changed(timestamp, false, |view| view.hidden = true),
-            EventKind::FocusIn => {
-                self.focused = true;
-                self.follow_focus(timestamp);
-            }
-            EventKind::FocusOut => {
-                self.focused = false;
-                self.release(timestamp);
-                self.follow_focus(timestamp);
-            }
-            _ if !self.may_act() => {}
-            kind => {
-                if self.held.observe(&kind) {
-                    self.input(kind, timestamp);
-                }
-            }
-        }
-    }
-
-    /// Changes the size or the visibility, and does what follows from it.
-    fn changed(&mut self, timestamp: f64, acted: bool, change: impl FnOnce(&mut Self)) {
-        let was_visible = self.is_visible();
-        change(self);
-        let visible = self.is_visible();
-        self.count_visible(visible);
-        if was_visible && !visible {
-            self.release(timestamp);
-        }
-        self.follow_focus(timestamp);
-        if visible && !was_visible {
-            // While it was hidden the browser did not draw, so that its confirmations may never come.
-            let credits = self.pacing.refill();
-            self.give_up(credits);
-        }
-        self.place.widget.do_send(widget::ViewChanged {
-            view: self.place.id,
-            size: self.size,
-            visible,
-            acted,
-        });
-    }
-
     fn confirm(&mut self, feedback: FrameFeedback, ctx: &mut Context<Self>) {
         let confirmed = match self.pacing.confirm(feedback.index) {
             Ok(confirmed) => confirmed,
@@ -316,8 +233,7 @@ impl View {
             self.metrics.confirmed(counted().count() as u64, roundtrip, delivery);
             let Sent { reduction, bytes, waiting, encoding, .. } = last.sent;
             let (waiting, encoding) = (waiting.as_secs_f64(), encoding.as_secs_f64());
-            self.passing.confirmed(waiting, encoding, roundtrip, feedback.drawing);
-            let roundtrip = (roundtrip - feedback.drawing.max(0.0)).max(0.0);
+            let roundtrip = self.passing.confirmed(waiting, encoding, roundtrip, feedback.drawing);
             self.adapt(Sample { reduction, bytes, encoding, roundtrip });
         }
         self.grant(i64::try_from(confirmed.len()).unwrap_or(i64::MAX));

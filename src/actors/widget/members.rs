@@ -11,6 +11,7 @@ use super::{Adapt, Attach, ControlWanted, Input, Leave, Member, TakeControlAway,
 use crate::{
     actors::view::{self, Place, View},
     event::{Event, EventKind, ViewId},
+    metrics::Reason,
     protocol::{
         Refusal, close_code,
         view::{ControlAction, Role, ServerMessage},
@@ -114,6 +115,42 @@ impl Widget {
         }
     }
 
+    /// Takes a connection in.
+    fn attach(&mut self, attach: Attach, ctx: &mut Context<Self>) -> Result<Addr<View>, Refusal> {
+        if self.closing {
+            return Err(Refusal::of_connection("closed", "the widget was closed", close_code::WIDGET_CLOSED));
+        }
+        let max = self.around.limits.max_views;
+        if self.views.len() >= max {
+            let message =
+                format!("the widget has {max} views, which is the limit (--max-views): close one of them");
+            return Err(Refusal::of_connection("max_views", message, close_code::TRY_LATER));
+        }
+        let id = ViewId(self.next_view);
+        self.next_view += 1;
+        let traits = self.shared.traits.lock().clone();
+        let place = Place {
+            id,
+            role: attach.role,
+            adaptive: attach.adaptive,
+            capacity: traits.max_buffered_frames,
+            outbox: attach.outbox,
+            widget: ctx.address(),
+        };
+        let (shared, metrics) = (Arc::clone(&self.shared), Arc::clone(&self.around.metrics));
+        let addr = View::new(place, shared, metrics, self.around.limits.view).start();
+        self.delivery.join(id, attach.base64);
+        self.delivery.grant(id, i64::from(traits.max_buffered_frames));
+        self.views
+            .insert(id, Member { addr: addr.clone(), role: attach.role, acting: true, dragging: false });
+        self.follow_control(ctx);
+        addr.do_send(view::Tell(ServerMessage::Traits { traits: &traits }.to_text()));
+        addr.do_send(view::Tell(self.status(id, attach.role).to_text()));
+        self.announce_soon(ctx);
+        self.tell_kernel_of_views();
+        Ok(addr)
+    }
+
     pub(super) fn tell_all(&self, message: &ServerMessage) {
         let text = message.to_text();
         for member in self.views.values() {
@@ -156,38 +193,11 @@ impl Handler<Attach> for Widget {
     type Result = Result<Addr<View>, Refusal>;
 
     fn handle(&mut self, attach: Attach, ctx: &mut Self::Context) -> Self::Result {
-        if self.closing {
-            return Err(Refusal::of_connection("closed", "the widget was closed", close_code::WIDGET_CLOSED));
+        let attached = self.attach(attach, ctx);
+        if attached.is_err() {
+            self.around.metrics.server().refused(Reason::Limit);
         }
-        let max = self.around.limits.max_views;
-        if self.views.len() >= max {
-            let message =
-                format!("the widget has {max} views, which is the limit (--max-views): close one of them");
-            return Err(Refusal::of_connection("max_views", message, close_code::TRY_LATER));
-        }
-        let id = ViewId(self.next_view);
-        self.next_view += 1;
-        let traits = self.shared.traits.lock().clone();
-        let place = Place {
-            id,
-            role: attach.role,
-            adaptive: attach.adaptive,
-            capacity: traits.max_buffered_frames,
-            outbox: attach.outbox,
-            widget: ctx.address(),
-        };
-        let (shared, metrics) = (Arc::clone(&self.shared), Arc::clone(&self.around.metrics));
-        let addr = View::new(place, shared, metrics, self.around.limits.view).start();
-        self.delivery.join(id, attach.base64);
-        self.delivery.grant(id, i64::from(traits.max_buffered_frames));
-        self.views
-            .insert(id, Member { addr: addr.clone(), role: attach.role, acting: true, dragging: false });
-        self.follow_control(ctx);
-        addr.do_send(view::Tell(ServerMessage::Traits { traits: &traits }.to_text()));
-        addr.do_send(view::Tell(self.status(id, attach.role).to_text()));
-        self.announce_soon(ctx);
-        self.tell_kernel_of_views();
-        Ok(addr)
+        attached
     }
 }
 
@@ -224,11 +234,12 @@ impl Handler<Input> for Widget {
         if self.closing {
             return;
         }
-        if let Some(member) = self.views.get_mut(&input.view) {
-            member.dragging = input.dragging;
-        }
         let acts =
             matches!(input.kind, EventKind::PointerDown(_) | EventKind::KeyDown(_) | EventKind::Wheel(_));
+        let ends_drag = self
+            .views
+            .get_mut(&input.view)
+            .is_some_and(|member| std::mem::replace(&mut member.dragging, input.dragging) && !input.dragging);
         let mut event = Event { kind: input.kind, timestamp: input.timestamp, view: Some(input.view) };
         if let (Some(view), Some(widget)) = (self.delivery.size(input.view), &self.size) {
             Mapping::new((view.width, view.height), (widget.width, widget.height)).event(&mut event);
@@ -257,8 +268,10 @@ impl Handler<Input> for Widget {
         let merged = self.queue.coalesced();
         self.push(event);
         self.around.metrics.event(self.queue.coalesced() - merged);
-        // Only now: the user acted on the picture as it was.
-        self.drive(acts.then_some(input.view));
+        if acts || ends_drag {
+            // Only now: the user acted on the picture as it was.
+            self.drive(acts.then_some(input.view));
+        }
         self.pump(ctx);
     }
 }

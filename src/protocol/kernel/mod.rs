@@ -196,12 +196,8 @@ pub struct RelayOpen {
     #[serde(default)]
     pub frames: Frames,
     /// Whether it is sent less than it could show when its link is slow.
-    #[serde(default = "yes")]
+    #[serde(default = "super::json::yes")]
     pub adaptive: bool,
-}
-
-fn yes() -> bool {
-    true
 }
 
 /// A text message of a browser behind the kernel.
