@@ -56,8 +56,10 @@ class Prometheus:
         except OSError:
             return False
 
-    def firing(self) -> set[str]:
-        return {alert["labels"]["alertname"] for alert in self.get("alerts")["alerts"] if alert["state"] == "firing"}
+    def firing(self) -> set[tuple[str, str]]:
+        """The alerts that fire, each with the widget that it is about."""
+        firing = [alert["labels"] for alert in self.get("alerts")["alerts"] if alert["state"] == "firing"]
+        return {(labels["alertname"], labels.get("widget", "")) for labels in firing}
 
     def stop(self) -> None:
         self.process.terminate()

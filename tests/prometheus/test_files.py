@@ -70,8 +70,14 @@ def test_a_dashboard_has_no_field_that_grafana_does_not_know(path: Path) -> None
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
-def test_every_panel_says_what_it_shows_and_in_which_unit(path: Path) -> None:
-    for panel in json.loads(path.read_text())["panels"]:
-        if panel["type"] != "row":
-            assert panel["title"] and panel["description"].endswith("."), panel["title"]
-            assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+def test_every_panel_says_what_it_shows_in_which_unit_and_names_its_curves(path: Path) -> None:
+    panels = [panel for panel in json.loads(path.read_text())["panels"] if panel["type"] != "row"]
+    assert len({panel["title"] for panel in panels}) == len(panels)
+    for panel in panels:
+        assert panel["title"] and panel["description"].endswith("."), panel["title"]
+        assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+        assert all(target["legendFormat"] for target in panel["targets"]), panel["title"]
+        if panel["type"] == "timeseries":
+            assert panel["options"]["legend"]["showLegend"], panel["title"]
+        elif panel["type"] == "table":
+            assert panel["options"]["showHeader"], panel["title"]
