@@ -20,15 +20,9 @@ DEPLOY = ROOT / "deploy" / "prometheus"
 
 
 class Prometheus:
-    """Prometheus with its minutes made seconds, so that rules show in a test what they show in a day."""
+    """Prometheus with the configuration, rules and data that are in a folder."""
 
-    def __init__(self, folder: Path, target: str) -> None:
-        (folder / "framehub-metrics-token").write_text(TOKEN)
-        config = (DEPLOY / "prometheus.yml").read_text()
-        config = config.replace("127.0.0.1:8420", target).replace("15s", "1s")
-        (folder / "prometheus.yml").write_text(config)
-        rules = (DEPLOY / "rules.yml").read_text()
-        (folder / "rules.yml").write_text(re.sub(r"\b(\d+)m\b", lambda minutes: f"{2 * int(minutes[1])}s", rules))
+    def __init__(self, folder: Path) -> None:
         self.port = free_port()
         arguments = [
             "--config.file=prometheus.yml",
@@ -39,25 +33,33 @@ class Prometheus:
         self.process = subprocess.Popen(["prometheus", *arguments], cwd=folder, stdout=self.log, stderr=self.log)
 
     def get(self, path: str, **query: str) -> Any:
-        url = f"http://127.0.0.1:{self.port}/api/v1/{path}?{urllib.parse.urlencode(query)}"
+        url = f"{self.address}/api/v1/{path}?{urllib.parse.urlencode(query)}"
         with urllib.request.urlopen(url, timeout=20) as answer:
             return json.load(answer)["data"]
 
-    def query(self, expression: str) -> list[Any]:
-        return self.get("query", query=expression)["result"]
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def query(self, expression: str, **options: str) -> list[Any]:
+        return self.get("query", query=expression, **options)["result"]
 
     def value(self, expression: str) -> float:
         result = self.query(expression)
         return float(result[0]["value"][1]) if result else float("nan")
 
-    def is_ready(self) -> bool:
+    def answers(self, path: str, **query: str) -> bool:
+        """Whether it is up and has something to tell."""
         try:
-            return bool(self.query("framehub_build_info"))
+            answer = self.get(path, **query)
         except OSError:
             return False
+        return bool(answer.get("result", answer))
 
-    def firing(self) -> set[str]:
-        return {alert["labels"]["alertname"] for alert in self.get("alerts")["alerts"] if alert["state"] == "firing"}
+    def firing(self) -> set[tuple[str, str]]:
+        """The alerts that fire, each with the widget that it is about."""
+        firing = [alert["labels"] for alert in self.get("alerts")["alerts"] if alert["state"] == "firing"]
+        return {(labels["alertname"], labels.get("widget", "")) for labels in firing}
 
     def stop(self) -> None:
         self.process.terminate()
@@ -87,7 +89,14 @@ def load() -> Iterator[Load]:
 
 @pytest.fixture(scope="session")
 def prometheus(load: Load, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    prometheus = Prometheus(tmp_path_factory.mktemp("prometheus"), load.server.address)
-    until(prometheus.is_ready, "Prometheus has scraped the server")
+    """Scrapes the load, its minutes made seconds, so that rules show in a test what they show in a day."""
+    folder = tmp_path_factory.mktemp("prometheus")
+    (folder / "framehub-metrics-token").write_text(TOKEN)
+    config = (DEPLOY / "prometheus.yml").read_text()
+    (folder / "prometheus.yml").write_text(config.replace("127.0.0.1:8420", load.server.address).replace("15s", "1s"))
+    rules = (DEPLOY / "rules.yml").read_text()
+    (folder / "rules.yml").write_text(re.sub(r"\b(\d+)m\b", lambda minutes: f"{2 * int(minutes[1])}s", rules))
+    prometheus = Prometheus(folder)
+    until(lambda: prometheus.answers("query", query="framehub_build_info"), "Prometheus has scraped the server")
     yield prometheus
     prometheus.stop()

@@ -1,4 +1,7 @@
-"""A server under a load: 20 widgets, 60 views, one slow, one that stalls, a large widget whose renderer takes long."""
+"""A server under a load: 20 widgets, 60 views, one slow, one that stalls, a large widget whose renderer takes long.
+
+Beside them a kernel whose one widget is never drawn, although a view waits for it.
+"""
 
 import asyncio
 import json
@@ -68,6 +71,8 @@ class Load:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.widgets: list[str] = []
+        # The kernel's widget, once there is one.
+        self.stuck = ""
         self.drawing = True
         # By widget, the view in which somebody draws.
         self.hands: dict[str, websockets.ClientConnection] = {}
@@ -86,6 +91,7 @@ class Load:
                 draws = view == VIEWS_EACH - 1
                 tasks.append(asyncio.create_task(self.view(widget, size, delay, stalls, draws)))
             tasks.append(asyncio.create_task(self.draw(widget)))
+        tasks.append(asyncio.create_task(self.kernel()))
         await stop.wait()
         for task in tasks:
             task.cancel()
@@ -111,6 +117,25 @@ class Load:
                 {"type": "pointer_up", "x": to_x, "y": to_y, "button": 1, "buttons": []},
             ):
                 await hand.send(json.dumps(event))
+
+    async def kernel(self) -> None:
+        """Is a kernel that asks for a draw of its widget and then computes something else for ever."""
+        address = f"ws://{self.server.address}/api/kernel"
+        headers = {"Authorization": f"Bearer {KEY}"}
+        protocol = websockets.Subprotocol("framehub.kernel.v1")
+        kernel = websockets.connect(address, additional_headers=headers, subprotocols=[protocol])
+        async with asyncio.TaskGroup() as views, kernel as socket:
+            await socket.send(json.dumps({"type": "hello", "session": "session-of-the-tests", "name": "load"}))
+            async for message in socket:
+                text = json.loads(message)
+                if text["type"] == "welcome":
+                    create = {"type": "create", "request": 1, "kind": "Stuck", "traits": {}, "place": None}
+                    await socket.send(json.dumps({**create, "widget": None}))
+                elif text["type"] == "created":
+                    self.stuck = text["widget"]
+                    views.create_task(self.view(self.stuck, 200, 0.0, stalls=False, draws=False))
+                elif text["type"] == "turn":
+                    await socket.send(json.dumps({"type": "request_draw", "widget": self.stuck}))
 
     async def view(self, widget: str, size: int, delay: float, stalls: bool, draws: bool) -> None:
         address = f"ws://{self.server.address}/api/widgets/{widget}/view"

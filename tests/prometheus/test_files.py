@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import grafana_foundation_sdk.cog.plugins as plugins
+import pictures
 import pytest
-from conftest import DEPLOY, ROOT
+from conftest import DEPLOY
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 from load import KEY, Load
-
-DASHBOARDS = sorted((ROOT / "grafana" / "dashboards").glob("*.json"))
 
 
 def promtool(*arguments: str, given: str | None = None) -> None:
@@ -59,7 +58,7 @@ def lost(before: Any, after: Any, path: str = "") -> list[str]:
     return [] if before == after else [path]
 
 
-@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", pictures.DASHBOARDS, ids=lambda path: path.stem)
 def test_a_dashboard_has_no_field_that_grafana_does_not_know(path: Path) -> None:
     plugins.register_default_plugins()
     dashboard = json.loads(path.read_text())
@@ -69,9 +68,15 @@ def test_a_dashboard_has_no_field_that_grafana_does_not_know(path: Path) -> None
     assert lost(unknown, json.loads(JSONEncoder().encode(Dashboard.from_json(unknown)))) == [".panells"]
 
 
-@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
-def test_every_panel_says_what_it_shows_and_in_which_unit(path: Path) -> None:
-    for panel in json.loads(path.read_text())["panels"]:
-        if panel["type"] != "row":
-            assert panel["title"] and panel["description"].endswith("."), panel["title"]
-            assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+@pytest.mark.parametrize("path", pictures.DASHBOARDS, ids=lambda path: path.stem)
+def test_every_panel_says_what_it_shows_in_which_unit_and_names_its_curves(path: Path) -> None:
+    panels = [panel for panel in json.loads(path.read_text())["panels"] if panel["type"] != "row"]
+    assert len({panel["title"] for panel in panels}) == len(panels)
+    for panel in panels:
+        assert panel["title"] and panel["description"].endswith("."), panel["title"]
+        assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+        assert all(target["legendFormat"] for target in panel["targets"]), panel["title"]
+        if panel["type"] == "timeseries":
+            assert panel["options"]["legend"]["showLegend"], panel["title"]
+        elif panel["type"] == "table":
+            assert panel["options"]["showHeader"], panel["title"]

@@ -1,16 +1,20 @@
 """What a real Prometheus makes of a server under load."""
 
 import json
-import re
+import os
 from pathlib import Path
 
+import pictures
 import pytest
-from conftest import ROOT, Prometheus
+from conftest import Prometheus
 from load import VIEWS_EACH, WIDGETS, Load, until
 
-DASHBOARDS = sorted((ROOT / "grafana" / "dashboards").glob("*.json"))
-# Expressions that have nothing to show while all is well.
-QUIET = ["framehub_widget_draw_requested"]
+# Prometheus scrapes each second.
+RATE_INTERVAL = "15s"
+# Seconds of the load that the documentation's pictures show.
+PICTURED = 50
+# Bytes of a picture that the documentation may show.
+LARGEST_PICTURE = 200_000
 
 
 def expressions(dashboard: Path) -> list[str]:
@@ -18,13 +22,13 @@ def expressions(dashboard: Path) -> list[str]:
     panels = json.loads(dashboard.read_text())["panels"]
     found = [target["expr"] for panel in panels for target in panel.get("targets", [])]
     assert found
-    found = [expression.replace("$__rate_interval", "15s") for expression in found]
-    return [re.sub(r"\$(instance|owner|kind|widget)\b", ".*", expression) for expression in found]
+    return [pictures.expression(text, RATE_INTERVAL) for text in found]
 
 
 def test_the_load_is_what_it_is_meant_to_be(load: Load, prometheus: Prometheus) -> None:
-    until(lambda: prometheus.value("sum(framehub_widgets)") == WIDGETS, "all widgets are there")
-    until(lambda: prometheus.value("framehub_views") >= WIDGETS * VIEWS_EACH - 1, "all views are there")
+    until(lambda: prometheus.value("sum(framehub_widgets)") == WIDGETS + 1, "all widgets and the kernel's are there")
+    until(lambda: prometheus.value("framehub_kernels") == 1, "the kernel is there")
+    until(lambda: prometheus.value("framehub_views") >= WIDGETS * VIEWS_EACH, "all views but one are there")
     until(lambda: prometheus.value("framehub_deadline_drops_total") >= 2, "the view that stalls is dropped")
     slow, quick = load.widgets[1], load.widgets[3]
     mean = (
@@ -36,12 +40,9 @@ def test_the_load_is_what_it_is_meant_to_be(load: Load, prometheus: Prometheus) 
     )
 
 
-@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("dashboard", pictures.DASHBOARDS, ids=lambda path: path.stem)
 def test_every_panel_has_data(dashboard: Path, prometheus: Prometheus) -> None:
     for expression in expressions(dashboard):
-        if any(name in expression for name in QUIET):
-            prometheus.query(expression)
-            continue
         until(lambda expression=expression: prometheus.query(expression), f"data of {expression}")
 
 
@@ -55,9 +56,30 @@ def test_every_recording_rule_has_data_and_every_rule_is_well(prometheus: Promet
     assert set(health.values()) == {"ok"}, health
 
 
-def test_the_alert_that_should_fire_does_and_no_other(prometheus: Prometheus) -> None:
-    until(lambda: "FrameHubViewsDropped" in prometheus.firing(), "the dropped views raise an alert")
-    assert prometheus.firing() == {"FrameHubViewsDropped"}
+def test_the_alerts_that_should_fire_do_and_no_other(load: Load, prometheus: Prometheus) -> None:
+    expected = {("FrameHubViewsDropped", ""), ("FrameHubNoFrames", load.stuck)}
+    until(lambda: prometheus.firing() >= expected, "the dropped views and the kernel's widget raise alerts")
+    assert prometheus.firing() == expected
+
+
+def test_every_panel_is_drawn_with_data(prometheus: Prometheus, tmp_path: Path) -> None:
+    documented = os.environ.get("FRAMEHUB_PICTURES")
+    folder = Path(documented) if documented else tmp_path
+
+    def span() -> pictures.Span:
+        begin, end = (prometheus.value(f"{of}_over_time(timestamp(framehub_views)[1h:1s])") for of in ("min", "max"))
+        return pictures.Span(max(begin, end - PICTURED), end, RATE_INTERVAL)
+
+    if documented:
+        until(lambda: span().end - span().start >= PICTURED, "there is as much data as the documentation shows")
+    shown = span()
+    for dashboard in pictures.DASHBOARDS:
+        points = pictures.draw(dashboard, pictures.Prometheus(prometheus.address), shown, folder)
+        titles = {panel["title"] for panel in json.loads(dashboard.read_text())["panels"] if panel["type"] != "row"}
+        assert set(points) == titles
+        assert [title for title, count in points.items() if count == 0] == []
+        picture = folder / f"{dashboard.stem}.png"
+        assert picture.stat().st_size < LARGEST_PICTURE
 
 
 def test_prometheus_the_api_and_the_server_agree_on_what_was_sent(load: Load, prometheus: Prometheus) -> None:
