@@ -76,7 +76,7 @@ impl Handler<GetReport> for Widget {
                     let time = view.time.map(|time| Breakdown { render: recent, ..time });
                     let bottleneck = time.and_then(|time| time.bottleneck());
                     let skipped_frames = skipped;
-                    report.views.push(ViewReport { driver, skipped_frames, time, bottleneck, ..view });
+                    report.views.push(ViewReport { driver, time, bottleneck, skipped_frames, ..view });
                 }
             }
             report
