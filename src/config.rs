@@ -2,11 +2,12 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use clap::{Parser, ValueEnum};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum, parser::ValueSource};
 
 use crate::{
     actors::{kernel::KernelSettings, view::ViewLimits, widget::WidgetLimits},
     hub::HubLimits,
+    jupyterhub::{self, Service, ServiceError},
     protocol::{
         InboundLimits,
         kernel::{KernelInboundLimits, KernelLimits, MAX_HEADER},
@@ -37,9 +38,28 @@ pub struct Config {
     #[arg(long = "allow-origin", env = "FRAMEHUB_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = origin, help_heading = "Network")]
     pub allow_origins: Vec<String>,
 
-    /// Who may connect: whoever has the key, or (on a loopback address only) everyone
+    /// Who may connect: whoever has the key, (on a loopback address only) everyone, or the users of the `JupyterHub` whose service
+    /// this server is; that is the default where a Hub starts it
     #[arg(long, env = "FRAMEHUB_AUTH", value_enum, default_value_t = Auth::Key, help_heading = "Access")]
     pub auth: Auth,
+
+    /// What the `JupyterHub` says, with `--auth jupyterhub`
+    #[arg(skip)]
+    pub jupyterhub: Option<Service>,
+
+    /// Seconds for which an answer of the `JupyterHub` about a token holds: so late at most a logout is noticed
+    #[arg(long, env = "FRAMEHUB_AUTH_CACHE", value_name = "SECONDS", default_value = "300", value_parser = cache_seconds, help_heading = "Access")]
+    pub auth_cache: Duration,
+
+    /// Scope of the `JupyterHub` whose holders see and use every user's widgets
+    #[arg(
+        long,
+        env = "FRAMEHUB_ADMIN_SCOPE",
+        value_name = "SCOPE",
+        default_value = "admin-ui",
+        help_heading = "Access"
+    )]
+    pub admin_scope: String,
 
     /// The access key, at least 8 letters, digits, `-`, `_`, `.` or `~`. Without it the one in the key file is used, which is
     /// made at random at the first start
@@ -136,6 +156,9 @@ pub enum Auth {
     Key,
     /// Everyone who reaches the server; only on a loopback address.
     None,
+    /// The users of a `JupyterHub`, each what is theirs.
+    #[value(name = "jupyterhub")]
+    JupyterHub,
 }
 
 /// How log lines look.
@@ -156,8 +179,21 @@ pub enum ConfigError {
     )]
     OpenToAll(SocketAddr),
     /// A key that would not be asked for.
-    #[error("--key has no meaning with --auth none: leave one of them out")]
-    KeyWithoutAuth,
+    #[error("--key has no meaning with --auth {0}: leave one of them out")]
+    KeyWithoutAuth(&'static str),
+    /// What the `JupyterHub` says is missing or makes no sense.
+    #[error(transparent)]
+    JupyterHub(#[from] ServiceError),
+    /// Another prefix than the one that the `JupyterHub` publishes.
+    #[error(
+        "--base-url is {given}, but the JupyterHub publishes this service at {published}: leave --base-url out"
+    )]
+    OtherPrefix {
+        /// The base URL.
+        given: String,
+        /// What the Hub says.
+        published: String,
+    },
 }
 
 impl Default for Config {
@@ -168,6 +204,9 @@ impl Default for Config {
             base_url: "/".to_owned(),
             allow_origins: Vec::new(),
             auth: Auth::Key,
+            jupyterhub: None,
+            auth_cache: Duration::from_secs(300),
+            admin_scope: "admin-ui".to_owned(),
             key: None,
             key_file: None,
             images: None,
@@ -196,7 +235,33 @@ impl Default for Config {
 impl Config {
     /// What the program's flags and variables say; ends the program with a message when they are bad, or ask for help.
     pub fn from_args() -> Self {
-        Self::parse()
+        let matches = Self::command().get_matches();
+        Self::told(&matches, |name| std::env::var(name).ok())
+            .unwrap_or_else(|error| error.format(&mut Self::command()).exit())
+    }
+
+    /// What flags say and, where they say nothing, the `JupyterHub` that starts this server as a service.
+    fn told(matches: &ArgMatches, variable: impl Fn(&str) -> Option<String>) -> Result<Self, clap::Error> {
+        let mut config = Self::from_arg_matches(matches)?;
+        let by_default = |flag| matches.value_source(flag) == Some(ValueSource::DefaultValue);
+        if by_default("auth") && jupyterhub::is_service(&variable) {
+            config.auth = Auth::JupyterHub;
+        }
+        if config.auth != Auth::JupyterHub {
+            return Ok(config);
+        }
+        let invalid = |message| clap::Error::raw(clap::error::ErrorKind::ValueValidation, message);
+        let service = Service::from_variables(variable).map_err(|error| invalid(format!("{error}\n")))?;
+        if by_default("base_url") {
+            config.base_url = base_url(&service.prefix).map_err(|error| {
+                invalid(format!("JUPYTERHUB_SERVICE_PREFIX is `{}`: {error}\n", service.prefix))
+            })?;
+        }
+        if by_default("listen") {
+            config.listen = service.listen.unwrap_or(config.listen);
+        }
+        config.jupyterhub = Some(service);
+        Ok(config)
     }
 
     /// Checks what no single flag can check.
@@ -204,12 +269,23 @@ impl Config {
     /// # Errors
     /// When flags contradict each other.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        if self.auth == Auth::None {
-            if !self.listen.ip().is_loopback() {
-                return Err(ConfigError::OpenToAll(self.listen));
-            }
-            if self.key.is_some() {
-                return Err(ConfigError::KeyWithoutAuth);
+        let name = match self.auth {
+            Auth::Key => return Ok(()),
+            Auth::None => "none",
+            Auth::JupyterHub => "jupyterhub",
+        };
+        if self.auth == Auth::None && !self.listen.ip().is_loopback() {
+            return Err(ConfigError::OpenToAll(self.listen));
+        }
+        if self.key.is_some() {
+            return Err(ConfigError::KeyWithoutAuth(name));
+        }
+        if self.auth == Auth::JupyterHub {
+            let published =
+                &self.jupyterhub.as_ref().ok_or(ServiceError::Missing("JUPYTERHUB_SERVICE_NAME"))?.prefix;
+            if *published != self.base_url {
+                let (given, published) = (self.base_url.clone(), published.clone());
+                return Err(ConfigError::OtherPrefix { given, published });
             }
         }
         Ok(())
@@ -331,6 +407,10 @@ fn grace_seconds(text: &str) -> Result<Duration, String> {
     duration(text, 0.0, WEEK)
 }
 
+fn cache_seconds(text: &str) -> Result<Duration, String> {
+    duration(text, 0.1, 300.0)
+}
+
 fn long_seconds(text: &str) -> Result<Duration, String> {
     duration(text, 0.01, WEEK)
 }
@@ -372,6 +452,7 @@ mod tests {
             (["--kernel-grace", "long"], "from 0 to 604800"),
             (["--exit-when-unused", "0"], "from 0.01 to 604800"),
             (["--max-message-bytes", "10"], "from 4096"),
+            (["--auth-cache", "301"], "from 0.1 to 300"),
         ] {
             let error = parsed(&arguments).expect_err(arguments[1]);
             assert!(error.contains(message), "{error}");
@@ -390,8 +471,55 @@ mod tests {
         assert_eq!(parsed(&["--auth", "none"]).unwrap().validate(), Ok(()));
         assert_eq!(
             parsed(&["--auth", "none", "--key", "12345678"]).unwrap().validate(),
-            Err(ConfigError::KeyWithoutAuth)
+            Err(ConfigError::KeyWithoutAuth("none"))
         );
+    }
+
+    /// What a service with these flags takes from a Hub that says this and what is needed besides.
+    fn service(arguments: &[&str], changes: &[(&str, &str)]) -> Result<Config, String> {
+        let all = std::iter::once("framehub").chain(arguments.iter().copied());
+        let matches = Config::command().try_get_matches_from(all).map_err(|error| error.to_string())?;
+        let variable = |name: &str| {
+            let given = [
+                ("JUPYTERHUB_SERVICE_NAME", "framehub"),
+                ("JUPYTERHUB_SERVICE_URL", "http://127.0.0.1:9420"),
+                ("JUPYTERHUB_API_URL", "http://127.0.0.1:8081/hub/api"),
+                ("JUPYTERHUB_API_TOKEN", "very-secret"),
+            ];
+            let found = changes.iter().chain(&given).find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        Config::told(&matches, variable).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_service_of_a_jupyterhub_needs_no_flags() {
+        let config = service(&[], &[]).unwrap();
+        assert_eq!(config.validate(), Ok(()));
+        assert_eq!((config.auth, config.base_url.as_str()), (Auth::JupyterHub, "/services/framehub/"));
+        assert_eq!(config.listen, SocketAddr::from(([127, 0, 0, 1], 9420)));
+        assert!(!format!("{config:?}").contains("secret"));
+    }
+
+    #[test]
+    fn flags_count_more_than_what_the_jupyterhub_says() {
+        let config = service(&["--listen", "127.0.0.1:0", "--auth", "jupyterhub"], &[]).unwrap();
+        assert_eq!((config.listen.port(), config.validate()), (0, Ok(())));
+        let key = service(&["--auth", "key"], &[]).unwrap();
+        assert_eq!((key.auth, key.listen.port(), key.jupyterhub.is_none()), (Auth::Key, 8420, true));
+        let elsewhere = service(&["--base-url", "/elsewhere"], &[]).unwrap();
+        assert!(matches!(elsewhere.validate(), Err(ConfigError::OtherPrefix { .. })));
+    }
+
+    #[test]
+    fn a_jupyterhub_that_says_too_little_is_no_reason_to_let_all_in() {
+        assert!(service(&[], &[("JUPYTERHUB_API_TOKEN", "")]).unwrap_err().contains("JUPYTERHUB_API_TOKEN"));
+        let nothing = [("JUPYTERHUB_SERVICE_NAME", "")];
+        assert_eq!(service(&[], &nothing).unwrap().auth, Auth::Key);
+        let error = service(&["--auth", "jupyterhub"], &nothing).unwrap_err();
+        assert!(error.contains("JUPYTERHUB_SERVICE_NAME"), "{error}");
+        let unread = Config { auth: Auth::JupyterHub, ..Config::default() };
+        assert!(matches!(unread.validate(), Err(ConfigError::JupyterHub(_))));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::{
 
 use actix::prelude::*;
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
@@ -46,8 +47,8 @@ pub enum CreateError {
     /// There are as many widgets as there may be.
     #[error("the server has {0} widgets, which is the limit (--max-widgets): close one of them")]
     Full(usize),
-    /// A widget of that id exists.
-    #[error("there already is a widget `{0}`: choose another id")]
+    /// A widget of that id exists, or the id is another user's to give.
+    #[error("the id `{0}` is taken: choose another, or none")]
     Exists(String),
     /// The server stops.
     #[error("the server stops")]
@@ -167,7 +168,7 @@ impl Hub {
         &self.0.pool
     }
 
-    /// Makes a widget of a kind, with a random id or the given one.
+    /// Makes a widget of a kind, with a random id or the given one. It is no user's.
     ///
     /// # Errors
     /// When kind, options or traits are refused, or there is no place for another widget.
@@ -178,12 +179,27 @@ impl Hub {
         options: Map<String, Value>,
         traits: &Map<String, Value>,
     ) -> Result<WidgetHandle, CreateError> {
+        self.create_for_user(kind, id, None, options, traits).await
+    }
+
+    /// Makes a widget of a kind for a user, if there are any.
+    ///
+    /// # Errors
+    /// As [`Hub::create`].
+    pub(crate) async fn create_for_user(
+        &self,
+        kind: &str,
+        id: Option<&str>,
+        owner: Option<String>,
+        options: Map<String, Value>,
+        traits: &Map<String, Value>,
+    ) -> Result<WidgetHandle, CreateError> {
         let kind = self.0.kinds.get(kind)?.clone();
         let options = kind.complete(options)?;
         let mut all_traits = kind.traits().clone();
         all_traits.apply(traits)?;
         let handle =
-            self.begin(kind.name().to_owned(), id.map(str::to_owned), None, options, all_traits).await?;
+            self.begin(kind.name().to_owned(), id.map(str::to_owned), owner, options, all_traits).await?;
 
         // Renderers are made where they may block. Should it fail, the actor ends with its last address.
         let for_renderer = handle.clone();
@@ -235,8 +251,9 @@ impl Hub {
         let place = Arc::clone(&inner.places)
             .try_acquire_owned()
             .map_err(|_| CreateError::Full(inner.limits.max_widgets))?;
-        let id = id.unwrap_or_else(random_id);
-        if inner.registry.contains(&id) {
+        let id = id.unwrap_or_else(|| id_for(owner.as_deref()));
+        let anothers = owner.as_ref().is_some_and(|owner| !is_id_of(&id, owner));
+        if anothers || inner.registry.contains(&id) {
             return Err(CreateError::Exists(id));
         }
 
@@ -342,6 +359,29 @@ impl Hub {
     }
 }
 
+/// A widget's id that nobody has had. A user's says whose it is, to who knows both: a kernel that comes back with its ids after
+/// the server was restarted gets its own and nobody else's, and does not learn which others exist.
+fn id_for(owner: Option<&str>) -> String {
+    let mut id = random_id();
+    if let Some(owner) = owner {
+        id.truncate(16);
+        id += &signed(&id, owner);
+    }
+    id
+}
+
+/// Whether an id was made for this user.
+fn is_id_of(id: &str, owner: &str) -> bool {
+    id.split_at_checked(16).is_some_and(|(random, rest)| rest == signed(random, owner))
+}
+
+/// The second half of a user's id.
+fn signed(random: &str, owner: &str) -> String {
+    let digest = Sha256::new().chain_update(random).chain_update("\n").chain_update(owner).finalize();
+    let (half, _) = digest.split_first_chunk::<8>().expect("a digest is longer");
+    format!("{:016x}", u64::from_be_bytes(*half))
+}
+
 /// 128 random bits as text: an id that nobody guesses.
 ///
 /// # Panics
@@ -350,4 +390,20 @@ pub fn random_id() -> String {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
     format!("{:032x}", u128::from_be_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_users_id_is_of_no_other_user() {
+        let (id, other) = (id_for(Some("ann")), id_for(Some("ann")));
+        assert_ne!(id, other);
+        assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+        assert!(is_id_of(&id, "ann"));
+        for (id, owner) in [(id.as_str(), "bob"), (&random_id(), "ann"), ("ann", "ann"), ("", "ann")] {
+            assert!(!is_id_of(id, owner), "{id} {owner}");
+        }
+    }
 }

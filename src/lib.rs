@@ -24,7 +24,7 @@
 //! | [`actors`] | what holds state and decides: Widget, View, Kernel, Metrics; and the registries |
 //! | [`handle`], [`hub`] | a widget from outside; everything a running server shares |
 //! | [`web`] | routes, pages, API, sockets, access |
-//! | [`config`], [`server`], `runtime_file`, `usage` | from flags to a listening address, telling others of it, and noticing that nobody needs it |
+//! | [`config`], [`jupyterhub`], [`server`], `runtime_file`, `usage` | from flags, and what a JupyterHub says, to a listening address; telling others of it, and noticing that nobody needs it |
 
 mod actors;
 pub mod adaptation;
@@ -38,6 +38,7 @@ pub mod event;
 pub mod frame;
 pub mod handle;
 pub mod hub;
+pub mod jupyterhub;
 pub mod metrics;
 pub mod pacing;
 mod panic;

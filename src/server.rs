@@ -24,7 +24,7 @@ use crate::{
     runtime_file::{RuntimeFile, Whereabouts},
     usage::Usage,
     web::{
-        auth::key::AccessKey,
+        auth::{Access, jupyterhub::JupyterHub, key::AccessKey},
         routes::{Site, configure, configure_metrics},
     },
 };
@@ -142,13 +142,13 @@ impl Server {
         self
     }
 
-    /// Adds the demo kinds and, unless the configuration says no, a widget of each.
+    /// Adds the demo kinds and, unless the configuration says no or widgets belong to users, a widget of each.
     #[must_use]
     pub fn demos(mut self) -> Self {
         let mut demos = Kinds::default();
         demos::register(&mut demos, self.config.images.clone());
         for kind in demos.iter() {
-            if !self.config.no_demos {
+            if !self.config.no_demos && self.config.auth != Auth::JupyterHub {
                 self.first.push(kind.name().to_owned());
             }
             self.kinds.register(kind.clone());
@@ -186,7 +186,8 @@ impl Server {
                 return Err(ServeError::Widget { id: kind, error });
             }
         }
-        let key = access_key(&config);
+        let access = access(&config);
+        let key = if let Access::Key(key) = &access { Some(key.clone()) } else { None };
         let url = format!("http://{address}{}", config.base_url);
         let runtime_file = config.runtime_file.clone().map(|path| {
             let (key, version) = (key.as_ref().map(AccessKey::reveal), env!("CARGO_PKG_VERSION"));
@@ -199,7 +200,7 @@ impl Server {
             hub: hub.clone(),
             usage: usage.clone(),
             base_url: config.base_url.clone(),
-            key: key.clone(),
+            access,
             metrics_token: config.metrics_token.clone().map(AccessKey::new),
             // Cookies of one host are shared by its ports.
             cookie: format!("framehub-{}", address.port()),
@@ -296,13 +297,24 @@ fn serve_metrics(address: SocketAddr, hub: Hub) -> Result<MetricsServer, ServeEr
     Ok(MetricsServer { address, http: handle })
 }
 
-/// The key that the configuration asks for.
-fn access_key(config: &Config) -> Option<AccessKey> {
-    if config.auth == Auth::None {
-        return None;
+/// Who may connect, as the configuration says.
+fn access(config: &Config) -> Access {
+    match (config.auth, &config.jupyterhub) {
+        (Auth::None, _) => Access::Everyone,
+        (Auth::JupyterHub, Some(service)) => Access::JupyterHub(JupyterHub::new(
+            service.clone(),
+            config.admin_scope.clone(),
+            config.auth_cache,
+        )),
+        // Without a Hub the configuration is not valid; nobody gets in by that.
+        (Auth::Key | Auth::JupyterHub, _) => Access::Key(access_key(config)),
     }
+}
+
+/// The key that the configuration asks for.
+fn access_key(config: &Config) -> AccessKey {
     if let Some(key) = &config.key {
-        return Some(AccessKey::new(key.clone()));
+        return AccessKey::new(key.clone());
     }
     let kept = config
         .key_file
@@ -310,12 +322,12 @@ fn access_key(config: &Config) -> Option<AccessKey> {
         .or_else(AccessKey::default_file)
         .map(|path| (AccessKey::kept_in(&path), path));
     match kept {
-        Some((Ok(key), _)) => Some(key),
+        Some((Ok(key), _)) => key,
         Some((Err(error), path)) => {
             tracing::warn!(%error, path = %path.display(), "the key cannot be kept: it is good until the server stops");
-            Some(AccessKey::random())
+            AccessKey::random()
         }
-        None => Some(AccessKey::random()),
+        None => AccessKey::random(),
     }
 }
 

@@ -90,7 +90,9 @@ async function close(id) {
 /** @param {unknown} error */
 function tell(error) {
   status.dataset.state = "bad";
-  if (error instanceof ApiError && error.status === 401) {
+  if (error instanceof ApiError && error.code === "signed_out") {
+    status.textContent = "You are signed out: reload the page to sign in at the JupyterHub.";
+  } else if (error instanceof ApiError && error.status === 401) {
     status.textContent = "This needs the access key: open the address that the server printed when it started.";
   } else if (error instanceof ApiError && error.status > 0) {
     status.textContent = `The server answered: ${error.message}`;

@@ -284,7 +284,10 @@ def _refusal(error: Exception) -> ConnectError:
     if response is None:
         return ConnectError(f"the server does not speak FrameHub's kernel protocol: {error}")
     if response.status_code in (401, 403):
-        return ConnectError("the FrameHub server does not accept the key: check FRAMEHUB_KEY")
+        return ConnectError(
+            "the FrameHub server does not accept the key: check FRAMEHUB_KEY; at a JupyterHub, its administrator has "
+            "to give the role `server` the scope that accesses the service"
+        )
     if response.status_code == 404:
         return ConnectError(
             "this server takes no kernels: check FRAMEHUB_URL, and that the server is not older than this package"

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 _START_TIMEOUT = 30.0
 _ANSWER_TIMEOUT = 5.0
@@ -48,10 +49,15 @@ def find(environment: Mapping[str, str] = os.environ) -> Server:
     if not url:
         own = _own(environment)
         return Server(own.url, own.key, public_url, own=True)
-    key = environment.get("FRAMEHUB_KEY") or environment.get("JUPYTERHUB_API_TOKEN")
-    if not key:
+    url = _with_slash(url)
+    key = environment.get("FRAMEHUB_KEY")
+    if key:
+        return Server(url, key, public_url)
+    token = environment.get("JUPYTERHUB_API_TOKEN")
+    if not token:
         raise ServerNotFoundError(f"FRAMEHUB_URL is {url}, but there is no FRAMEHUB_KEY: set it to that server's key")
-    return Server(_with_slash(url), key, public_url)
+    # Browsers reach a service of the Hub where they reach the notebook, whatever the address is from here.
+    return Server(url, token, public_url or urlsplit(url).path)
 
 
 def binary(environment: Mapping[str, str] = os.environ) -> Path:

@@ -89,6 +89,12 @@ def test_a_hubs_token_is_the_key_where_there_is_no_other() -> None:
     assert _server.find(environment) == Server("http://hub/", "token", "/services/f/")
 
 
+def test_at_a_hub_browsers_reach_the_service_on_the_notebooks_own_host() -> None:
+    environment = {"FRAMEHUB_URL": "http://127.0.0.1:8000/services/f", "JUPYTERHUB_API_TOKEN": "token"}
+    assert _server.find(environment) == Server("http://127.0.0.1:8000/services/f/", "token", "/services/f/")
+    assert _server.find({**environment, "FRAMEHUB_KEY": "k"}) == Server("http://127.0.0.1:8000/services/f/", "k")
+
+
 def test_a_configured_server_without_key_is_an_error_that_says_so() -> None:
     with pytest.raises(ServerNotFoundError, match="FRAMEHUB_KEY"):
         _server.find({"FRAMEHUB_URL": "http://hub/"})

@@ -62,6 +62,8 @@ pub mod close_code {
     pub const WIDGET_CLOSED: u16 = 4000;
     /// The kernel connected once more, and this is its older connection.
     pub const REPLACED: u16 = 4001;
+    /// The user is signed out; sign in before connecting again.
+    pub const SIGNED_OUT: u16 = 4003;
     /// The view did not confirm its frames in time, the kernel did not answer; connect again.
     pub const DEADLINE: u16 = 4008;
 }

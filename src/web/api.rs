@@ -3,13 +3,17 @@
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
-    web::{Bytes, Data, Path, Payload, Query},
+    web::{Bytes, Data, Payload, Query},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
-use super::{error::ApiError, routes::Site};
+use super::{
+    auth::caller::{Caller, Named},
+    error::ApiError,
+    routes::Site,
+};
 use crate::{
     encode::{self, SnapshotFormat},
     handle::WidgetHandle,
@@ -26,7 +30,20 @@ pub async fn health() -> HttpResponse {
     HttpResponse::Ok().json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}))
 }
 
-/// `GET /metrics`.
+/// `GET /metrics`, for those who may see what is told of everybody's widgets.
+///
+/// # Errors
+/// 403 for others, 503 while the server stops.
+pub async fn guarded_metrics(
+    caller: Caller,
+    hub: Data<Hub>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    caller.sees_all()?;
+    metrics(hub, request).await
+}
+
+/// `GET /metrics` on an address of its own.
 ///
 /// # Errors
 /// 503 while the server stops.
@@ -75,8 +92,8 @@ fn type_name(value: &Value) -> &'static str {
 }
 
 /// `GET /api/widgets`.
-pub async fn list(site: Data<Site>) -> HttpResponse {
-    let widgets: Vec<_> = site.hub.registry().all().iter().map(|widget| summary(&site, widget)).collect();
+pub async fn list(site: Data<Site>, caller: Caller) -> HttpResponse {
+    let widgets: Vec<_> = caller.widgets(&site).iter().map(|widget| summary(&site, widget)).collect();
     HttpResponse::Ok().json(json!({"widgets": widgets}))
 }
 
@@ -94,20 +111,16 @@ struct NewWidget {
 ///
 /// # Errors
 /// 400 for a bad body, kind, option or trait; 413 for a body that is too long; 429 when there are too many widgets.
-pub async fn create(site: Data<Site>, payload: Payload) -> Result<HttpResponse, ApiError> {
+pub async fn create(site: Data<Site>, caller: Caller, payload: Payload) -> Result<HttpResponse, ApiError> {
     let new: NewWidget = read(&body(&site, payload).await?)?;
-    let widget = site.hub.create(&new.kind, None, new.options, &new.traits).await?;
+    let widget = site.hub.create_for_user(&new.kind, None, caller.owner(), new.options, &new.traits).await?;
     let location = address(&site, &widget);
     Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(details(&site, &widget)))
 }
 
 /// `GET /api/widgets/{id}`.
-///
-/// # Errors
-/// 404 when there is no such widget.
-pub async fn show(site: Data<Site>, id: Path<String>) -> Result<HttpResponse, ApiError> {
-    let widget = find(&site, &id)?;
-    Ok(HttpResponse::Ok().json(details(&site, &widget)))
+pub async fn show(site: Data<Site>, Named(widget): Named) -> HttpResponse {
+    HttpResponse::Ok().json(details(&site, &widget))
 }
 
 #[derive(Deserialize)]
@@ -120,60 +133,49 @@ struct Patch {
 ///
 /// # Errors
 /// 400 for a bad body or trait; 404 when there is no such widget; 413 for a body that is too long.
-pub async fn patch(site: Data<Site>, id: Path<String>, payload: Payload) -> Result<HttpResponse, ApiError> {
-    let widget = find(&site, &id)?;
+pub async fn patch(
+    site: Data<Site>,
+    Named(widget): Named,
+    payload: Payload,
+) -> Result<HttpResponse, ApiError> {
     let patch: Patch = read(&body(&site, payload).await?)?;
     widget.set_traits(&patch.traits)?;
     Ok(HttpResponse::Ok().json(details(&site, &widget)))
 }
 
 /// `DELETE /api/widgets/{id}`.
-///
-/// # Errors
-/// 404 when there is no such widget.
-pub async fn close(site: Data<Site>, id: Path<String>) -> Result<HttpResponse, ApiError> {
-    let widget = find(&site, &id)?;
+pub async fn close(site: Data<Site>, Named(widget): Named) -> HttpResponse {
     // Out of the registry at once, so that whoever asks next gets a 404.
     site.hub.registry().remove(widget.id());
     widget.close();
-    Ok(HttpResponse::NoContent().finish())
+    HttpResponse::NoContent().finish()
 }
 
 /// `DELETE /api/widgets/{id}/control`.
-///
-/// # Errors
-/// 404 when there is no such widget.
-pub async fn take_control_away(site: Data<Site>, id: Path<String>) -> Result<HttpResponse, ApiError> {
-    find(&site, &id)?.take_control_away();
-    Ok(HttpResponse::NoContent().finish())
+pub async fn take_control_away(Named(widget): Named) -> HttpResponse {
+    widget.take_control_away();
+    HttpResponse::NoContent().finish()
 }
 
 /// `POST /api/widgets/{id}/draw`.
-///
-/// # Errors
-/// 404 when there is no such widget.
-pub async fn draw(site: Data<Site>, id: Path<String>) -> Result<HttpResponse, ApiError> {
-    find(&site, &id)?.request_draw();
-    Ok(HttpResponse::Accepted().finish())
+pub async fn draw(Named(widget): Named) -> HttpResponse {
+    widget.request_draw();
+    HttpResponse::Accepted().finish()
 }
 
 /// `GET /api/widgets/{id}/stats`.
 ///
 /// # Errors
 /// 404 when there is no such widget.
-pub async fn stats(site: Data<Site>, id: Path<String>) -> Result<HttpResponse, ApiError> {
-    let widget = find(&site, &id)?;
-    let report = site.hub.report(&widget).await.ok_or_else(|| ApiError::no_widget(&id))?;
+pub async fn stats(site: Data<Site>, Named(widget): Named) -> Result<HttpResponse, ApiError> {
+    let report = site.hub.report(&widget).await.ok_or_else(|| ApiError::no_widget(widget.id()))?;
     Ok(HttpResponse::Ok().json(report))
 }
 
 /// `POST /api/widgets/{id}/stats/reset`.
-///
-/// # Errors
-/// 404 when there is no such widget.
-pub async fn reset_stats(site: Data<Site>, id: Path<String>) -> Result<HttpResponse, ApiError> {
-    find(&site, &id)?.reset_stats();
-    Ok(HttpResponse::NoContent().finish())
+pub async fn reset_stats(Named(widget): Named) -> HttpResponse {
+    widget.reset_stats();
+    HttpResponse::NoContent().finish()
 }
 
 /// The query of a snapshot.
@@ -192,10 +194,9 @@ pub struct SnapshotQuery {
 /// the renderer stays busy.
 pub async fn snapshot(
     site: Data<Site>,
-    id: Path<String>,
+    Named(widget): Named,
     query: Query<SnapshotQuery>,
 ) -> Result<HttpResponse, ApiError> {
-    let widget = find(&site, &id)?;
     let frame = tokio::time::timeout(SNAPSHOT_TIMEOUT, widget.snapshot(query.pixel_ratio))
         .await
         .map_err(|_| ApiError::unavailable("the renderer is busy: try again later"))??;
@@ -230,14 +231,6 @@ async fn body(site: &Site, payload: Payload) -> Result<Bytes, ApiError> {
             Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message))
         }
     }
-}
-
-/// The widget of that id.
-///
-/// # Errors
-/// 404 when there is none.
-pub fn find(site: &Site, id: &str) -> Result<WidgetHandle, ApiError> {
-    site.hub.registry().get(id).ok_or_else(|| ApiError::no_widget(id))
 }
 
 fn address(site: &Site, widget: &WidgetHandle) -> String {

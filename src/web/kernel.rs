@@ -16,12 +16,16 @@ use bytes::Bytes;
 use futures_util::stream;
 
 use super::{
+    auth::{
+        caller::Caller,
+        jupyterhub::{Lease, Watch},
+    },
     intake::Intake,
     routes::Site,
     websocket::{self, Peer},
 };
 use crate::{
-    actors::kernel::{Connect, Disconnected, FromKernel, Heard, Kernel, ToKernel},
+    actors::kernel::{Connect, Disconnected, FromKernel, Heard, Kernel, SignedOut, ToKernel},
     hub::Hub,
     metrics::{Connected, Reason},
     protocol::{
@@ -37,6 +41,7 @@ use crate::{
 /// 400 for a bad handshake.
 pub async fn connect(
     site: Data<Site>,
+    caller: Caller,
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Error> {
@@ -50,7 +55,10 @@ pub async fn connect(
         inbound: KernelInbound::new(limits, Instant::now()),
         _counted: site.hub.counts().connection(),
         _use: site.usage.begin(),
+        owner: caller.owner(),
+        lease: caller.lease().cloned(),
         kernel: None,
+        watch: None,
     };
     // The context's own reading has nothing to read: the intake does it.
     Ok(response.streaming(WebsocketContext::create(socket, stream::pending())))
@@ -73,8 +81,14 @@ struct Socket {
     _counted: Connected,
     /// The server is used for as long as this lives.
     _use: Use,
+    /// The user whose kernel this is; `None` where there are no users.
+    owner: Option<String>,
+    /// The user's right to be here, if it is a user's.
+    lease: Option<Lease>,
     /// The kernel and the number of this connection, once it has said hello.
     kernel: Option<(Addr<Kernel>, u64)>,
+    /// Ends the kernel with the user's right.
+    watch: Option<Watch>,
 }
 
 impl Socket {
@@ -104,7 +118,7 @@ impl Socket {
                 return;
             }
         };
-        let kernel = self.hub.kernel(&(None, hello.session));
+        let kernel = self.hub.kernel(&(self.owner.clone(), hello.session));
         let outbox = context.address().recipient();
         let connect = Connect { name: hello.name, outbox, base: self.base.clone(), admission };
         // Nothing is read before the kernel is there.
@@ -112,7 +126,12 @@ impl Socket {
             .send(connect)
             .into_actor(self)
             .map(|connection, socket, context| match connection {
-                Ok(connection) => socket.kernel = Some((kernel, connection)),
+                Ok(connection) => {
+                    let signed_out = kernel.clone();
+                    let end = move || signed_out.do_send(SignedOut { connection });
+                    socket.watch = socket.lease.as_ref().map(|lease| lease.watch(end));
+                    socket.kernel = Some((kernel, connection));
+                }
                 // It ended at this very moment; the next attempt finds it gone.
                 Err(_) => websocket::close(context, close_code::TRY_LATER, "ended"),
             })

@@ -2,13 +2,16 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{self, ContentType},
-    web::Path,
+    http::{
+        StatusCode,
+        header::{self, ContentType},
+    },
+    web::{Data, Path},
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
-use super::{error::ApiError, routes::Site};
+use super::{auth::caller::Caller, error::ApiError, routes::Site};
 
 #[derive(RustEmbed)]
 #[folder = "static/"]
@@ -24,8 +27,13 @@ pub async fn gallery() -> HttpResponse {
 }
 
 /// `GET /widgets/{id}`: one widget. Whether it exists, the page finds out.
-pub async fn viewer() -> HttpResponse {
-    page("viewer.html")
+pub async fn viewer(site: Data<Site>, caller: Caller, id: Path<String>) -> HttpResponse {
+    let mut response = page("viewer.html");
+    // Where there are users, others' widgets are told from none by nothing, and both from a user's own.
+    if caller.owner().is_some() && caller.widget(&site, &id).is_err() {
+        *response.status_mut() = StatusCode::NOT_FOUND;
+    }
+    response
 }
 
 /// `GET /static/{path}`: modules, styles and images.
@@ -34,11 +42,7 @@ pub async fn viewer() -> HttpResponse {
 /// 404 when there is no such file.
 pub async fn file(path: Path<String>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let Some(file) = Static::get(&path) else {
-        return Err(ApiError::new(
-            actix_web::http::StatusCode::NOT_FOUND,
-            "not_found",
-            "there is no such file",
-        ));
+        return Err(ApiError::new(StatusCode::NOT_FOUND, "not_found", "there is no such file"));
     };
     let etag = format!("\"{}\"", BASE64_URL_SAFE_NO_PAD.encode(file.metadata.sha256_hash()));
     let known =
@@ -57,6 +61,12 @@ pub fn login(site: &Site, wrong: bool) -> HttpResponse {
     let html = embedded("login.html").replace("{{base}}", &site.base_url);
     let html = html.replace("{{state}}", if wrong { "wrong" } else { "missing" });
     with_page_headers(HttpResponse::Unauthorized()).body(html)
+}
+
+/// A page that says why there is no other. The message is shown as it is.
+pub fn notice(status: StatusCode, base: &str, message: &str) -> HttpResponse {
+    let html = embedded("notice.html").replace("{{base}}", base).replace("{{message}}", message);
+    with_page_headers(HttpResponse::build(status)).body(html)
 }
 
 fn page(name: &str) -> HttpResponse {

@@ -11,7 +11,7 @@ use actix_web::{
 
 use super::{
     api,
-    auth::{guard, key::AccessKey},
+    auth::{Access, guard, jupyterhub, key::AccessKey},
     error::ApiError,
     kernel, pages, socket,
     trace::trace,
@@ -31,8 +31,8 @@ pub struct Site {
     pub usage: Usage,
     /// Path below which everything is served; begins and ends with `/`.
     pub base_url: String,
-    /// The access key; `None` when everyone may connect.
-    pub key: Option<AccessKey>,
+    /// Who may connect.
+    pub access: Access,
     /// The token that opens the metrics and nothing else, if there is one.
     pub metrics_token: Option<AccessKey>,
     /// The name of the cookie that holds the key.
@@ -49,6 +49,7 @@ pub struct Site {
 pub fn configure(site: Data<Site>) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
         let base = site.base_url.trim_end_matches('/').to_owned();
+        let by_jupyterhub = matches!(site.access, Access::JupyterHub(_));
         config.app_data(Data::new(site.hub.clone())).app_data(site).app_data(
             web::QueryConfig::default()
                 .error_handler(|error, _| ApiError::bad_request(error.to_string()).into()),
@@ -64,6 +65,12 @@ pub fn configure(site: Data<Site>) -> impl FnOnce(&mut ServiceConfig) {
             )
             .service(resource("/health", [(Method::GET, web::get().to(api::health))]))
             .service(resource("/static/{path:.*}", [(Method::GET, web::get().to(pages::file))]));
+        let open = if by_jupyterhub {
+            let callback = web::get().to(jupyterhub::callback);
+            open.service(resource("/oauth_callback", [(Method::GET, callback)]))
+        } else {
+            open
+        };
         if base.is_empty() {
             config.service(open.service(guarded()));
         } else {
@@ -126,7 +133,7 @@ fn guarded() -> impl actix_web::dev::HttpServiceFactory {
         .wrap(from_fn(count_refusals))
         .service(resource("/", [(Method::GET, web::get().to(pages::gallery))]))
         .service(resource("/widgets/{id}", [(Method::GET, web::get().to(pages::viewer))]))
-        .service(resource("/metrics", [(Method::GET, web::get().to(api::metrics))]))
+        .service(resource("/metrics", [(Method::GET, web::get().to(api::guarded_metrics))]))
         .service(resource("/api/kinds", [(Method::GET, web::get().to(api::kinds))]))
         .service(resource(
             "/api/widgets",

@@ -8,22 +8,25 @@ use std::time::Instant;
 use actix::prelude::*;
 use actix_http::ws::Item;
 use actix_web::{
-    Error, HttpMessage, HttpRequest, HttpResponse,
-    web::{Data, Path, Payload, Query},
+    Error, HttpRequest, HttpResponse,
+    web::{Data, Payload, Query},
 };
 use actix_web_actors::ws::{Message, ProtocolError, WebsocketContext, WsResponseBuilder};
 use bytes::Bytes;
 use serde::Deserialize;
 
 use super::{
-    api,
-    auth::ticket::Permit,
+    auth::{
+        caller::{Caller, Named},
+        jupyterhub::{Lease, Watch},
+        ticket::Permit,
+    },
     routes::Site,
     websocket::{self, Peer, close},
 };
 use crate::{
     actors::{
-        view::{Disconnected, FromClient, ToClient, View},
+        view::{Disconnected, End, FromClient, ToClient, View},
         widget::Attach,
     },
     handle::WidgetHandle,
@@ -33,6 +36,13 @@ use crate::{
         view::{ClientMessage, FrameMessage, Frames, Role, SUBPROTOCOL, ServerMessage},
     },
     usage::Use,
+};
+
+/// What a view is told whose user is signed out.
+const SIGNED_OUT: End = End {
+    reason: "signed_out",
+    message: "you are signed out of the JupyterHub, or it was away for too long",
+    code: close_code::SIGNED_OUT,
 };
 
 /// The query of a view's connection.
@@ -54,15 +64,15 @@ pub struct ViewQuery {
 /// 400 for a bad query or handshake, 404 when there is no such widget.
 pub async fn connect(
     site: Data<Site>,
-    id: Path<String>,
+    Named(widget): Named,
+    caller: Caller,
     query: Query<ViewQuery>,
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Error> {
-    let widget = api::find(&site, &id)?;
     // A ticket to watch does not become one to act by the query.
-    let permit = request.extensions().get::<Permit>().copied();
-    let role = if matches!(permit, Some(Permit(Role::Watch))) { Role::Watch } else { query.role };
+    let watches = matches!(&caller, Caller::Guest(Permit { role: Role::Watch, .. }));
+    let role = if watches { Role::Watch } else { query.role };
     let socket = Socket {
         _counted: site.hub.counts().connection(),
         widget,
@@ -72,6 +82,8 @@ pub async fn connect(
         inbound: Inbound::new(site.inbound, Instant::now()),
         _use: site.usage.begin(),
         view: None,
+        lease: caller.lease().cloned(),
+        watch: None,
     };
     WsResponseBuilder::new(socket, &request, payload)
         .protocols(&[SUBPROTOCOL])
@@ -92,6 +104,10 @@ struct Socket {
     _use: Use,
     /// The view, once the widget has given it.
     view: Option<Addr<View>>,
+    /// The user's right to be here, if it is a user's.
+    lease: Option<Lease>,
+    /// Ends the view with that right.
+    watch: Option<Watch>,
 }
 
 impl Socket {
@@ -114,7 +130,12 @@ impl Actor for Socket {
             .send(attach)
             .into_actor(self)
             .map(|view, socket, context| match view {
-                Ok(Ok(view)) => socket.view = Some(view),
+                Ok(Ok(view)) => {
+                    let signed_out = view.clone();
+                    let end = move || signed_out.do_send(SIGNED_OUT);
+                    socket.watch = socket.lease.as_ref().map(|lease| lease.watch(end));
+                    socket.view = Some(view);
+                }
                 Ok(Err(refusal)) => {
                     let message = ServerMessage::Close { reason: refusal.code, message: &refusal.message };
                     context.text(message.to_text());

@@ -20,7 +20,7 @@ export async function diagnose(widget, signal) {
   }
   switch (response.status) {
     case 401:
-      return { verdict: "denied", text: "This needs the access key: open the address that the server printed when it started." };
+      return { verdict: "denied", text: await whoIsMissing(response) };
     case 403:
       return { verdict: "denied", text: "The server does not accept connections from this page's address." };
     case 404:
@@ -28,4 +28,14 @@ export async function diagnose(widget, signal) {
     default:
       return { verdict: "retry", text: "The connection was refused. Reconnecting …" };
   }
+}
+
+/**
+ * What a page is told that is not let in: whether the server asks for a user of a JupyterHub or for its key.
+ * @param {Response} response
+ */
+async function whoIsMissing(response) {
+  const body = await response.json().catch(() => null);
+  if (body?.error?.code === "signed_out") return "You are signed out: reload the page to sign in at the JupyterHub.";
+  return "This needs the access key: open the address that the server printed when it started.";
 }

@@ -12,10 +12,12 @@ export class ApiError extends Error {
   /**
    * @param {number} status
    * @param {string} message
+   * @param {string} code
    */
-  constructor(status, message) {
+  constructor(status, message, code = "") {
     super(message);
     this.status = status;
+    this.code = code;
   }
 }
 
@@ -38,7 +40,10 @@ export async function request(path, { method = "GET", body, signal } = {}) {
   });
   if (response.status === 204) return null;
   const answer = await response.json().catch(() => null);
-  if (!response.ok) throw new ApiError(response.status, answer?.error?.message ?? `the server answered ${response.status}`);
+  if (!response.ok) {
+    const { message, code } = answer?.error ?? {};
+    throw new ApiError(response.status, message ?? `the server answered ${response.status}`, code);
+  }
   return answer;
 }
 

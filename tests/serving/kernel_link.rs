@@ -32,7 +32,12 @@ pub struct Kernel {
 
 /// The request with which a kernel connects.
 pub fn request(address: SocketAddr) -> Request<()> {
-    let mut request = format!("ws://{address}/api/kernel").into_client_request().expect("a request");
+    request_at(address, "/api/kernel")
+}
+
+/// The same at another path.
+pub fn request_at(address: SocketAddr, path: &str) -> Request<()> {
+    let mut request = format!("ws://{address}{path}").into_client_request().expect("a request");
     let headers = request.headers_mut();
     headers.insert(header::AUTHORIZATION, format!("Bearer {KEY}").parse().expect("a header"));
     headers.insert(header::SEC_WEBSOCKET_PROTOCOL, "framehub.kernel.v1".parse().expect("a header"));
@@ -42,7 +47,12 @@ pub fn request(address: SocketAddr) -> Request<()> {
 impl Kernel {
     /// A kernel that has said hello and is welcome.
     pub fn start(server: &TestServer, session: &str) -> Self {
-        let mut kernel = Self::silent(server);
+        Self::welcomed(server, session, request(server.address))
+    }
+
+    /// The same by another request.
+    pub fn welcomed(server: &TestServer, session: &str, request: Request<()>) -> Self {
+        let mut kernel = Self::connected(server, request);
         kernel.send(json!({"type": "hello", "session": session, "name": "Test"}));
         kernel.welcome = kernel.text("welcome", |_| true);
         kernel
@@ -50,10 +60,14 @@ impl Kernel {
 
     /// A kernel that has said nothing yet.
     pub fn silent(server: &TestServer) -> Self {
+        Self::connected(server, request(server.address))
+    }
+
+    fn connected(server: &TestServer, request: Request<()>) -> Self {
         let stream = TcpStream::connect(server.address).expect("a connection");
         stream.set_nodelay(true).expect("an option");
         stream.set_read_timeout(Some(PATIENCE)).expect("an option");
-        let (socket, response) = tungstenite::client(request(server.address), stream).expect("a handshake");
+        let (socket, response) = tungstenite::client(request, stream).expect("a handshake");
         assert_eq!(response.headers()[header::SEC_WEBSOCKET_PROTOCOL], "framehub.kernel.v1");
         Self {
             socket,

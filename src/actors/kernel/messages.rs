@@ -85,6 +85,14 @@ pub struct Disconnected {
     pub connection: u64,
 }
 
+/// The user whose token the kernel came with is signed out.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct SignedOut {
+    /// The number of the connection that came with it.
+    pub connection: u64,
+}
+
 /// Hand a widget over, if the kernel is gone.
 #[derive(Message)]
 #[rtype(result = "Option<Orphan>")]

@@ -379,6 +379,20 @@ impl Handler<Disconnected> for Kernel {
     }
 }
 
+impl Handler<SignedOut> for Kernel {
+    type Result = ();
+
+    /// A token that was revoked does not come back, so that nothing is kept for it; with its widgets end the views that
+    /// it gave tickets for.
+    fn handle(&mut self, signed_out: SignedOut, ctx: &mut Self::Context) {
+        if self.connection.is_some() && signed_out.connection == self.connections {
+            tracing::info!(parent: &self.span, widgets = self.widgets.len(), "kernel's user is signed out");
+            self.close_all();
+            self.hang_up(close_code::SIGNED_OUT, "signed_out", ctx);
+        }
+    }
+}
+
 impl Handler<GiveUp> for Kernel {
     type Result = Option<Orphan>;
 

@@ -1,11 +1,13 @@
 //! Who may use the server, and from which pages.
 
+pub mod caller;
+pub mod jupyterhub;
 pub mod key;
 pub mod origin;
 pub mod ticket;
 
 use actix_web::{
-    Error, HttpMessage, HttpResponse,
+    Error, HttpMessage, HttpResponse, ResponseError,
     body::{EitherBody, MessageBody},
     cookie::{Cookie, SameSite},
     dev::{ServiceRequest, ServiceResponse},
@@ -14,22 +16,33 @@ use actix_web::{
     web::Data,
 };
 
-use self::{key::AccessKey, ticket::Permit};
+use self::{caller::Caller, jupyterhub::JupyterHub, key::AccessKey, ticket::Permit};
 use super::{error::ApiError, pages, routes::Site};
 use crate::clock::unix_seconds;
 
+/// Who may use a server.
+pub enum Access {
+    /// Everyone; only on a loopback address.
+    Everyone,
+    /// Whoever has the key.
+    Key(AccessKey),
+    /// The users of a `JupyterHub`, each what is theirs.
+    JupyterHub(JupyterHub),
+}
+
 /// How an unauthorised request is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Audience {
-    /// A person: with a page that asks for the key.
+pub enum Audience {
+    /// A person: with a page that asks for the key, or the way to the Hub.
     Page,
     /// A program: with JSON.
     Program,
 }
 
-/// Lets a request through if it has the key and comes from an allowed page, or opens a view with a ticket for it, wherever
-/// it comes from: the ticket is the permission. A page that is asked for with `?key=` gets the
-/// key as a cookie and is asked for again without it, so that the key does not stay in the address.
+/// Lets a request through if it has the key, or is a user's, and comes from an allowed page; or if it opens a view with a
+/// ticket for it, wherever it comes from: the ticket is the permission. Whose it is, goes with the request. A page that is
+/// asked for with `?key=` gets the key as a cookie and is asked for again without it, so that the key does not stay in the
+/// address.
 ///
 /// # Errors
 /// When the request is refused.
@@ -46,7 +59,8 @@ pub async fn guard(
     if let Some(offer) = ticket::offered(&request, &site.base_url) {
         return match site.hub.tickets().check(&offer.ticket, &offer.widget, unix_seconds()) {
             Ok(role) => {
-                request.extensions_mut().insert(Permit(role));
+                let guest = Caller::Guest(Permit { widget: offer.widget, role });
+                request.extensions_mut().insert(guest);
                 Ok(next.call(request).await?.map_into_left_body())
             }
             Err(error) => {
@@ -58,36 +72,53 @@ pub async fn guard(
     if let Err(error) = origin::check(&request, &site) {
         return Ok(request.error_response(error).map_into_right_body());
     }
-    let Some(key) = &site.key else { return Ok(next.call(request).await?.map_into_left_body()) };
-    if audience == Audience::Page
-        && request.method() == Method::GET
-        && let Some((given, clean)) = key_in_query(&request)
-    {
-        let response =
-            if key.matches(&given) { welcome(&site, key, &clean) } else { pages::login(&site, true) };
-        return Ok(request.into_response(response).map_into_right_body());
+    match admit(&request, &site, audience).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            Ok(next.call(request).await?.map_into_left_body())
+        }
+        Err(response) => Ok(request.into_response(response).map_into_right_body()),
     }
-    let given = credentials(&request, &site);
+}
+
+/// Finds out who makes a request, or how it is answered instead.
+async fn admit(request: &ServiceRequest, site: &Site, audience: Audience) -> Result<Caller, HttpResponse> {
     let metrics = request.path().strip_prefix(site.base_url.as_str()) == Some("metrics");
-    let token = site.metrics_token.as_ref().filter(|_| metrics);
-    if key.matches_any(&given) || token.is_some_and(|token| token.matches_any(&given)) {
-        return Ok(next.call(request).await?.map_into_left_body());
+    let given = || credentials(request, site);
+    if metrics && site.metrics_token.as_ref().is_some_and(|token| token.matches_any(&given())) {
+        return Ok(Caller::Anyone);
     }
-    let response = match audience {
-        Audience::Page => pages::login(&site, false),
-        Audience::Program => refused(),
-    };
-    Ok(request.into_response(response).map_into_right_body())
+    match &site.access {
+        Access::Everyone => Ok(Caller::Anyone),
+        Access::Key(key) => without_key(request, site, key, audience).map_or(Ok(Caller::Anyone), Err),
+        Access::JupyterHub(hub) => hub.admit(request, audience).await.map(Caller::User),
+    }
+}
+
+/// How a request is answered that does not have the key, or that brings it in its address; `None` when it has it.
+fn without_key(
+    request: &ServiceRequest,
+    site: &Site,
+    key: &AccessKey,
+    audience: Audience,
+) -> Option<HttpResponse> {
+    let page = audience == Audience::Page;
+    if page
+        && request.method() == Method::GET
+        && let Some((given, clean)) = key_in_query(request)
+    {
+        return Some(if key.matches(&given) { welcome(site, key, &clean) } else { pages::login(site, true) });
+    }
+    if key.matches_any(&credentials(request, site)) {
+        return None;
+    }
+    Some(if page { pages::login(site, false) } else { refused() })
 }
 
 fn refused() -> HttpResponse {
     let message = "the access key is missing or wrong: open the address that the server printed at its start, \
         or send the header `Authorization: Bearer KEY`";
-    let mut response = actix_web::ResponseError::error_response(&ApiError::new(
-        StatusCode::UNAUTHORIZED,
-        "unauthorized",
-        message,
-    ));
+    let mut response = ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message).error_response();
     response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
     response
 }

@@ -5,6 +5,7 @@ use actix_web::{
     http::{Method, StatusCode, header},
 };
 
+use super::Access;
 use crate::web::{error::ApiError, routes::Site};
 
 /// Checks where a socket or a write comes from, and, without a key, that the browser was not led here under a foreign name.
@@ -13,7 +14,7 @@ use crate::web::{error::ApiError, routes::Site};
 /// 403 naming the origin or the host.
 pub fn check(request: &ServiceRequest, site: &Site) -> Result<(), ApiError> {
     let host = header_text(request, &header::HOST);
-    if site.key.is_none() && !is_loopback(host.unwrap_or_default()) {
+    if matches!(site.access, Access::Everyone) && !is_loopback(host.unwrap_or_default()) {
         let message = "without a key the server answers only to 127.0.0.1, localhost and [::1]: use one of these in the address";
         return Err(ApiError::new(StatusCode::FORBIDDEN, "host", message).field("Host"));
     }

@@ -26,9 +26,14 @@ pub enum TicketError {
     Expired,
 }
 
-/// What a ticket that was checked permits in the view that its request opens.
-#[derive(Debug, Clone, Copy)]
-pub struct Permit(pub Role);
+/// What a ticket that was checked permits: a view of one widget.
+#[derive(Debug, Clone)]
+pub struct Permit {
+    /// The widget.
+    pub widget: String,
+    /// What the view may do.
+    pub role: Role,
+}
 
 /// A ticket that a request offers, and the widget that it wants to see with it.
 pub struct Offer {

@@ -1,0 +1,21 @@
+# FrameHub as a service that JupyterHub starts: put these lines into your jupyterhub_config.py, or load this file there.
+# The program `framehub` has to be in the Hub's path, and the package `framehub` in the notebooks' environment.
+c = get_config()  # noqa: F821
+
+c.JupyterHub.services = [
+    {
+        "name": "framehub",
+        "url": "http://127.0.0.1:8420",
+        "command": ["framehub"],
+        "oauth_no_confirm": True,
+        "oauth_client_allowed_scopes": ["admin-ui"],
+    }
+]
+c.JupyterHub.load_roles = [
+    {"name": "user", "scopes": ["self", "access:services!service=framehub"]},
+    {
+        "name": "server",
+        "scopes": ["users:activity!user", "access:servers!server", "access:services!service=framehub"],
+    },
+]
+c.Spawner.environment = {"FRAMEHUB_URL": "http://127.0.0.1:8000/services/framehub/"}

@@ -1,0 +1,114 @@
+//! Requests to the Hub's API.
+
+use std::time::Duration;
+
+use awc::{Client, ClientRequest, http::StatusCode};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::jupyterhub::{Secret, Service};
+
+/// How long an answer of the Hub may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest answer: a user may be in many groups.
+const MAX_ANSWER: usize = 1 << 20;
+
+thread_local! {
+    /// The client belongs to its thread's runtime.
+    static CLIENT: Client = Client::builder().timeout(PATIENCE).disable_redirects().finish();
+}
+
+/// Why the Hub gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiFailure {
+    /// It cannot be reached, or does not answer in time.
+    #[error("the Hub cannot be asked: {0}")]
+    Unreachable(String),
+    /// It answers, but with an error of its own.
+    #[error("the Hub answers {0}")]
+    Failed(StatusCode),
+    /// It answers something else than it should.
+    #[error("the Hub's answer cannot be read: {0}")]
+    Unreadable(String),
+}
+
+/// Whose a token is, and what it may do.
+#[derive(Deserialize)]
+pub struct Owner {
+    /// The name of the user or service.
+    pub name: String,
+    /// `user` or `service`.
+    #[serde(default)]
+    pub kind: String,
+    /// What the token may do.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+}
+
+/// A token that a browser's user got by signing in.
+#[derive(Deserialize)]
+pub struct Granted {
+    access_token: String,
+    /// Seconds until it expires.
+    pub expires_in: Option<u64>,
+}
+
+impl Granted {
+    /// The token itself.
+    pub fn token(&self) -> Secret {
+        Secret::new(self.access_token.clone())
+    }
+}
+
+/// Whose a token is; `None` when the Hub does not know it (any more).
+///
+/// # Errors
+/// When the Hub gives no answer.
+pub async fn owner(service: &Service, token: &Secret) -> Result<Option<Owner>, ApiFailure> {
+    let url = format!("{}/user", service.api_url);
+    let request = request(|client| client.get(url))
+        .insert_header(("Authorization", format!("token {}", token.reveal())));
+    answer(request.send().await, &[StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND])
+        .await
+}
+
+/// The token for a code that a browser brought; `None` when the Hub refuses the code.
+///
+/// # Errors
+/// When the Hub gives no answer, or does not accept this service.
+pub async fn exchange(service: &Service, code: &str, verifier: &str) -> Result<Option<Granted>, ApiFailure> {
+    let url = format!("{}/oauth2/token", service.api_url);
+    let form = [
+        ("client_id", service.client_id.as_str()),
+        ("client_secret", service.api_token.reveal()),
+        ("grant_type", "authorization_code"),
+        ("code", code),
+        ("code_verifier", verifier),
+        ("redirect_uri", &service.callback_url),
+    ];
+    answer(request(|client| client.post(url)).send_form(&form).await, &[StatusCode::BAD_REQUEST]).await
+}
+
+/// A request on a connection of its own: one that was kept may have been closed when the Hub was restarted.
+fn request(begin: impl FnOnce(&Client) -> ClientRequest) -> ClientRequest {
+    CLIENT.with(begin).force_close()
+}
+
+type Sent<S> = Result<awc::ClientResponse<S>, awc::error::SendRequestError>;
+
+/// What an answer holds; `None` when its status is one of `refusals`.
+async fn answer<T, S>(sent: Sent<S>, refusals: &[StatusCode]) -> Result<Option<T>, ApiFailure>
+where
+    T: DeserializeOwned,
+    S: futures_util::Stream<Item = Result<bytes::Bytes, awc::error::PayloadError>>,
+{
+    let mut response = sent.map_err(|error| ApiFailure::Unreachable(error.to_string()))?;
+    let status = response.status();
+    if refusals.contains(&status) {
+        return Ok(None);
+    }
+    if status != StatusCode::OK {
+        return Err(ApiFailure::Failed(status));
+    }
+    let read = response.json().limit(MAX_ANSWER).await;
+    read.map(Some).map_err(|error| ApiFailure::Unreadable(error.to_string()))
+}

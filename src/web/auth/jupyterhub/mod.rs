@@ -1,0 +1,105 @@
+//! Users of a `JupyterHub`: signed in by OAuth in a browser, or with a token of the Hub in a program.
+
+mod accounts;
+mod api;
+mod sign_in;
+
+use std::{sync::Arc, time::Duration};
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    dev::ServiceRequest,
+    http::{Method, StatusCode, header},
+};
+
+use self::{
+    accounts::{Accounts, Denied},
+    sign_in::SignIn,
+};
+pub use self::{
+    accounts::{Lease, Watch},
+    sign_in::callback,
+};
+use super::Audience;
+use crate::{
+    jupyterhub::{Secret, Service},
+    web::{error::ApiError, pages},
+};
+
+/// What the server knows of the Hub whose service it is.
+pub struct JupyterHub {
+    accounts: Arc<Accounts>,
+    sign_in: SignIn,
+}
+
+impl JupyterHub {
+    /// Nobody is signed in yet. Answers of the Hub hold for so long.
+    pub fn new(service: Service, admin_scope: String, holds: Duration) -> Self {
+        let sign_in = SignIn::new(&service);
+        Self { accounts: Arc::new(Accounts::new(service, admin_scope, holds)), sign_in }
+    }
+
+    /// Finds out whose request it is, or how it is answered instead.
+    pub async fn admit(&self, request: &ServiceRequest, audience: Audience) -> Result<Lease, HttpResponse> {
+        // A page can be asked for again by way of the Hub; not so a program's request.
+        let by_page = audience == Audience::Page && request.method() == Method::GET;
+        let sign_in = || {
+            if by_page { self.sign_in.begin(request, self.service()) } else { nobody(self.prefix()) }
+        };
+        let (token, by_cookie) = match (given_token(request), self.sign_in.session(request)) {
+            (Some(token), _) => (token, false),
+            (None, Some(token)) => (token, true),
+            (None, None) => return Err(sign_in()),
+        };
+        match Lease::of(&self.accounts, token).await {
+            Ok(lease) => Ok(lease),
+            Err(Denied::Unknown) if by_cookie => Err(sign_in()),
+            Err(denied) => Err(refusal(denied, audience, self.prefix())),
+        }
+    }
+
+    fn service(&self) -> &Service {
+        self.accounts.service()
+    }
+
+    fn prefix(&self) -> &str {
+        &self.service().prefix
+    }
+}
+
+/// The token in a request's header, as the Hub itself takes it or as usual.
+fn given_token(request: &ServiceRequest) -> Option<Secret> {
+    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let known = ["token", "bearer"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    known.then(|| Secret::new(token.trim()))
+}
+
+/// The answer to a program's request that says nothing of who makes it.
+fn nobody(prefix: &str) -> HttpResponse {
+    let message = format!(
+        "nobody is signed in: open {prefix} in a browser, or send the header `Authorization: token TOKEN` with a token of the JupyterHub"
+    );
+    unauthorized(&message)
+}
+
+fn unauthorized(message: &str) -> HttpResponse {
+    let mut response = ApiError::new(StatusCode::UNAUTHORIZED, "signed_out", message).error_response();
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("token"));
+    response
+}
+
+/// The answer to a request whose token lets nobody in.
+fn refusal(denied: Denied, audience: Audience, prefix: &str) -> HttpResponse {
+    let message = denied.to_string();
+    let (status, code) = match denied {
+        Denied::Unknown if audience == Audience::Program => return unauthorized(&message),
+        Denied::Unknown => (StatusCode::UNAUTHORIZED, "signed_out"),
+        Denied::Scope | Denied::NoUser => (StatusCode::FORBIDDEN, "scope"),
+        Denied::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+    };
+    match audience {
+        Audience::Page => pages::notice(status, prefix, &message),
+        Audience::Program => ApiError::new(status, code, message).error_response(),
+    }
+}

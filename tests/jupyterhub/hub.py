@@ -1,0 +1,202 @@
+"""A real JupyterHub with its proxy and with FrameHub as the service that deploy/jupyterhub describes."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+SNIPPET = ROOT / "deploy" / "jupyterhub" / "jupyterhub_config.py"
+PREFIX = "/services/framehub/"
+PATIENCE = 60.0
+# So long an answer of the Hub holds, in seconds: short, since tests wait for its end.
+CACHE = 4.0
+# A service of the tests that may start users' servers.
+TESTER = "token-of-the-tester"
+PASSWORD = "password-of-the-tests"
+
+CONFIG = """
+load_subconfig({snippet!r})
+services = c.JupyterHub.services
+services[0]["url"] = "http://127.0.0.1:{service_port}"
+services[0]["environment"] = {{"FRAMEHUB_AUTH_CACHE": "{cache}", "RUST_LOG": "trace"}}
+services.append({{"name": "tester", "api_token": "{tester}"}})
+scopes = ["admin:servers", "read:users", "tokens"]
+c.JupyterHub.load_roles.append({{"name": "tester", "services": ["tester"], "scopes": scopes}})
+c.Spawner.environment["FRAMEHUB_URL"] = c.Spawner.environment["FRAMEHUB_URL"].replace(":8000/", ":{port}/")
+
+c.JupyterHub.bind_url = "http://127.0.0.1:{port}"
+c.JupyterHub.hub_bind_url = "http://127.0.0.1:{hub_port}"
+c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{proxy_port}"
+c.ConfigurableHTTPProxy.command = [{proxy!r}]
+c.JupyterHub.authenticator_class = "dummy"
+c.DummyAuthenticator.password = "{password}"
+c.Authenticator.allowed_users = {{"ann", "bob", "root"}}
+c.Authenticator.admin_users = {{"root"}}
+c.JupyterHub.spawner_class = "simple"
+c.SimpleLocalProcessSpawner.home_dir_template = {homes!r}
+c.Spawner.cmd = [{python!r}, {notebook!r}]
+"""
+
+
+def until(condition: Callable[[], T | None], what: str, patience: float = PATIENCE) -> T:
+    """Waits until the condition gives something."""
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"waited in vain: {what}")
+
+
+class Hub:
+    def __init__(self, folder: Path, venv: Path) -> None:
+        self.folder = folder
+        ports = free_ports(4)
+        self.port = ports[0]
+        self.origin = f"http://127.0.0.1:{self.port}"
+        self.api = f"http://127.0.0.1:{ports[1]}/hub/api"
+        config = CONFIG.format(
+            snippet=str(SNIPPET),
+            port=ports[0],
+            hub_port=ports[1],
+            proxy_port=ports[2],
+            service_port=ports[3],
+            cache=CACHE,
+            tester=TESTER,
+            password=PASSWORD,
+            proxy=str(HERE / "node_modules" / ".bin" / "configurable-http-proxy"),
+            homes=str(folder / "home" / "{username}"),
+            python=sys.executable,
+            notebook=str(HERE / "notebook.py"),
+        )
+        (folder / "config.py").write_text(config)
+        self.log = folder / "log"
+        binary = Path(os.environ["FRAMEHUB_BIN"]).parent
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [venv / "bin" / "jupyterhub", "-f", "config.py"],
+                cwd=folder,
+                env={"PATH": f"{binary}:{os.environ['PATH']}", "HOME": str(folder), "LANG": "C.UTF-8"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self.children: list[int] = []
+        until(self._is_up, f"the Hub is up; its log is {self.log}")
+
+    def _is_up(self) -> bool:
+        if self.process.poll() is not None:
+            raise AssertionError(f"the Hub ended:\n{self.log.read_text()}")
+        self.children = children(self.process.pid)
+        try:
+            health = httpx.get(f"{self.origin}{PREFIX}health")
+            hub = httpx.get(f"{self.origin}/hub/health")
+        except httpx.TransportError:
+            return False
+        return health.status_code == 200 and hub.status_code == 200
+
+    def ask(self, method: str, path: str, token: str = TESTER, **options: Any) -> httpx.Response:
+        """A request to the Hub's API."""
+        headers = {"Authorization": f"token {token}"}
+        return httpx.request(method, f"{self.api}/{path}", headers=headers, timeout=PATIENCE, **options)
+
+    def notebook(self, name: str) -> dict[str, str]:
+        """Starts a user's server; returns what a kernel there is told."""
+        file = self.folder / "home" / name / "environment.json"
+        answer = self.ask("POST", f"users/{name}/server")
+        assert answer.status_code in (201, 202), answer.text
+        until(lambda: self.ask("GET", f"users/{name}").json()["server"], f"the server of {name} is up")
+        told: dict[str, str] = json.loads(file.read_text())
+        return told
+
+    def browser(self, name: str) -> "Browser":
+        """A browser in which a user has logged in to the Hub."""
+        browser = Browser(self)
+        browser.log_in(name)
+        return browser
+
+    def kill(self) -> None:
+        """Ends the Hub alone: the proxy and the services stay."""
+        self.children = children(self.process.pid)
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        everyone = self.children
+        if self.process.poll() is None:
+            everyone = children(self.process.pid)
+            self.process.terminate()
+            self.process.wait(PATIENCE)
+        for pid in everyone:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+
+class Browser:
+    """A browser: cookies, and redirects that are followed."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self.http = httpx.Client(base_url=hub.origin, follow_redirects=True, timeout=PATIENCE)
+
+    def _xsrf(self) -> dict[str, str]:
+        cookies = [cookie for cookie in self.http.cookies.jar if cookie.name == "_xsrf" and cookie.path == "/hub/"]
+        return {"_xsrf": cookies[0].value or ""}
+
+    def log_in(self, name: str) -> None:
+        self.http.get("/hub/login")
+        form = {"username": name, "password": PASSWORD, **self._xsrf()}
+        answer = self.http.post("/hub/login?next=/hub/home", data=form)
+        assert answer.url.path == "/hub/home", answer.text
+
+    def log_out(self) -> None:
+        assert self.http.get("/hub/logout").status_code == 200
+
+    def get(self, path: str) -> httpx.Response:
+        return self.http.get(f"{PREFIX}{path}")
+
+    def cookies(self, path: str) -> str:
+        """What the browser sends to an address of the service."""
+        request = self.http.build_request("GET", f"{PREFIX}{path}")
+        return request.headers.get("cookie", "")
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started, and theirs."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in task.read_text().split():
+            found += [int(child), *children(int(child))]
+    return found
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def routes() -> list[str]:
+    """The paths below the prefix that name a widget: those that the server's own list of routes has."""
+    text = (ROOT / "src" / "web" / "routes.rs").read_text()
+    return [path for path in re.findall(r'"/([^"]*)"', text) if "{id}" in path]

@@ -1,0 +1,194 @@
+"""FrameHub behind a real JupyterHub, set up with the lines of deploy/jupyterhub and nothing else."""
+
+import json
+import time
+import uuid
+
+import httpx
+import pytest
+from hub import CACHE, PATIENCE, PREFIX, TESTER, Browser, Hub, routes, until
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+@pytest.fixture(scope="module")
+def kernel(hub: Hub) -> httpx.Client:
+    """What a program in Ann's notebook has: the service's address and a token, both from the Hub."""
+    told = hub.notebook("ann")
+    headers = {"Authorization": f"Bearer {told['JUPYTERHUB_API_TOKEN']}"}
+    return httpx.Client(base_url=told["FRAMEHUB_URL"], headers=headers, timeout=PATIENCE)
+
+
+def make(client: httpx.Client) -> str:
+    answer = client.post("api/widgets", json={"kind": "square"})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def listed(client: httpx.Client) -> set[str]:
+    answer = client.get(f"{PREFIX}api/widgets")
+    assert answer.status_code == 200, answer.text
+    return {widget["id"] for widget in answer.json()["widgets"]}
+
+
+def view(browser: Browser, widget: str) -> ClientConnection:
+    """A view as a page opens it, through the proxy."""
+    path = f"api/widgets/{widget}/view"
+    return connect(
+        f"{browser.hub.origin.replace('http', 'ws')}{PREFIX}{path}",
+        origin=browser.hub.origin,
+        additional_headers={"Cookie": browser.cookies(path)},
+        subprotocols=["framehub.view.v1"],
+        open_timeout=PATIENCE,
+    )
+
+
+def frame(socket: ClientConnection) -> bytes:
+    """The first frame of a view, confirmed."""
+    size = {"width": 100, "height": 80, "pwidth": 100, "pheight": 80, "ratio": 1.0}
+    socket.send(json.dumps({"type": "resize", "timestamp": time.time(), **size}))
+    while True:
+        message = socket.recv(PATIENCE)
+        if isinstance(message, bytes):
+            feedback = {"type": "frame_feedback", "index": 1, "timestamp": 1.0, "localtime": time.time()}
+            socket.send(json.dumps(feedback))
+            return message
+
+
+def closed(socket: ClientConnection) -> tuple[int, str]:
+    """How a view is ended by the server."""
+    try:
+        while True:
+            socket.recv(PATIENCE)
+    except ConnectionClosed as end:
+        assert end.rcvd is not None
+        return end.rcvd.code, end.rcvd.reason
+
+
+def test_the_owner_makes_a_widget_in_the_notebook_and_opens_it_in_a_browser(hub: Hub, kernel: httpx.Client) -> None:
+    widget = make(kernel)
+    browser = hub.browser("ann")
+    page = browser.get(f"widgets/{widget}")
+    assert (page.status_code, page.url.path) == (200, f"{PREFIX}widgets/{widget}")
+    assert [each.status_code for each in page.history] == [302, 302, 303]
+    assert widget in listed(browser.http)
+    with view(browser, widget) as socket:
+        assert b"framebufferdata" in frame(socket)
+
+
+def test_nobody_gets_in_without_the_hub(hub: Hub, kernel: httpx.Client) -> None:
+    stranger = Browser(hub)
+    page = stranger.get("")
+    assert page.url.path == "/hub/login"
+    widget = make(kernel)
+    for path in ("api/widgets", f"api/widgets/{widget}", "api/kinds", "metrics"):
+        assert stranger.get(path).status_code == 401
+    with pytest.raises(InvalidStatus) as refused:
+        view(stranger, widget)
+    assert refused.value.response.status_code == 401
+    # A token of the Hub's own, good for much, but not for this service.
+    headers = {"Authorization": f"token {TESTER}"}
+    assert httpx.get(f"{hub.origin}{PREFIX}api/widgets", headers=headers).status_code == 403
+
+
+def test_a_second_user_gets_404_everywhere_and_lists_nothing(hub: Hub, kernel: httpx.Client) -> None:
+    widget = make(kernel)
+    other = hub.browser("bob")
+    other.get("")
+    assert listed(other.http) == set()
+    paths = routes()
+    assert len(paths) >= 8
+    for path in paths:
+        answers = []
+        for method in METHODS:
+            theirs, none = (
+                other.http.request(method, PREFIX + path.replace("{id}", each), json={})
+                for each in (widget, uuid.uuid4().hex)
+            )
+            assert theirs.status_code == none.status_code, (method, path)
+            answers.append(theirs.status_code)
+        assert set(answers) <= {404, 405}, (path, answers)
+        assert 404 in answers, path
+    with pytest.raises(InvalidStatus) as refused:
+        view(other, widget)
+    assert refused.value.response.status_code == 404
+    assert other.get("metrics").status_code == 403
+    assert kernel.get(f"api/widgets/{widget}").status_code == 200
+
+
+def test_an_administrator_sees_and_uses_everything(hub: Hub, kernel: httpx.Client) -> None:
+    widget = make(kernel)
+    root = hub.browser("root")
+    assert root.get(f"widgets/{widget}").status_code == 200
+    assert widget in listed(root.http)
+    assert root.get("metrics").status_code == 200
+    with view(root, widget) as socket:
+        assert b"framebufferdata" in frame(socket)
+    # Not so with a token of the same user that was not given the scope.
+    token = hub.ask("POST", "users/root/tokens", json={"scopes": ["access:services!service=framehub"]}).json()
+    headers = {"Authorization": f"token {token['token']}"}
+    with httpx.Client(base_url=hub.origin, headers=headers) as program:
+        assert listed(program) == set()
+
+
+def test_a_logout_ends_the_view_and_the_widget_stays(hub: Hub, kernel: httpx.Client) -> None:
+    widget = make(kernel)
+    leaving, staying = hub.browser("ann"), hub.browser("root")
+    for browser in (leaving, staying):
+        assert browser.get("").status_code == 200
+    with view(leaving, widget) as socket, view(staying, widget) as other:
+        frame(socket)
+        frame(other)
+        began = time.monotonic()
+        leaving.log_out()
+        assert closed(socket) == (4003, "signed_out")
+        assert time.monotonic() - began < 2 * CACHE
+        assert leaving.get("").url.path == "/hub/login"
+        assert leaving.get("api/widgets").status_code == 401
+        other.send(json.dumps({"type": "get_stats"}))
+        until(lambda: '"stats"' in str(other.recv(PATIENCE)), "an answer to who stays")
+    assert kernel.get(f"api/widgets/{widget}").status_code == 200
+
+
+def test_a_token_that_is_revoked_opens_nothing_any_more(hub: Hub) -> None:
+    made = hub.ask("POST", "users/ann/tokens", json={"scopes": ["access:services!service=framehub"]}).json()
+    headers = {"Authorization": f"token {made['token']}"}
+    with httpx.Client(base_url=hub.origin, headers=headers) as program:
+        assert listed(program) is not None
+        assert hub.ask("DELETE", f"users/ann/tokens/{made['id']}").status_code == 204
+        refused = until(
+            lambda: next(iter([a for a in [program.get(f"{PREFIX}api/widgets")] if a.status_code != 200]), None),
+            "the end of the answer",
+        )
+        assert (refused.status_code, refused.json()["error"]["code"]) == (401, "signed_out")
+
+
+def test_when_the_hub_is_gone_the_known_go_on_until_their_answers_expire(hub: Hub, kernel: httpx.Client) -> None:
+    """The last test of this Hub: it ends it."""
+    widget = make(kernel)
+    new = hub.ask("POST", "users/bob/tokens", json={"scopes": ["access:services!service=framehub"]}).json()["token"]
+    browser = hub.browser("ann")
+    assert browser.get("").status_code == 200
+    with view(browser, widget) as socket:
+        frame(socket)
+        kernel.get("api/widgets")
+        hub.kill()
+        assert kernel.get("api/widgets").status_code == 200
+        assert browser.get("api/widgets").status_code == 200
+        headers = {"Authorization": f"token {new}"}
+        refused = httpx.get(f"{hub.origin}{PREFIX}api/widgets", headers=headers, timeout=PATIENCE)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "unavailable")
+        assert "JupyterHub" in refused.json()["error"]["message"]
+        assert closed(socket) == (4003, "signed_out")
+        until(lambda: kernel.get("api/widgets").status_code == 503, "the end of the kernel's answer")
+        assert browser.get("").status_code == 503
+        assert httpx.get(f"{hub.origin}{PREFIX}health").status_code == 200
+    # All of it was logged, in detail; nothing that opens anything was.
+    log = hub.log.read_text(errors="replace")
+    assert "a token cannot be checked" in log
+    secrets = {TESTER, new, kernel.headers["authorization"].split()[1]}
+    secrets |= {part.split("=", 1)[1] for part in browser.cookies("api/widgets").split("; ") if "framehub" in part}
+    assert len(secrets) >= 4
+    assert [secret[:4] for secret in secrets if secret in log] == []

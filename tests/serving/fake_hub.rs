@@ -1,0 +1,219 @@
+//! A fake `JupyterHub`: what a service sees of one, in a thread of the test.
+
+use std::{
+    collections::HashMap,
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use framehub::{
+    Config,
+    config::Auth,
+    hub::random_id,
+    jupyterhub::{Secret, Service},
+};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use url::{Url, form_urlencoded};
+
+use crate::server::{PATIENCE, config};
+
+pub const PREFIX: &str = "/services/framehub/";
+pub const ACCESS: &str = "access:services!service=framehub";
+const API_TOKEN: &str = "secret-of-the-service";
+const CALLBACK: &str = "/services/framehub/oauth_callback";
+
+pub struct FakeHub {
+    address: SocketAddr,
+    state: Arc<(Mutex<State>, Condvar)>,
+}
+
+#[derive(Default)]
+struct State {
+    /// What `/user` says of each token.
+    users: HashMap<String, Value>,
+    /// The token that each code is good for, the challenge that came with it.
+    codes: HashMap<String, (String, String)>,
+    /// How often each token was asked about, and all questions.
+    asked: HashMap<String, usize>,
+    questions: usize,
+    down: bool,
+    /// Whether answers wait.
+    held: bool,
+}
+
+impl FakeHub {
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let state = Arc::new((Mutex::new(State::default()), Condvar::new()));
+        let shared = Arc::clone(&state);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let shared = Arc::clone(&shared);
+                std::thread::spawn(move || serve(stream, &shared));
+            }
+        });
+        Self { address, state }
+    }
+
+    /// The configuration of its service. Answers hold for so long.
+    pub fn config(&self, holds: Duration) -> Config {
+        let service = Service {
+            prefix: PREFIX.to_owned(),
+            api_url: format!("http://{}/hub/api", self.address),
+            api_token: Secret::new(API_TOKEN),
+            client_id: "service-framehub".to_owned(),
+            authorize_url: "/hub/api/oauth2/authorize".to_owned(),
+            callback_url: CALLBACK.to_owned(),
+            access_scopes: vec!["access:services".to_owned(), ACCESS.to_owned()],
+            listen: None,
+        };
+        Config {
+            auth: Auth::JupyterHub,
+            jupyterhub: Some(service),
+            auth_cache: holds,
+            base_url: PREFIX.to_owned(),
+            key: None,
+            ..config()
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.0.lock().expect("no test panicked here")
+    }
+
+    /// A token of a user with these scopes.
+    pub fn token(&self, name: &str, scopes: &[&str]) -> String {
+        self.token_of("user", name, scopes)
+    }
+
+    pub fn token_of(&self, kind: &str, name: &str, scopes: &[&str]) -> String {
+        let token = random_id();
+        let model = json!({"name": name, "kind": kind, "admin": false, "groups": [], "scopes": scopes});
+        self.state().users.insert(token.clone(), model);
+        token
+    }
+
+    pub fn revoke(&self, token: &str) {
+        self.state().users.remove(token).expect("a token");
+    }
+
+    /// The user logs out: all tokens that were got by signing in are revoked.
+    pub fn log_out(&self, name: &str) {
+        self.state().users.retain(|_, user| user["name"] != name);
+    }
+
+    pub fn set_down(&self, down: bool) {
+        self.state().down = down;
+    }
+
+    /// Answers wait until this is called with `false`.
+    pub fn hold(&self, held: bool) {
+        self.state().held = held;
+        self.state.1.notify_all();
+    }
+
+    /// How often it was asked about a token.
+    pub fn asked(&self, token: &str) -> usize {
+        self.state().asked.get(token).copied().unwrap_or_default()
+    }
+
+    /// How many requests came.
+    pub fn questions(&self) -> usize {
+        self.state().questions
+    }
+
+    /// A user says yes on the page that a browser was sent to: the query with which the Hub sends it back.
+    pub fn authorize(&self, location: &str, name: &str, scopes: &[&str]) -> String {
+        let url = Url::parse("http://hub").expect("a URL").join(location).expect("an address");
+        assert_eq!(url.path(), "/hub/api/oauth2/authorize");
+        let query: HashMap<_, _> = url.query_pairs().into_owned().collect();
+        assert_eq!(query["client_id"], "service-framehub");
+        assert_eq!(query["redirect_uri"], CALLBACK);
+        assert_eq!(
+            (query["response_type"].as_str(), query["code_challenge_method"].as_str()),
+            ("code", "S256")
+        );
+        let (code, token) = (random_id(), self.token(name, scopes));
+        self.state().codes.insert(code.clone(), (token, query["code_challenge"].clone()));
+        format!("code={code}&state={}", query["state"])
+    }
+}
+
+fn serve(stream: TcpStream, shared: &(Mutex<State>, Condvar)) {
+    let _ = stream.set_read_timeout(Some(PATIENCE));
+    let mut reader = BufReader::new(stream);
+    let mut lines = Vec::new();
+    loop {
+        let mut line = String::new();
+        match reader.read_line(&mut line) {
+            Ok(read) if read > 2 => lines.push(line.trim_end().to_owned()),
+            Ok(2) => break,
+            _ => return,
+        }
+    }
+    let header = |name: &str| {
+        let found = lines
+            .iter()
+            .filter_map(|line| line.split_once(": "))
+            .find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.to_owned())
+    };
+    let length = header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    if reader.read_exact(&mut body).is_err() {
+        return;
+    }
+    let mut state = shared.0.lock().expect("no test panicked here");
+    state.questions += 1;
+    if state.down {
+        return;
+    }
+    let request = lines.first().cloned().unwrap_or_default();
+    let (status, answer) = if request.starts_with("GET /hub/api/user ") {
+        let token = header("authorization").and_then(|value| value.strip_prefix("token ").map(str::to_owned));
+        let token = token.unwrap_or_default();
+        *state.asked.entry(token.clone()).or_default() += 1;
+        state = shared.1.wait_while(state, |state| state.held).expect("no test panicked here");
+        match state.users.get(&token) {
+            Some(user) => (200, user.clone()),
+            None => (403, json!({"status": 403, "message": "Missing or invalid credentials."})),
+        }
+    } else if request.starts_with("POST /hub/api/oauth2/token ") {
+        exchange(&mut state, &body)
+    } else {
+        (404, json!({"status": 404}))
+    };
+    drop(state);
+    let answer = answer.to_string();
+    let length = answer.len();
+    let head = format!(
+        "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+    );
+    let _ = reader.get_mut().write_all((head + &answer).as_bytes());
+}
+
+fn exchange(state: &mut State, body: &[u8]) -> (u16, Value) {
+    let form: HashMap<_, _> = form_urlencoded::parse(body).into_owned().collect();
+    let is = |name: &str, value: &str| form.get(name).is_some_and(|given| given == value);
+    if !is("client_id", "service-framehub") || !is("client_secret", API_TOKEN) {
+        return (401, json!({"error": "invalid_client"}));
+    }
+    // A code is good once.
+    let known = form.get("code").and_then(|code| state.codes.remove(code));
+    let verifier = form.get("code_verifier").map(String::as_str).unwrap_or_default();
+    match known {
+        Some((token, challenge))
+            if is("grant_type", "authorization_code")
+                && is("redirect_uri", CALLBACK)
+                && BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)) == challenge =>
+        {
+            (200, json!({"access_token": token, "expires_in": 3600, "token_type": "Bearer", "scope": ACCESS}))
+        }
+        _ => (400, json!({"error": "invalid_grant"})),
+    }
+}
