@@ -1,11 +1,14 @@
 //! A scrape: everything that was counted, as text.
 
-use std::sync::Arc;
+use std::{
+    fmt::{Arguments, Write},
+    sync::Arc,
+};
 
 use parking_lot::Mutex;
-use prometheus::{Encoder, TextEncoder};
+use prometheus::{TextEncoder, proto::MetricType};
 
-use super::{ServerMetrics, WidgetMetrics, openmetrics, series::WidgetSeries};
+use super::{ServerMetrics, WidgetMetrics, catalogue::Metric, openmetrics, series::WidgetSeries};
 use crate::{encode::Pool, handle::Shared};
 
 /// How a scrape is written.
@@ -31,6 +34,25 @@ impl Format {
             Self::OpenMetrics => openmetrics::CONTENT_TYPE,
         }
     }
+
+    /// Begins a family of samples.
+    pub(super) fn head(self, text: &mut String, metric: &Metric) {
+        let name = match self {
+            Self::OpenMetrics => metric.name.trim_end_matches("_total"),
+            Self::Text => metric.name,
+        };
+        let kind = if metric.kind == MetricType::COUNTER { "counter" } else { "gauge" };
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "# HELP {name} {}\n# TYPE {name} {kind}", openmetrics::escaped(metric.help));
+    }
+
+    /// Writes a sample of a counter or a gauge.
+    pub(super) fn sample(self, text: &mut String, name: &str, labels: Arguments, value: f64) {
+        let _ = match self {
+            Self::OpenMetrics => writeln!(text, "{name}{{{labels}}} {}", openmetrics::number(value)),
+            Self::Text => writeln!(text, "{name}{{{labels}}} {value}"),
+        };
+    }
 }
 
 /// Everything that is counted.
@@ -50,8 +72,7 @@ impl Exposition {
     /// When the catalogue lacks a metric, or has one twice.
     pub fn new(pool: Arc<Pool>, max_widgets: usize) -> Result<Self, prometheus::Error> {
         let server = Arc::new(ServerMetrics::new()?);
-        let series = WidgetSeries::new(Arc::clone(&server), max_widgets)?;
-        server.registry.register(Box::new(series.clone()))?;
+        let series = WidgetSeries::new(Arc::clone(&server), max_widgets);
         Ok(Self { server, series, pool, counted: Arc::default() })
     }
 
@@ -88,13 +109,14 @@ impl Exposition {
         }
         self.series.refresh();
         let families = self.server.registry.gather();
-        match format {
-            Format::OpenMetrics => Ok(openmetrics::encode(&families)),
-            Format::Text => {
-                let mut text = Vec::new();
-                TextEncoder::new().encode(&families, &mut text)?;
-                Ok(String::from_utf8_lossy(&text).into_owned())
-            }
+        let mut text = match format {
+            Format::OpenMetrics => openmetrics::encode(&families),
+            Format::Text => TextEncoder::new().encode_to_string(&families)?,
+        };
+        self.series.write(format, &mut text)?;
+        if format == Format::OpenMetrics {
+            text.push_str(openmetrics::END);
         }
+        Ok(text)
     }
 }

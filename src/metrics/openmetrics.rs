@@ -7,10 +7,12 @@ use std::fmt::Write;
 
 use prometheus::proto::{LabelPair, MetricFamily, MetricType};
 
+/// The line that ends an exposition.
+pub const END: &str = "# EOF\n";
 /// The content type.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// The families as text.
+/// The families as text, without the line that ends an exposition.
 pub fn encode(families: &[MetricFamily]) -> String {
     let mut text = String::new();
     for family in families {
@@ -55,7 +57,6 @@ pub fn encode(families: &[MetricFamily]) -> String {
             }
         }
     }
-    text.push_str("# EOF\n");
     text
 }
 
@@ -82,11 +83,12 @@ fn sample(text: &mut String, name: &str, suffix: &str, labels: &[LabelPair], bou
     line(text, format_args!(" {}", number(value)));
 }
 
-fn escaped(text: &str) -> String {
+/// A label's value or a help text as both formats want it.
+pub(super) fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('\n', "\\n").replace('"', "\\\"")
 }
 
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     if value == f64::INFINITY { "+Inf".to_owned() } else { format!("{value:?}") }
 }
 
@@ -112,7 +114,7 @@ mod tests {
              cups_total{who=\"Ann \\\\ \\\"A\\\"\\nB\"} 3.0\n\
              # TYPE sip_seconds histogram\n# HELP sip_seconds A sip.\n\
              sip_seconds_bucket{le=\"0.5\"} 0.0\nsip_seconds_bucket{le=\"1.0\"} 1.0\n\
-             sip_seconds_bucket{le=\"+Inf\"} 1.0\nsip_seconds_sum 0.7\nsip_seconds_count 1.0\n# EOF\n"
+             sip_seconds_bucket{le=\"+Inf\"} 1.0\nsip_seconds_sum 0.7\nsip_seconds_count 1.0\n"
         );
     }
 }

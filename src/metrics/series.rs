@@ -1,21 +1,19 @@
 //! The series of widgets: at most so many have their own, the busiest; the others are summed.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     sync::{Arc, Weak},
 };
 
 use parking_lot::Mutex;
-use prometheus::{
-    core::{Collector, Desc},
-    proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType},
-};
 
 use super::{
-    ServerMetrics, WidgetMetrics,
+    Format, ServerMetrics, WidgetMetrics,
     catalogue::{WIDGET, find},
+    openmetrics::escaped,
     widget::COUNTERS as COUNT,
 };
+use crate::stats::StatsSummary;
 
 /// The counters of a widget.
 pub const COUNTERS: [&str; COUNT] = [
@@ -56,8 +54,9 @@ const MAX_KINDS: usize = 50;
 /// A widget, and what a scrape remembers of it.
 struct Entry {
     metrics: Weak<WidgetMetrics>,
-    /// The values of [`WIDGET`]'s labels.
-    labels: [String; 3],
+    kind: String,
+    /// [`WIDGET`]'s labels, as they are written.
+    labels: String,
     /// The counters at the last scrape.
     seen: [f64; COUNT],
     /// Frames drawn and sent lately: halves from scrape to scrape.
@@ -73,41 +72,31 @@ struct State {
     other: [f64; COUNT],
 }
 
-/// Collects the series of all widgets.
+/// The series of all widgets. They write themselves, since the client library's way over a structure for each sample takes several times
+/// as long, and there are many.
 #[derive(Clone)]
 pub struct WidgetSeries {
     server: Arc<ServerMetrics>,
     /// Most widgets with series of their own.
     max: usize,
     state: Arc<Mutex<State>>,
-    descriptions: Arc<Vec<Desc>>,
 }
 
 impl WidgetSeries {
     /// No widgets yet.
-    ///
-    /// # Errors
-    /// When the catalogue lacks a metric.
-    pub fn new(server: Arc<ServerMetrics>, max: usize) -> Result<Self, prometheus::Error> {
-        let names = COUNTERS.iter().chain(&GAUGES).chain([&STATS]);
-        let descriptions: Result<_, prometheus::Error> = names
-            .map(|name| {
-                let metric = find(name)?;
-                let labels = metric.labels.iter().map(|label| (*label).to_owned()).collect();
-                Desc::new(metric.name.to_owned(), metric.help.to_owned(), labels, HashMap::new())
-            })
-            .collect();
-        Ok(Self { server, max, state: Arc::default(), descriptions: Arc::new(descriptions?) })
+    pub fn new(server: Arc<ServerMetrics>, max: usize) -> Self {
+        Self { server, max, state: Arc::default() }
     }
 
     /// A widget is made.
     pub fn add(&self, metrics: &Arc<WidgetMetrics>) {
         let identity = &metrics.shared().identity;
         let owner = identity.owner.as_deref().unwrap_or_default();
-        let labels = [identity.id.as_str(), &identity.kind, owner].map(clean);
+        let [id, kind, owner] = [identity.id.as_str(), &identity.kind, owner].map(clean);
         let entry = Entry {
             metrics: Arc::downgrade(metrics),
-            labels,
+            labels: labels([&id, &kind, &owner]),
+            kind,
             seen: [0.0; COUNT],
             activity: 0.0,
             summed: false,
@@ -152,10 +141,57 @@ impl WidgetSeries {
         self.count_kinds(&state);
     }
 
+    /// Writes all series, as they were when they were refreshed.
+    ///
+    /// # Errors
+    /// When the catalogue lacks a metric.
+    pub fn write(&self, format: Format, text: &mut String) -> Result<(), prometheus::Error> {
+        let known = self.state.lock();
+        let own = known.widgets.len().min(self.max);
+        let mut rows = Vec::with_capacity(own + 1);
+        let mut other_gauges = [0.0; GAUGES.len()];
+        for entry in known.widgets.values() {
+            let Some(metrics) = entry.metrics.upgrade() else { continue };
+            let gauges = metrics.gauges();
+            if entry.summed {
+                add(&mut other_gauges, &gauges, &[0.0; GAUGES.len()]);
+                continue;
+            }
+            let stats = Some(metrics.shared().stats.lock().summary());
+            rows.push(Row { labels: &entry.labels, counters: entry.seen, gauges, stats });
+        }
+        let other = labels([OTHER, "", ""]);
+        if known.other.iter().any(|value| *value != 0.0) || known.widgets.len() > own {
+            rows.push(Row { labels: &other, counters: known.other, gauges: other_gauges, stats: None });
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        for (index, name) in COUNTERS.iter().enumerate() {
+            format.head(text, find(name)?);
+            for row in &rows {
+                format.sample(text, name, format_args!("{}", row.labels), row.counters[index]);
+            }
+        }
+        for (index, name) in GAUGES.iter().enumerate() {
+            format.head(text, find(name)?);
+            for row in &rows {
+                format.sample(text, name, format_args!("{}", row.labels), row.gauges[index]);
+            }
+        }
+        format.head(text, find(STATS)?);
+        for (row, stats) in rows.iter().filter_map(|row| Some((row, row.stats?))) {
+            for (stat, value) in stats.named() {
+                format.sample(text, STATS, format_args!("{},stat=\"{stat}\"", row.labels), value);
+            }
+        }
+        Ok(())
+    }
+
     fn count_kinds(&self, state: &State) {
         let mut kinds = BTreeMap::new();
         for entry in state.widgets.values() {
-            let kind = entry.labels[1].as_str();
+            let kind = entry.kind.as_str();
             let kind = if kinds.len() < MAX_KINDS || kinds.contains_key(kind) { kind } else { OTHER };
             *kinds.entry(kind).or_insert(0) += 1;
         }
@@ -166,64 +202,13 @@ impl WidgetSeries {
     }
 }
 
-impl Collector for WidgetSeries {
-    fn desc(&self) -> Vec<&Desc> {
-        self.descriptions.iter().collect()
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
-        let known = self.state.lock();
-        let own = known.widgets.len().min(self.max);
-        let mut counters = [(); COUNT].map(|()| Vec::with_capacity(own));
-        let mut gauges = GAUGES.map(|_| Vec::with_capacity(own));
-        let mut stats = Vec::new();
-        let mut other_gauges = [0.0; GAUGES.len()];
-        for entry in known.widgets.values() {
-            let Some(metrics) = entry.metrics.upgrade() else { continue };
-            if entry.summed {
-                add(&mut other_gauges, &metrics.gauges(), &[0.0; GAUGES.len()]);
-                continue;
-            }
-            let labels = labels(&entry.labels);
-            for (family, value) in counters.iter_mut().zip(entry.seen) {
-                family.push(count(labels.clone(), value));
-            }
-            for (family, value) in gauges.iter_mut().zip(metrics.gauges()) {
-                family.push(level(labels.clone(), value));
-            }
-            for (stat, value) in metrics.shared().stats.lock().summary().named() {
-                let mut labels = labels.clone();
-                labels.push(label("stat", stat));
-                stats.push(level(labels, value));
-            }
-        }
-        if known.other.iter().any(|value| *value != 0.0) || known.widgets.len() > own {
-            let labels = labels(&[OTHER.to_owned(), String::new(), String::new()]);
-            for (family, value) in counters.iter_mut().zip(known.other) {
-                family.push(count(labels.clone(), value));
-            }
-            for (family, value) in gauges.iter_mut().zip(other_gauges) {
-                family.push(level(labels.clone(), value));
-            }
-        }
-        let counters =
-            COUNTERS.iter().zip(counters).map(|(name, metrics)| (*name, MetricType::COUNTER, metrics));
-        let gauges = GAUGES.iter().zip(gauges).map(|(name, metrics)| (*name, MetricType::GAUGE, metrics));
-        let stats = [(STATS, MetricType::GAUGE, stats)];
-        counters
-            .chain(gauges)
-            .chain(stats)
-            .filter(|(_, _, metrics)| !metrics.is_empty())
-            .filter_map(|(name, kind, metrics)| {
-                let mut family = MetricFamily::default();
-                family.set_name(name.to_owned());
-                family.set_help(find(name).ok()?.help.to_owned());
-                family.set_field_type(kind);
-                family.set_metric(metrics);
-                Some(family)
-            })
-            .collect()
-    }
+/// A widget's values, or those of all that are summed.
+struct Row<'a> {
+    labels: &'a str,
+    counters: [f64; COUNT],
+    gauges: [f64; GAUGES.len()],
+    /// `None` for those that are summed: means of means say nothing.
+    stats: Option<StatsSummary>,
 }
 
 /// Adds what `now` has more than `before`.
@@ -238,29 +223,8 @@ fn clean(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(MAX_LABEL).collect()
 }
 
-fn label(name: &str, value: &str) -> LabelPair {
-    let mut pair = LabelPair::default();
-    pair.set_name(name.to_owned());
-    pair.set_value(value.to_owned());
-    pair
-}
-
-fn labels(values: &[String; 3]) -> Vec<LabelPair> {
-    WIDGET.iter().zip(values).map(|(name, value)| label(name, value)).collect()
-}
-
-fn count(labels: Vec<LabelPair>, value: f64) -> Metric {
-    let mut counter = Counter::default();
-    counter.set_value(value);
-    let mut metric = Metric::from_label(labels);
-    metric.set_counter(counter);
-    metric
-}
-
-fn level(labels: Vec<LabelPair>, value: f64) -> Metric {
-    let mut gauge = Gauge::default();
-    gauge.set_value(value);
-    let mut metric = Metric::from_label(labels);
-    metric.set_gauge(gauge);
-    metric
+/// Labels as they stand in the braces of a series.
+fn labels(values: [&str; WIDGET.len()]) -> String {
+    let pairs = WIDGET.iter().zip(values).map(|(name, value)| format!("{name}=\"{}\"", escaped(value)));
+    pairs.collect::<Vec<_>>().join(",")
 }
