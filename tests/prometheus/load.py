@@ -74,11 +74,14 @@ class Load:
         # The kernel's widget, once there is one.
         self.stuck = ""
         self.drawing = True
+        # Where the load runs, once it does.
+        self.loop: asyncio.AbstractEventLoop
         # By widget, the view in which somebody draws.
         self.hands: dict[str, websockets.ClientConnection] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Makes the widgets and keeps them busy until `stop` is set."""
+        self.loop = asyncio.get_running_loop()
         # The first widget draws large frames, each slowly; the others are small.
         kinds = [("fractal", 800)] + [("draw", 200)] * (WIDGETS - 1)
         tasks = []

@@ -1,16 +1,21 @@
 """What a real Prometheus makes of a server under load."""
 
+import asyncio
 import json
 import os
+import subprocess
+import time
 from pathlib import Path
 
 import pictures
 import pytest
-from conftest import Prometheus
-from load import VIEWS_EACH, WIDGETS, Load, until
+from conftest import ROOT, Prometheus
+from load import KEY, VIEWS_EACH, WIDGETS, Load, until
 
 # Prometheus scrapes each second.
 RATE_INTERVAL = "15s"
+# Frames over which a rate is taken.
+COUNTED = 150
 # Seconds of the load that the documentation's pictures show.
 PICTURED = 50
 # Bytes of a picture that the documentation may show.
@@ -82,19 +87,114 @@ def test_every_panel_is_drawn_with_data(prometheus: Prometheus, tmp_path: Path) 
         assert picture.stat().st_size < LARGEST_PICTURE
 
 
-def test_prometheus_the_api_and_the_server_agree_on_what_was_sent(load: Load, prometheus: Prometheus) -> None:
-    load.drawing = False
+def shown(dashboard: str, title: str, number: int = 0, interval: str = RATE_INTERVAL) -> str:
+    """What a panel asks for, by its place among the panel's expressions."""
+    path = next(path for path in pictures.DASHBOARDS if path.stem == dashboard)
+    panel = next(
+        panel for panel in json.loads(path.read_text())["panels"] if panel["title"] == title and "targets" in panel
+    )
+    return pictures.expression(panel["targets"][number]["expr"], interval)
+
+
+def test_panels_count_what_is_there(load: Load, prometheus: Prometheus) -> None:
+    until(lambda: load.stuck, "the kernel's widget is there")
+    # The view that stalls comes and goes.
+    views = range(WIDGETS * VIEWS_EACH, WIDGETS * VIEWS_EACH + 2)
+    expected = {
+        ("overview", "Widgets", 0): [WIDGETS + 1],
+        ("overview", "Views", 0): views,
+        ("overview", "Visible views", 0): views,
+        ("overview", "Kernels", 0): [1],
+        ("overview", "Connections, kernels and files", 0): [count + 1 for count in views],
+        ("overview", "Connections, kernels and files", 1): [1],
+        ("overview", "Encoder: jobs", 1): [len(os.sched_getaffinity(0))],
+        ("overview", "Widgets without series of their own", 0): [0],
+        ("users", "Widgets", 0): [WIDGETS + 1],
+        ("users", "Views", 0): views,
+        ("widget", "Views", 0): views,
+    }
+    for panel, counts in expected.items():
+        until(lambda panel=panel, counts=counts: prometheus.value(shown(*panel)) in counts, f"{panel} shows {counts}")
+    kinds = {
+        one["metric"]["kind"]: float(one["value"][1]) for one in prometheus.query(shown("overview", "Widgets by kind"))
+    }
+    assert kinds == {"fractal": 1, "draw": WIDGETS - 1, "Stuck": 1}
+
+
+def test_a_panel_shows_the_rate_that_the_api_counts(load: Load, prometheus: Prometheus) -> None:
     widget = load.widgets[3]
 
-    def both() -> dict[str, float]:
+    def sent() -> float:
+        views = load.server.request("GET", f"api/widgets/{widget}/stats")["views"]
+        return sum(view["sent_frames"] for view in views)
+
+    before, began = sent(), time.time()
+    until(lambda: sent() - before >= COUNTED, "frames are sent")
+    seconds = time.time() - began
+    rate = (sent() - before) / seconds
+    series = prometheus.query(shown("widget", "Frames sent, by widget", interval=f"{round(seconds)}s"))
+    told = next(float(one["value"][1]) for one in series if one["metric"]["widget"] == widget)
+    assert told == pytest.approx(rate, rel=0.25)
+
+
+def test_the_one_who_is_slow_is_seen_to_be(load: Load, prometheus: Prometheus) -> None:
+    renderer, view, quick = load.widgets[0], load.widgets[1], load.widgets[3]
+
+    def slowness(number: int, widget: str) -> float:
+        title = "Who is slow: renderer, encoder, network or browser"
+        return prometheus.value(shown("widget", title, number).replace('widget=~".*"', f'widget="{widget}"'))
+
+    render, roundtrip = 0, 3
+    until(lambda: slowness(render, renderer) > 4 * slowness(render, quick), "the slow renderer shows")
+    until(lambda: slowness(roundtrip, view) > 2 * slowness(roundtrip, quick), "the slow view shows")
+    assert slowness(render, view) < slowness(render, renderer)
+
+
+def test_widgets_add_up_to_the_server(load: Load, prometheus: Prometheus) -> None:
+    load.drawing = False
+    own = "framehub_widget_frames_sent_total"
+    until(
+        lambda: prometheus.value(f"sum({own})") == prometheus.value("framehub_frames_sent_total"),
+        "both are scraped at rest",
+    )
+
+
+def test_get_stats_the_api_and_prometheus_agree(load: Load, prometheus: Prometheus) -> None:
+    environment = {
+        **os.environ,
+        "FRAMEHUB_URL": f"http://{load.server.address}/",
+        "FRAMEHUB_KEY": KEY,
+        "PYTHONPATH": str(ROOT / "python"),
+    }
+    command = [os.environ["FRAMEHUB_PYTHON"], Path(__file__).with_name("program.py")]
+    program = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+    assert program.stdin
+    assert program.stdout
+    stdin, stdout = program.stdin, program.stdout
+    widget = stdout.readline().strip()
+    view = asyncio.run_coroutine_threadsafe(load.view(widget, 100, 0.0, stalls=False, draws=False), load.loop)
+
+    def by_python() -> dict[str, float]:
+        print(file=stdin, flush=True)
+        stats: dict[str, float] = json.loads(stdout.readline())
+        return stats
+
+    def by_prometheus() -> dict[str, float]:
         series = prometheus.query(f"framehub_widget_stats{{widget='{widget}'}}")
         return {one["metric"]["stat"]: float(one["value"][1]) for one in series}
 
     def agree() -> bool:
-        stats = load.server.request("GET", f"api/widgets/{widget}/stats")
-        exposed = both()
-        return len(exposed) == 7 and all(abs(stats[name] - value) < 1e-9 for name, value in exposed.items())
+        python, api = by_python(), load.server.request("GET", f"api/widgets/{widget}/stats")
+        exposed = by_prometheus()
+        same = all(
+            abs(python[name] - value) < 1e-9 and abs(api[name] - value) < 1e-9 for name, value in exposed.items()
+        )
+        # Frames may be skipped, but the first and the last are sent.
+        return len(exposed) == 7 and exposed["confirmed_frames"] == exposed["sent_frames"] > 1 and same
 
-    until(agree, "the statistics agree")
-    own = "framehub_widget_frames_sent_total"
-    assert prometheus.value(f"sum({own})") == prometheus.value("framehub_frames_sent_total")
+    try:
+        until(agree, "the statistics agree")
+    finally:
+        view.cancel()
+        stdin.close()
+        program.wait(20)
