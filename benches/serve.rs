@@ -68,6 +68,8 @@ const MOST_KB: f64 = 64.0;
 const MOST_SCRAPE: Duration = Duration::from_millis(50);
 /// Least frames of a view while the metrics are scraped each second, in frames while they are not.
 const LEAST_SCRAPED: f64 = 0.98;
+/// Pairs of turns with and without scrapes, in rounds: the difference is small, and one pair says little.
+const SCRAPED_PAIRS: usize = 4;
 /// Scrapes of which the mean CPU time is taken.
 const SCRAPES: u32 = 20;
 /// Longest wait for views to come or go.
@@ -84,7 +86,7 @@ struct Span {
     /// One turn in which CPU time is measured, which comes in steps of 10 ms.
     paced: Duration,
     crowd: Duration,
-    /// One turn with a scrape each second, or without.
+    /// One turn with a scrape each second, or without; longer than a second, so that there is one in it.
     scraped: Duration,
     /// When something hangs, the benchmark ends nevertheless.
     limit: Duration,
@@ -101,7 +103,7 @@ fn main() {
             turn: seconds(0.3),
             paced: seconds(0.5),
             crowd: seconds(1.0),
-            scraped: seconds(2.0),
+            scraped: seconds(1.5),
             limit: seconds(60.0),
         }
     } else {
@@ -110,7 +112,7 @@ fn main() {
             turn: seconds(0.8),
             paced: seconds(1.5),
             crowd: seconds(4.0),
-            scraped: seconds(5.0),
+            scraped: seconds(1.5),
             limit: seconds(240.0),
         }
     };
@@ -436,7 +438,7 @@ async fn scrapes(server: &Bench, span: &Span, table: &mut Table) {
     ]);
 
     let mut rounds = Vec::new();
-    for _ in 0..span.rounds {
+    for _ in 0..SCRAPED_PAIRS * span.rounds {
         let without = server.measure(&free, SMALL, 1, span.scraped).await.rate();
         let scraper = actix_web::rt::spawn(async move {
             loop {

@@ -322,7 +322,7 @@ fn a_hub_that_is_away_for_a_moment_ends_no_view_and_one_that_stays_away_does() {
 }
 
 #[test]
-fn the_metrics_are_for_administrators_and_the_token() {
+fn the_metrics_are_for_administrators_for_the_scope_and_for_the_token() {
     let hub = FakeHub::start();
     let token = "token-of-the-metrics".to_owned();
     let server =
@@ -335,6 +335,10 @@ fn the_metrics_are_for_administrators_and_the_token() {
         assert!([403, 404].contains(&tricked.status), "{path}: {}", tricked.status);
     }
     assert_eq!(metrics(&hub.token("root", &[ACCESS, "admin-ui"])).status, 200);
+    let prometheus = hub.token_of("service", "prometheus", &["read:metrics"]);
+    assert_eq!(metrics(&prometheus).status, 200);
+    ask(&server, "GET", "/services/framehub/api/widgets", &prometheus, "").error(403, "scope");
+    metrics(&hub.token_of("service", "other", &[ACCESS])).error(403, "scope");
     let scrape = format!("Authorization: Bearer {token}\r\n");
     assert_eq!(server.request_with("GET", "/services/framehub/metrics", &scrape, "").status, 200);
     server.request_with("GET", "/services/framehub/api/widgets", &scrape, "").error(401, "signed_out");

@@ -53,7 +53,8 @@ impl Caller {
             Self::User(lease) => lease.user().admin,
             Self::Guest(_) => false,
         };
-        let message = "the metrics tell of everybody's widgets: they are for administrators, and for programs with --metrics-token";
+        let message = "the metrics tell of everybody's widgets: they are for administrators, for the Hub's tokens with the scope \
+            read:metrics, and for the token of --metrics-token";
         if all { Ok(()) } else { Err(ApiError::new(StatusCode::FORBIDDEN, "scope", message)) }
     }
 

@@ -91,6 +91,7 @@ async fn admit(request: &ServiceRequest, site: &Site, audience: Audience) -> Res
     match &site.access {
         Access::Everyone => Ok(Caller::Anyone),
         Access::Key(key) => without_key(request, site, key, audience).map_or(Ok(Caller::Anyone), Err),
+        Access::JupyterHub(hub) if metrics && hub.reads_metrics(request).await => Ok(Caller::Anyone),
         Access::JupyterHub(hub) => hub.admit(request, audience).await.map(Caller::User),
     }
 }

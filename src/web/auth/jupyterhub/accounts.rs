@@ -21,6 +21,8 @@ use crate::jupyterhub::{Secret, Service};
 const MAX_TOKENS: usize = 10_000;
 /// Most questions to the Hub at a time, so that a flood of wrong tokens does not become one of the Hub.
 const MAX_QUESTIONS: usize = 16;
+/// The Hub's scope of those who may read its own metrics.
+const READ_METRICS: &str = "read:metrics";
 /// How long a refusal holds: a token is seldom given a scope later.
 const REFUSED_FOR: Duration = Duration::from_secs(10);
 /// How long a Hub that did not answer is not asked again about a user who is known.
@@ -58,16 +60,32 @@ pub enum Denied {
     Unavailable,
 }
 
+/// What a token that the Hub knows is good for.
+#[derive(Debug, Clone)]
+struct Account {
+    /// Whom it lets in.
+    user: Result<Arc<User>, Denied>,
+    /// Whether it opens the metrics, whoever has it.
+    reads_metrics: bool,
+}
+
 /// An answer that holds.
 #[derive(Debug, Clone)]
 struct Known {
-    answer: Result<Arc<User>, Denied>,
+    answer: Result<Account, Denied>,
     /// When the question was asked that this answers.
     asked: Instant,
     /// When the latest attempt to ask ended.
     tried: Instant,
     /// Whether that one was in vain.
     failed: bool,
+}
+
+impl Known {
+    /// Whether the token is good for anything.
+    fn is_good(&self) -> bool {
+        self.answer.as_ref().is_ok_and(|account| account.user.is_ok() || account.reads_metrics)
+    }
 }
 
 type Slot = Arc<Mutex<Option<Known>>>;
@@ -95,12 +113,23 @@ impl Accounts {
         &self.service
     }
 
-    /// Whose a token is, and until when that is known. The Hub is asked when the answer is half as old as it may become, so that
-    /// one that is away for a moment goes unnoticed; and once, however many wait for it.
+    /// Whose a token is, and until when that is known.
     ///
     /// # Errors
     /// When the token lets nobody in.
     pub async fn check(&self, token: &Secret) -> Result<(Arc<User>, Instant), Denied> {
+        let (account, until) = self.account(token).await?;
+        Ok((account.user?, until))
+    }
+
+    /// Whether a token opens the metrics.
+    pub async fn reads_metrics(&self, token: &Secret) -> bool {
+        self.account(token).await.is_ok_and(|(account, _)| account.reads_metrics)
+    }
+
+    /// What a token is good for, and until when that is known. The Hub is asked when the answer is half as old as it may become,
+    /// so that one that is away for a moment goes unnoticed; and once, however many wait for it.
+    async fn account(&self, token: &Secret) -> Result<(Account, Instant), Denied> {
         let came = Instant::now();
         let slot = self.slot(token);
         let mut known = slot.lock().await;
@@ -118,7 +147,7 @@ impl Accounts {
             (Err(error), before) => {
                 tracing::warn!(%error, "a token cannot be checked");
                 match before {
-                    Some(before) if before.answer.is_ok() && tried < before.asked + self.holds => {
+                    Some(before) if before.is_good() && tried < before.asked + self.holds => {
                         Known { tried, failed: true, ..before }
                     }
                     _ => Known { answer: Err(Denied::Unavailable), asked, tried, failed: true },
@@ -135,22 +164,28 @@ impl Accounts {
         let age = known.asked.elapsed();
         shared
             || match &known.answer {
-                Ok(_) => {
+                _ if known.is_good() => {
                     let retry_after = RETRY_AFTER.min(self.holds / RETRIES);
                     let in_vain = known.failed && known.tried.elapsed() < retry_after && age < self.holds;
                     age < self.holds / 2 || in_vain
                 }
                 Err(Denied::Unavailable) => false,
-                Err(_) => age < REFUSED_FOR.min(self.holds),
+                _ => age < REFUSED_FOR.min(self.holds),
             }
     }
 
-    fn told(&self, known: &Known) -> Result<(Arc<User>, Instant), Denied> {
-        known.answer.clone().map(|user| (user, known.asked + self.holds))
+    fn told(&self, known: &Known) -> Result<(Account, Instant), Denied> {
+        known.answer.clone().map(|account| (account, known.asked + self.holds))
     }
 
-    fn judge(&self, owner: Option<Owner>) -> Result<Arc<User>, Denied> {
-        let Owner { name, kind, scopes } = owner.ok_or(Denied::Unknown)?;
+    fn judge(&self, owner: Option<Owner>) -> Result<Account, Denied> {
+        let owner = owner.ok_or(Denied::Unknown)?;
+        let reads_metrics = owner.scopes.iter().any(|scope| scope == READ_METRICS);
+        Ok(Account { user: self.user(owner), reads_metrics })
+    }
+
+    fn user(&self, owner: Owner) -> Result<Arc<User>, Denied> {
+        let Owner { name, kind, scopes } = owner;
         if kind == "service" {
             return Err(Denied::NoUser);
         }
@@ -175,7 +210,7 @@ impl Accounts {
     fn forget(&self) {
         self.slots.retain(|_, slot| match slot.try_lock() {
             Ok(known) => {
-                known.as_ref().is_some_and(|known| known.answer.is_ok() && known.asked.elapsed() < self.holds)
+                known.as_ref().is_some_and(|known| known.is_good() && known.asked.elapsed() < self.holds)
             }
             Err(_) => true,
         });

@@ -58,6 +58,14 @@ impl JupyterHub {
         }
     }
 
+    /// Whether a request brings a token that opens the metrics, a user's or a service's.
+    pub async fn reads_metrics(&self, request: &ServiceRequest) -> bool {
+        match given_token(request) {
+            Some(token) => self.accounts.reads_metrics(&token).await,
+            None => false,
+        }
+    }
+
     fn service(&self) -> &Service {
         self.accounts.service()
     }
