@@ -16,8 +16,10 @@ async function atRest(server, id) {
   await until(
     async () => {
       const before = drawn;
-      drawn = (await server.stats(id)).drawn_frames;
-      return drawn > 0 && drawn === before;
+      const stats = await server.stats(id);
+      drawn = stats.drawn_frames;
+      // Between its steps the renderer rests for less than the time between two looks.
+      return stats.at_rest && drawn > 0 && drawn === before;
     },
     "the renderer is at rest",
     { timeout: 60_000, every: 1000 },

@@ -36,6 +36,8 @@ pub struct WidgetReport {
     pub coalesced_events: u64,
     /// The size that the renderer has; `null` before a view has told its own.
     pub size: Option<Size>,
+    /// Whether nothing is being drawn or asked for, and no event waits for the renderer.
+    pub at_rest: bool,
     /// Each view.
     pub views: Vec<ViewReport>,
 }
@@ -55,6 +57,7 @@ impl Handler<GetReport> for Widget {
             render,
             coalesced_events: self.queue.coalesced(),
             size: self.size,
+            at_rest: self.is_at_rest(),
             views: Vec::new(),
         };
         // A draw that is under way and takes longer than the last ones tells more than they do.

@@ -29,7 +29,7 @@ impl Widget {
     }
 
     /// Whether the latest frame is what the renderer would draw now, as far as it has said.
-    fn is_at_rest(&self) -> bool {
+    pub(super) fn is_at_rest(&self) -> bool {
         !self.renderer.is_at_work() && self.queue.is_empty() && !self.shared.is_draw_requested()
     }
 

@@ -20,6 +20,7 @@ export const KEY = "test-key";
  * @property {number} sent_frames
  * @property {number} unchanged_frames
  * @property {number} encodes
+ * @property {boolean} at_rest
  * @property {{width: number, height: number, ratio: number, pwidth: number, pheight: number} | null} size
  * @property {{view: string, role: string, visible: boolean, driver: boolean, width: number, height: number, ratio: number, bytes: number}[]} views
  */
