@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum, parser::ValueSource};
 
 use crate::{
+    Patience,
     actors::{kernel::KernelSettings, view::ViewLimits, widget::WidgetLimits},
     hub::HubLimits,
     jupyterhub::{self, Service, ServiceError},
@@ -147,6 +148,10 @@ pub struct Config {
     /// How log lines look; what is logged is set by `RUST_LOG`, such as `RUST_LOG=framehub=debug`
     #[arg(long, env = "FRAMEHUB_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text, help_heading = "Logging")]
     pub log_format: LogFormat,
+
+    /// How long silent peers are taken to be there
+    #[arg(skip)]
+    pub patience: Patience,
 }
 
 /// Who may connect.
@@ -228,6 +233,7 @@ impl Default for Config {
             runtime_file: None,
             exit_when_unused: None,
             log_format: LogFormat::Text,
+            patience: Patience::default(),
         }
     }
 }
@@ -300,6 +306,8 @@ impl Config {
             widget: self.widget_limits(),
             kernel: KernelSettings {
                 grace: self.kernel_grace,
+                silence: self.patience.kernel,
+                asked: self.patience.kernel_asked,
                 limits: KernelLimits {
                     message_bytes: self.max_message_bytes,
                     header_bytes: MAX_HEADER,
@@ -317,7 +325,11 @@ impl Config {
             max_pixels: self.max_pixels,
             max_frame_pixels: self.max_frame_pixels,
             max_snapshot_pixels: self.max_snapshot_pixels,
-            view: ViewLimits { deadline: self.deadline, target_latency: self.target_latency },
+            view: ViewLimits {
+                deadline: self.deadline,
+                silence: self.patience.view,
+                target_latency: self.target_latency,
+            },
         }
     }
 

@@ -262,6 +262,8 @@ class Link:
             return
         if kind == "turn":
             widget.turn(message, connection)
+        elif kind == "traits":
+            widget.traits_changed(message)
         elif kind == "views":
             widget.views_changed(message)
         elif kind == "closed":

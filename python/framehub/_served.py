@@ -45,6 +45,9 @@ class Renderer(Protocol):
     def _rfb_traits(self) -> dict[str, Any]:
         """The traits of the server, from any thread."""
 
+    def _rfb_set_traits(self, traits: dict[str, Any]) -> None:
+        """Takes the values that others gave traits of the server, on the main thread."""
+
     def _rfb_take_turn(self, events: list[Event], may_draw: bool, requested: bool) -> Outcome:
         """Handles events and draws, on the main thread."""
 
@@ -70,6 +73,11 @@ class ServedWidget:
         self._pushed: Pixels | None = None
         self._buffers: list[bytearray] = []
         self._draw_requested = False
+        # The number of the last message that set traits, and of the last that set each.
+        self._number = 0
+        self._numbers: dict[str, int] = {}
+        # Whether the server is about to say, on a new connection, what it has.
+        self._resuming = False
         self._closed = False
         self._closed_by_server = False
         self.id: str | None = None
@@ -89,9 +97,12 @@ class ServedWidget:
         self._send({"type": "request_draw"})
 
     def set_traits(self, traits: dict[str, Any]) -> None:
-        """Sets traits. Before the server knows the widget that is not needed: it is made with those it has then."""
-        if self.id is not None:
-            self._send({"type": "traits", "traits": traits})
+        """Sets traits, now or as soon as the server knows the widget."""
+        with self._lock:
+            self._number += 1
+            number = self._number
+            self._numbers |= dict.fromkeys(traits, number)
+        self._send({"type": "traits", "traits": traits, "number": number})
 
     def print(self, text: str) -> None:
         """Shows text in all views."""
@@ -206,13 +217,13 @@ class ServedWidget:
         if renderer is None:
             return
         if resumed:
-            # What happened meanwhile may have been lost.
-            self._send({"type": "traits", "traits": renderer._rfb_traits()})
+            self._resuming = True
             self._flush()
             return
         with self._lock:
             before, self.id, self.url = self.id, None, None
-        self._create(renderer._rfb_traits(), before)
+            number = self._number
+        self._create(renderer._rfb_traits(), number, before)
 
     def failed(self, problem: str) -> None:
         """There is no connection, and this is why."""
@@ -236,24 +247,33 @@ class ServedWidget:
         if renderer is not None:
             renderer._rfb_views_changed(int(message.get("views", 0)), int(message.get("visible", 0)))
 
+    def traits_changed(self, message: Message) -> None:
+        """Others set traits, or the server says what it has after an outage."""
+        after = int(message["after"])
+        if self._resuming:
+            self._resuming = False
+            self._tell_newer(after)
+        self._link.main.submit(lambda: self._take_traits(message["traits"], after))
+
     def closed_by_server(self, message: Message) -> None:
         """Somebody else closed the widget."""
         self._closed_by_server = True
         self._link.main.submit(lambda: self._close_renderer(message["events"]))
 
-    def _create(self, traits: dict[str, Any], before: str | None) -> None:
+    def _create(self, traits: dict[str, Any], number: int, before: str | None) -> None:
         """Has the server make the widget, with the id that it had if that is free: its address and pages stay good."""
 
         def answered(answer: Message | ServerError) -> None:
             if before is not None and isinstance(answer, ServerError) and answer.code == "exists":
-                self._create(traits, None)
+                self._create(traits, number, None)
             else:
-                self._created(answer)
+                self._created(answer, number)
 
-        request = {"type": "create", "traits": traits, "place": self._place, "kind": self._kind}
+        made = {"traits": traits, "number": number, "place": self._place, "kind": self._kind}
+        request = {"type": "create", **made}
         self._link.ask(request if before is None else {**request, "widget": before}, answered)
 
-    def _created(self, answer: Message | ServerError) -> None:
+    def _created(self, answer: Message | ServerError, number: int) -> None:
         if isinstance(answer, ServerError):
             _log.warning("the server made no widget: %s", answer)
             self.failed(f"The server made no widget: {answer}")
@@ -268,9 +288,19 @@ class ServedWidget:
             self._send({"type": "close"})
             self._link.forget(self)
             return
+        self._tell_newer(number)
         self._flush()
         for tell in waiting:
             tell(None)
+
+    def _tell_newer(self, number: int) -> None:
+        """Tells the server the traits that were set after those that it has."""
+        renderer = self._renderer()
+        with self._lock:
+            newer = [name for name, last in self._numbers.items() if last > number]
+        if newer and renderer is not None:
+            traits = renderer._rfb_traits()
+            self.set_traits({name: traits[name] for name in newer})
 
     def _flush(self) -> None:
         """Sends what waited for the server."""
@@ -316,6 +346,14 @@ class ServedWidget:
         if not self._link.is_current(connection):
             # The frame is lost; the next connection shall get one.
             self.request_draw()
+
+    def _take_traits(self, traits: dict[str, Any], after: int) -> None:
+        renderer = self._renderer()
+        if renderer is None or self._closed:
+            return
+        with self._lock:
+            theirs = {name: value for name, value in traits.items() if self._numbers.get(name, 0) <= after}
+        renderer._rfb_set_traits(theirs)
 
     def _close_renderer(self, events: list[Event]) -> None:
         renderer = self._renderer()

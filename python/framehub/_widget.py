@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import anywidget
@@ -106,6 +106,8 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
     _rfb_closed = False
     _rfb_draw_requested = False
     _rfb_taking_turn = False
+    # What the server says that traits are, while they are set so.
+    _rfb_told: Mapping[str, Any] = {}
     _rfb_last_frame: npt.NDArray[np.uint8] | None = None
     _rfb_last_resize_event: Event | None = None
     _rfb_owns_layout = False
@@ -304,8 +306,19 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
 
     @observe(*_SERVER_TRAITS)
     def _rfb_trait_changed(self, change: Any) -> None:
-        if self._rfb_served is not None:
-            self._rfb_served.set_traits({change["name"]: change["new"]})
+        name, value = change["name"], change["new"]
+        told = name in self._rfb_told and self._rfb_told[name] == value
+        if self._rfb_served is not None and not told:
+            self._rfb_served.set_traits({name: value})
+
+    def _rfb_set_traits(self, traits: dict[str, Any]) -> None:
+        self._rfb_told = traits
+        try:
+            for name, value in traits.items():
+                with self._output_context:
+                    setattr(self, name, value)
+        finally:
+            self._rfb_told = {}
 
     def _rfb_traits(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in _SERVER_TRAITS}

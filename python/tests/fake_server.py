@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from until import until
+from until import TIMEOUT, until
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 from websockets.typing import Subprotocol
@@ -29,6 +29,9 @@ class FakeServer:
         self.refusal: Message | None = None
         self.resumed: list[str] = []
         self.taken: set[str] = set()
+        # While it is not set, widgets take their time to be made.
+        self.creating = threading.Event()
+        self.creating.set()
         self.limits = {"message_bytes": 262144, "header_bytes": 65536, "frame_pixels": 1_000_000}
         self._widgets = 0
         self._lock = threading.Lock()
@@ -91,9 +94,9 @@ class FakeServer:
             else:
                 (length,) = struct.unpack_from("<I", data)
                 message, rest = json.loads(data[4 : 4 + length]), data[4 + length :]
-            self._answer(connection, message)
             with self._lock:
                 self.received.append((message, rest))
+            self._answer(connection, message)
 
     @staticmethod
     def _messages(connection: ServerConnection) -> Iterator[str | bytes]:
@@ -115,6 +118,7 @@ class FakeServer:
         elif message["type"] == "create" and message.get("widget") in self.taken:
             answer = {"type": "refused", "request": message["request"], "code": "exists", "message": "taken"}
         elif message["type"] == "create":
+            self.creating.wait(TIMEOUT)
             self._widgets += 1
             widget = f"w{self._widgets}"
             answer = {"type": "created", "widget": widget, "url": f"{self.url}widgets/{widget}", "taken_over": False}

@@ -26,6 +26,9 @@ class Renderer:
     def _rfb_traits(self):
         return self.traits
 
+    def _rfb_set_traits(self, traits):
+        self.traits |= traits
+
     def _rfb_take_turn(self, events, may_draw, requested):
         self.turns.append((events, may_draw, requested))
         return self.outcome
@@ -146,7 +149,7 @@ def test_a_turn_of_a_lost_connection_is_not_answered_but_its_frame_drawn_again(
     until(lambda: link.main._calls, "the turn arrives")
     server.connections[-1].close()
     server.next("hello", after=1)
-    until(lambda: server.of("traits"), "the widget is resumed")
+    until(lambda: link.is_current(link._current), "the widget is resumed")
     serve(lambda: not link.main._calls, "the old turn is worked off")
     assert renderer.turns == []
     assert server.of("turn_done") == []
@@ -154,12 +157,53 @@ def test_a_turn_of_a_lost_connection_is_not_answered_but_its_frame_drawn_again(
 
 def test_a_lost_connection_is_made_again_with_the_same_session(widget, renderer, server: FakeServer) -> None:
     server.resumed = [widget.id]
-    renderer.traits = {"title": "second"}
     server.connections[-1].close()
     again = server.next("hello", after=1)
     assert again["session"] == server.of("hello")[0]["session"]
-    assert server.next("traits")["traits"] == {"title": "second"}
     assert len(server.of("create")) == 1
+
+
+def test_traits_that_others_set_are_taken_on_the_main_thread(widget, renderer, server: FakeServer, serve) -> None:
+    server.send({"type": "traits", "widget": widget.id, "traits": {"title": "theirs"}, "after": 0})
+    serve(lambda: renderer.traits == {"title": "theirs"}, "the trait is taken")
+
+
+def test_traits_that_were_set_later_than_others_set_them_are_kept(widget, renderer, server: FakeServer, serve) -> None:
+    renderer.traits |= {"title": "ours"}
+    widget.set_traits({"title": "ours"})
+    number = server.next("traits")["number"]
+    stale = {"title": "theirs", "cursor": "grab"}
+    server.send({"type": "traits", "widget": widget.id, "traits": stale, "after": number - 1})
+    serve(lambda: renderer.traits == {"title": "ours", "cursor": "grab"}, "only what was not set here is taken")
+    server.send({"type": "traits", "widget": widget.id, "traits": stale, "after": number})
+    serve(lambda: renderer.traits == stale, "what comes after ours is taken")
+
+
+def test_traits_that_got_lost_in_an_outage_are_told_again(widget, renderer, server: FakeServer, serve) -> None:
+    widget.set_traits({"title": "taken"})
+    number = server.next("traits")["number"]
+    server.stop()
+    renderer.traits |= {"cursor": "lost"}
+    widget.set_traits({"cursor": "lost"})
+    server.resumed = [widget.id]
+    server.start()
+    server.next("hello", after=1)
+    kept = {"title": "set by others meanwhile", "cursor": "default"}
+    server.send({"type": "traits", "widget": widget.id, "traits": kept, "after": number})
+    assert server.next("traits", after=1)["traits"] == {"cursor": "lost"}
+    serve(lambda: renderer.traits == {**kept, "cursor": "lost"}, "what others set is taken, and ours kept")
+
+
+def test_traits_that_are_set_while_the_widget_is_made_are_told_afterwards(
+    link: Link, renderer, server: FakeServer
+) -> None:
+    server.creating.clear()
+    widget = ServedWidget(link, renderer, place="here", kind="Plot")
+    server.next("create")
+    renderer.traits |= {"title": "second"}
+    widget.set_traits({"title": "second"})
+    server.creating.set()
+    assert server.next("traits")["traits"] == {"title": "second"}
 
 
 def test_a_server_that_forgot_the_widget_makes_it_again(widget, server: FakeServer) -> None:

@@ -61,6 +61,34 @@ def test_traits_are_told_on_making_and_on_change(server: FakeServer) -> None:
     assert server.next("traits", after=1)["traits"] == {"show_pointers": True}
 
 
+def test_traits_that_others_set_reach_observers_and_are_not_told_back(server: FakeServer, serve) -> None:
+    plot = Plot()
+    assert plot.url
+    seen = []
+    plot.observe(lambda change: seen.append((change["name"], change["new"])), ["quality", "title"])
+    traits = {**server.next("create")["traits"], "quality": 40}
+    server.send({"type": "traits", "widget": plot._rfb_served.id, "traits": traits, "after": 0})
+    serve(lambda: seen, "the trait is taken")
+    assert (seen, plot.quality) == ([("quality", 40)], 40)
+    plot.title = "Ours"
+    assert server.next("traits")["traits"] == {"title": "Ours"}
+
+
+def test_an_observer_that_fails_leaves_the_trait_set_and_shows_its_error(server: FakeServer, serve, capsys) -> None:
+    plot = Plot()
+    assert plot.url
+
+    def fail(change: object) -> None:
+        raise RuntimeError("the observer fails")
+
+    plot.observe(fail, "quality")
+    traits = {**server.next("create")["traits"], "quality": 40, "title": "Theirs"}
+    server.send({"type": "traits", "widget": plot._rfb_served.id, "traits": traits, "after": 0})
+    serve(lambda: plot.title == "Theirs", "the traits are taken")
+    assert plot.quality == 40
+    assert "the observer fails" in capsys.readouterr().err
+
+
 def test_events_come_before_the_draw_in_their_order(server: FakeServer, serve) -> None:
     plot = Plot()
     done = take(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use framehub::Config;
+use framehub::{Config, Patience};
 use serde_json::{Value, json};
 
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     http::Answer,
     kernel_link::Kernel,
     probe::picture,
-    server::{TestServer, config, wait_for},
+    server::{PATIENCE, TestServer, config, wait_for},
 };
 
 const SESSION: &str = "session-of-the-tests";
@@ -24,6 +24,11 @@ fn started_with(config: Config) -> (TestServer, Kernel, String, Browser) {
     kernel.draw(&widget, 1);
     view.frame();
     (server, kernel, widget, view)
+}
+
+/// A configuration in which a kernel that is asked has so long to answer.
+fn patient(kernel_asked: Duration) -> Config {
+    Config { patience: Patience { kernel_asked, ..Patience::default() }, ..config() }
 }
 
 fn started() -> (TestServer, Kernel, String, Browser) {
@@ -117,9 +122,18 @@ fn another_kernel_takes_over_the_widget_of_the_same_place() {
 
 #[test]
 fn the_widget_of_a_kernel_that_is_there_is_not_taken_over() {
-    let (server, mut kernel, widget, mut view) = started();
+    // However long it takes to answer.
+    let (server, mut kernel, widget, mut view) = started_with(patient(PATIENCE));
     let mut other = Kernel::start(&server, OTHER);
-    let apart = other.create(json!({"place": "cell-1"}));
+    let creating = std::thread::spawn(move || {
+        let apart = other.create(json!({"place": "cell-1"}));
+        (other, apart)
+    });
+    // Whoever reads answers pings.
+    while !creating.is_finished() {
+        kernel.until_now(&widget, "turn");
+    }
+    let (_other, apart) = creating.join().unwrap();
     assert_eq!(apart["taken_over"], false);
     assert_ne!(apart["widget"], widget);
     server.handle(&widget).request_draw();
@@ -339,4 +353,90 @@ fn with_the_kernel_gone_a_snapshot_is_the_latest_frame() {
     assert_eq!(decoded(&snapshot(&server, &widget, "?pixel_ratio=3")), (picture(1, 32, 24), 32, 24));
     let (message, _) = snapshot(&server, &empty, "").error(503, "unavailable");
     assert!(message.contains("kernel"), "{message}");
+}
+
+#[test]
+fn a_kernel_that_no_longer_answers_gives_its_widget_to_another_of_the_same_place() {
+    let (server, silent, widget, mut view) = started_with(patient(Duration::from_millis(200)));
+    // Its connection stays open, and nobody reads from it: a machine that fell asleep.
+    let mut other = Kernel::start(&server, OTHER);
+    let taken = other.create(json!({"place": "cell-1", "traits": {"quality": 100}}));
+    assert_eq!((&taken["widget"], &taken["taken_over"]), (&json!(widget), &json!(true)));
+    other.draw(&widget, 5);
+    assert_eq!(view.frame().pixels().0, picture(5, 32, 24));
+    let mut silent = silent;
+    assert_eq!(silent.close_code(), 4008);
+}
+
+#[test]
+fn a_kernel_that_says_nothing_for_too_long_is_gone() {
+    let patience = Patience { kernel: Duration::from_millis(300), ..Patience::default() };
+    let (_server, mut kernel, _widget, mut view) = started_with(Config { patience, ..config() });
+    // It does not even answer pings, since nobody reads them.
+    state(&mut view, "gone");
+    assert_eq!(kernel.close_code(), 4008);
+}
+
+#[test]
+fn traits_that_others_set_are_told_to_the_kernel_and_its_own_are_not() {
+    let (server, mut kernel, widget, _view) = started();
+    let set = |kernel: &mut Kernel, number: u64, traits: Value| {
+        kernel.send(json!({"type": "traits", "widget": widget, "number": number, "traits": traits}));
+    };
+    set(&mut kernel, 1, json!({"title": "Mine"}));
+    set(&mut kernel, 2, json!({"quality": 70}));
+    assert_eq!(kernel.until_now(&widget, "traits"), [] as [Value; 0]);
+    server.set_traits(&widget, json!({"title": "Theirs"}));
+    let told = kernel.text("traits", |_| true);
+    assert_eq!((&told["traits"]["title"], &told["traits"]["quality"]), (&json!("Theirs"), &json!(70)));
+    assert_eq!((&told["widget"], &told["after"]), (&json!(widget), &json!(2)));
+    // What is refused is not what the widget has.
+    set(&mut kernel, 3, json!({"quality": 0}));
+    assert_eq!(kernel.text("refused", |_| true)["field"], "traits.quality");
+    assert_eq!(server.handle(&widget).traits().quality, 70);
+}
+
+#[test]
+fn traits_that_were_set_during_an_outage_are_told_to_the_kernel_that_comes_back() {
+    let (server, mut kernel, widget, mut view) = started();
+    kernel.send(json!({"type": "traits", "widget": widget, "number": 7, "traits": {"cursor": "grab"}}));
+    view.text("traits", |told| told["traits"]["cursor"] == "grab");
+    kernel.kill();
+    state(&mut view, "gone");
+    server.set_traits(&widget, json!({"title": "Theirs"}));
+    let mut kernel = Kernel::start(&server, SESSION);
+    let told = kernel.text("traits", |_| true);
+    assert_eq!((&told["traits"]["title"], &told["after"]), (&json!("Theirs"), &json!(7)));
+}
+
+#[test]
+fn a_turn_whose_end_is_malformed_is_over_and_the_widget_goes_on() {
+    let (server, mut kernel, widget, mut view) = started();
+    let pixels = |header: &Value| header["width"].as_u64().unwrap() * header["height"].as_u64().unwrap() * 3;
+    let good = json!({"type": "turn_done", "widget": widget, "turn": 0, "drawn": "frame", "requested": false,
+        "width": 32, "height": 24, "format": "rgb8"});
+    let with = |turn: &Value, name: &str, value: Value| {
+        let mut header = good.clone();
+        header["turn"] = turn["turn"].clone();
+        header[name] = value;
+        header
+    };
+    let spoilt = [
+        ("width", json!(33)),
+        ("format", json!("cmyk")),
+        ("requested", json!("yes")),
+        ("turn", json!("first")),
+    ];
+    for (draw, (name, value)) in (2..).zip(spoilt) {
+        server.handle(&widget).request_draw();
+        let turn = kernel.draw_turn(&widget);
+        kernel.send_binary(with(&turn, name, value), &vec![0; usize::try_from(pixels(&good)).unwrap()]);
+        assert_eq!(kernel.text("refused", |_| true)["widget"], widget, "{name}");
+        let told = state(&mut view, "error");
+        assert!(told["message"].as_str().unwrap().contains(name), "{name}: {told}");
+        server.handle(&widget).request_draw();
+        kernel.draw(&widget, draw);
+        state(&mut view, "live");
+        assert_eq!(view.frame().pixels().0, picture(draw, 32, 24), "{name}");
+    }
 }

@@ -1,10 +1,13 @@
 //! Widgets come, fail, recover and close; the server stops.
 
+use std::time::Duration;
+
+use framehub::{Config, Patience};
 use serde_json::json;
 
 use crate::{
     probe::Mood,
-    server::{TestServer, map, wait_for},
+    server::{TestServer, config, map, wait_for},
 };
 
 #[test]
@@ -149,4 +152,19 @@ fn a_thousand_widgets_made_and_closed_leave_no_place_taken() {
     }
     let (message, _) = server.request("POST", "/api/widgets", body()).error(429, "max_widgets");
     assert!(message.contains("3 widgets") && message.contains("--max-widgets"), "{message}");
+}
+
+#[test]
+fn a_view_that_answers_no_pings_is_let_go() {
+    let patience = Patience { view: Duration::from_millis(300), ..Patience::default() };
+    let server = TestServer::with(Config { patience, ..config() });
+    let probe = server.probe(json!({}));
+    let mut view = server.view(probe.id()).sized(32, 32, 1.0);
+    view.frame();
+    // Nobody reads, so that nobody answers.
+    wait_for("the view's end", || {
+        server.stats(probe.id())["views"].as_array().is_some_and(Vec::is_empty).then_some(())
+    });
+    assert_eq!(view.close_code(), 4008);
+    assert_eq!(view.text("close", |_| true)["reason"], "silent");
 }

@@ -14,23 +14,32 @@ use crate::{
 /// A widget, and whether it is one of before.
 struct Made {
     widget: WidgetHandle,
+    /// The traits that the kernel gave it.
+    known: Traits,
     taken_over: bool,
 }
 
 impl Kernel {
     pub(super) fn create(&mut self, create: Create, ctx: &mut Context<Self>) {
-        let request = create.request;
+        let (request, number) = (create.request, create.number);
         let owner = self.session.0.clone();
         let place = create.place.clone().map(|place| (owner.clone(), place));
         let made = make(self.hub.clone(), owner, place.clone(), create);
         ctx.spawn(made.into_actor(self).map(move |made, kernel, ctx| match made {
-            Ok(made) => kernel.add(request, made, place, ctx),
+            Ok(made) => kernel.add(request, made, number, place, ctx),
             Err(error) => kernel.refuse(Some(request), None, &error.into()),
         }));
     }
 
-    fn add(&mut self, request: u64, made: Made, place: Option<OwnName>, ctx: &mut Context<Self>) {
-        let Made { widget, taken_over } = made;
+    fn add(
+        &mut self,
+        request: u64,
+        made: Made,
+        number: u64,
+        place: Option<OwnName>,
+        ctx: &mut Context<Self>,
+    ) {
+        let Made { widget, known, taken_over } = made;
         let id = widget.id().to_owned();
         if let Some(place) = &place {
             self.hub.kernels().place(place.clone(), &id, ctx.address());
@@ -41,7 +50,9 @@ impl Kernel {
         if self.connection.is_some() {
             widget.addr().do_send(Adopt { kernel: ctx.address(), fresh: true });
         }
-        self.widgets.insert(id, Member { widget, place });
+        self.widgets.insert(id.clone(), Member { widget, known, number, place });
+        // Who knew the widget's id before may have set some by now.
+        self.tell_new_traits(&id);
     }
 }
 
@@ -58,10 +69,10 @@ async fn make(
         && let Some(orphan) = hub.kernels().orphan(&place).await
         && let Some(widget) = orphan.adopt()
     {
-        widget.replace_traits(traits);
+        widget.replace_traits(traits.clone());
         widget.reset_stats();
-        return Ok(Made { widget, taken_over: true });
+        return Ok(Made { widget, known: traits, taken_over: true });
     }
-    let widget = hub.create_for_kernel(create.kind, create.widget, owner, traits).await?;
-    Ok(Made { widget, taken_over: false })
+    let widget = hub.create_for_kernel(create.kind, create.widget, owner, traits.clone()).await?;
+    Ok(Made { widget, known: traits, taken_over: false })
 }

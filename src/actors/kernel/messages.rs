@@ -22,6 +22,10 @@ pub type KernelOutbox = Recipient<ToKernel>;
 pub struct KernelSettings {
     /// How long the widgets of a kernel that is gone are kept.
     pub grace: Duration,
+    /// A kernel that says nothing for so long is gone.
+    pub silence: Duration,
+    /// A kernel that is asked whether it is there has so long to answer.
+    pub asked: Duration,
     /// What a kernel may send.
     pub limits: KernelLimits,
 }
@@ -93,7 +97,7 @@ pub struct SignedOut {
     pub connection: u64,
 }
 
-/// Hand a widget over, if the kernel is gone.
+/// Hand a widget over, if the kernel is gone, or does not answer when it is asked.
 #[derive(Message)]
 #[rtype(result = "Option<Orphan>")]
 pub struct GiveUp {
@@ -142,6 +146,14 @@ pub struct ViewsChanged {
     pub views: usize,
     /// Those that their users can see.
     pub visible: usize,
+}
+
+/// A widget's traits are no longer what they were.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct TraitsChanged {
+    /// The widget.
+    pub widget: String,
 }
 
 /// A relayed view has ended.

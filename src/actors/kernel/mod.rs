@@ -8,13 +8,12 @@
 mod create;
 mod messages;
 mod relay;
+mod traits;
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, time::Instant};
 
 use actix::prelude::*;
+use tokio::{sync::oneshot, time::timeout};
 use tracing::Span;
 
 pub use messages::*;
@@ -31,15 +30,13 @@ use crate::{
     metrics::Reason,
     protocol::{
         Refusal, close_code,
-        kernel::{Ask, AskTicket, KernelMessage, OfWidget, RelayOpen, ServerMessage},
+        kernel::{Ask, AskTicket, Awaited, KernelMessage, OfWidget, Refused, RelayOpen, ServerMessage},
     },
+    traits::Traits,
 };
 
-/// How often the kernel is pinged.
-const PING_EVERY: Duration = Duration::from_secs(10);
-/// A kernel that says nothing for so long, not even that it got a ping, is gone. Its link has a thread of its own, so that a
-/// program at work does not keep it from answering.
-const SILENCE: Duration = Duration::from_secs(30);
+/// Pings within the time after which a silent kernel is gone.
+const PINGS: u32 = 3;
 
 /// The actor. See the module's documentation.
 pub struct Kernel {
@@ -64,13 +61,30 @@ struct Connection {
     base: String,
     /// When the last sign of life came.
     heard: Instant,
+    /// Who waits for the next.
+    asked: Vec<oneshot::Sender<()>>,
     /// Counts against the server's limit of kernels.
     _admission: Admission,
+}
+
+impl Connection {
+    /// A sign of life came.
+    fn hear(&mut self) {
+        self.heard = Instant::now();
+        for waiting in self.asked.drain(..) {
+            // Who waited may have given up.
+            let _ = waiting.send(());
+        }
+    }
 }
 
 /// A widget of this kernel.
 struct Member {
     widget: WidgetHandle,
+    /// The traits as the kernel has them, as far as is known here.
+    known: Traits,
+    /// The number of the kernel's last message that set traits.
+    number: u64,
     /// Where the program made it.
     place: Option<OwnName>,
 }
@@ -116,7 +130,7 @@ impl Kernel {
 
     /// Forgets a widget.
     fn remove(&mut self, id: &str) -> Option<WidgetHandle> {
-        let Member { widget, place } = self.widgets.remove(id)?;
+        let Member { widget, place, .. } = self.widgets.remove(id)?;
         if let Some(place) = place {
             self.hub.kernels().vacate(&place, id);
         }
@@ -190,13 +204,7 @@ impl Kernel {
                     widget.send_frame(frame);
                 }
             }
-            KernelMessage::Traits(set) => {
-                if let Some(widget) = self.widget(&set.widget, None)
-                    && let Err(error) = widget.set_traits(&set.traits)
-                {
-                    self.refuse(None, Some(&set.widget), &error.into());
-                }
-            }
+            KernelMessage::Traits(set) => self.set_traits(&set),
             KernelMessage::Print(print) => {
                 self.send(&print.widget, widget::Print(print.text));
             }
@@ -289,9 +297,10 @@ impl Actor for Kernel {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(PING_EVERY, |kernel, ctx| {
+        let silence = self.hub.kernel_settings().silence;
+        ctx.run_interval(silence / PINGS, move |kernel, ctx| {
             let Some(connection) = &kernel.connection else { return };
-            if connection.heard.elapsed() > SILENCE {
+            if connection.heard.elapsed() > silence {
                 tracing::info!(parent: &kernel.span, "kernel does not answer");
                 kernel.hang_up(close_code::DEADLINE, "silent", ctx);
             } else {
@@ -322,8 +331,13 @@ impl Handler<Connect> for Kernel {
         self.connections += 1;
         self.span = tracing::info_span!("kernel", name, owner = self.session.0.as_deref());
         tracing::info!(parent: &self.span, widgets = self.widgets.len(), "kernel connected");
-        self.connection =
-            Some(Connection { outbox, base: base.clone(), heard: Instant::now(), _admission: admission });
+        self.connection = Some(Connection {
+            outbox,
+            base: base.clone(),
+            heard: Instant::now(),
+            asked: Vec::new(),
+            _admission: admission,
+        });
         let resumed: Vec<_> = self.widgets.keys().map(String::as_str).collect();
         self.tell(&ServerMessage::Welcome {
             version: env!("CARGO_PKG_VERSION"),
@@ -333,6 +347,10 @@ impl Handler<Connect> for Kernel {
         });
         for member in self.widgets.values() {
             member.widget.addr().do_send(widget::Adopt { kernel: ctx.address(), fresh: false });
+        }
+        // Others may have set some meanwhile, and what the kernel said last may not have come.
+        for id in self.widgets.keys().cloned().collect::<Vec<_>>() {
+            self.tell_traits(&id);
         }
         self.connections
     }
@@ -345,12 +363,18 @@ impl Handler<FromKernel> for Kernel {
         let Some(current) = self.connection.as_mut().filter(|_| connection == self.connections) else {
             return;
         };
-        current.heard = Instant::now();
+        current.hear();
         match message {
             Ok(message) => self.take(message, ctx),
             Err(refused) => {
                 self.hub.counts().refused(Reason::of_message(refused.refusal.code));
-                self.refuse(refused.request, refused.widget.as_deref(), &refused.refusal);
+                let Refused { awaited, widget, refusal } = &refused;
+                let request = if let Awaited::ByKernel(request) = awaited { Some(*request) } else { None };
+                self.refuse(request, widget.as_deref(), refusal);
+                if let (Awaited::ByWidget(turn), Some(widget)) = (*awaited, widget) {
+                    let error = format!("what the kernel drew was refused: {}", refusal.message);
+                    self.send(widget, widget::RemoteFailed { turn, error });
+                }
                 if let Some(code) = refused.refusal.close {
                     self.hang_up(code, "refused", ctx);
                 }
@@ -364,7 +388,7 @@ impl Handler<Heard> for Kernel {
 
     fn handle(&mut self, heard: Heard, _: &mut Self::Context) {
         if let Some(current) = self.connection.as_mut().filter(|_| heard.connection == self.connections) {
-            current.heard = Instant::now();
+            current.hear();
         }
     }
 }
@@ -394,17 +418,40 @@ impl Handler<SignedOut> for Kernel {
 }
 
 impl Handler<GiveUp> for Kernel {
-    type Result = Option<Orphan>;
+    type Result = ResponseActFuture<Self, Option<Orphan>>;
 
-    fn handle(&mut self, GiveUp { widget }: GiveUp, ctx: &mut Self::Context) -> Self::Result {
-        if self.connection.is_some() {
-            return None;
-        }
-        let orphan = self.remove(&widget).map(Orphan::new);
-        if self.is_done() {
-            ctx.stop();
-        }
-        orphan
+    /// A process that was killed together with its machine or its network leaves a connection that looks well: so the kernel is
+    /// asked whether it is there.
+    fn handle(&mut self, GiveUp { widget }: GiveUp, _: &mut Self::Context) -> Self::Result {
+        let patience = self.hub.kernel_settings().asked;
+        let sign = self.connection.as_mut().map(|connection| {
+            let (heard, sign) = oneshot::channel();
+            connection.asked.push(heard);
+            connection.outbox.do_send(ToKernel::Ping);
+            sign
+        });
+        let answer = async move {
+            match sign {
+                // It ends with a sign, or with the connection.
+                Some(sign) => timeout(patience, sign).await.is_err(),
+                None => false,
+            }
+        };
+        let connection = self.connections;
+        Box::pin(answer.into_actor(self).map(move |silent, kernel, ctx| {
+            if silent && connection == kernel.connections && kernel.connection.is_some() {
+                tracing::info!(parent: &kernel.span, "kernel does not answer, and another wants its place");
+                kernel.hang_up(close_code::DEADLINE, "silent", ctx);
+            }
+            if kernel.connection.is_some() {
+                return None;
+            }
+            let orphan = kernel.remove(&widget).map(Orphan::new);
+            if kernel.is_done() {
+                ctx.stop();
+            }
+            orphan
+        }))
     }
 }
 

@@ -40,8 +40,6 @@ use crate::{
 
 /// How often the browser's clock and the link are measured.
 const PING_EVERY: Duration = Duration::from_secs(2);
-/// A browser that answers no ping for so long is gone, whatever stands between that keeps the connection.
-const SILENCE: Duration = Duration::from_secs(60);
 /// Text that may be under way to a browser that says nothing at all. Beyond it the browser has stopped reading.
 const MAX_UNHEARD_TEXT: usize = 4 << 20;
 
@@ -50,6 +48,8 @@ const MAX_UNHEARD_TEXT: usize = 4 << 20;
 pub struct ViewLimits {
     /// A frame that is unconfirmed for so long takes the view's credits back to full once, and ends the view at the next.
     pub deadline: Duration,
+    /// A browser that answers no ping for so long is gone.
+    pub silence: Duration,
     /// The time from draw to display that a view on a slow link is kept under.
     pub target_latency: Duration,
 }
@@ -98,6 +98,8 @@ pub struct View {
     hidden: bool,
     /// Whether a look at the deadline is due.
     watching: bool,
+    /// How long a ping may stay unanswered.
+    silence: Duration,
     /// When the ping that is not answered yet was sent: Unix time, and on our own clock.
     pinged: Option<(f64, Instant)>,
     /// Bytes of text sent since the browser was heard last.
@@ -121,6 +123,7 @@ impl View {
             shared,
             metrics,
             clock: ClockOffset::default(),
+            silence: limits.silence,
             adaptation: Adaptation::new(limits.target_latency),
             reduction: Reduction::NONE,
             held: Held::default(),
@@ -277,7 +280,7 @@ impl View {
                 self.pinged = Some((timestamp, Instant::now()));
                 self.tell(ServerMessage::Ping { timestamp }.to_text(), ctx);
             }
-            Some((_, sent)) if sent.elapsed() > SILENCE => {
+            Some((_, sent)) if sent.elapsed() > self.silence => {
                 let message = "the view answers no pings";
                 self.end(End { reason: "silent", message, code: close_code::DEADLINE }, ctx);
             }
@@ -329,7 +332,8 @@ impl Actor for View {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.ping(ctx);
-        ctx.run_interval(PING_EVERY, Self::ping);
+        // Two within the time that is given to the first.
+        ctx.run_interval(PING_EVERY.min(self.silence / 2), Self::ping);
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {

@@ -23,7 +23,7 @@ use actix::prelude::*;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 pub use messages::*;
-pub use remote::{Adopt, KernelGone, KernelRequest, RemoteDone, ShowError};
+pub use remote::{Adopt, KernelGone, KernelRequest, RemoteDone, RemoteFailed, ShowError};
 use renderer::Renderer;
 pub use report::{GetReport, WidgetReport};
 
@@ -354,6 +354,7 @@ impl Handler<TraitsChanged> for Widget {
     fn handle(&mut self, _: TraitsChanged, ctx: &mut Self::Context) {
         let traits = self.shared.traits.lock().clone();
         self.tell_all(&ServerMessage::Traits { traits: &traits });
+        self.tell_kernel_of_traits();
         for member in self.views.values() {
             member.addr.do_send(view::SetCapacity(traits.max_buffered_frames));
         }

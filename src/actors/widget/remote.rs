@@ -52,6 +52,15 @@ pub struct ShowError(pub Option<String>);
 #[rtype(result = "()")]
 pub struct RemoteDone(pub TurnDone);
 
+/// A turn has ended in the kernel, but what it sent cannot be taken.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct RemoteFailed {
+    /// The turn; `None` when the kernel did not say, which leaves the one that is under way.
+    pub turn: Option<u64>,
+    pub error: String,
+}
+
 impl Widget {
     /// Whether the renderer is in a kernel that is gone.
     pub(super) fn is_kernel_gone(&self) -> bool {
@@ -123,6 +132,14 @@ impl Widget {
             self.push(event);
         }
         self.shared.draw_requested.store(true, Ordering::Release);
+    }
+
+    /// Tells the kernel that traits changed.
+    pub(super) fn tell_kernel_of_traits(&mut self) {
+        let widget = self.shared.identity.id.clone();
+        if let Some(remote) = self.renderer.remote() {
+            remote.kernel.do_send(kernel::TraitsChanged { widget });
+        }
     }
 
     /// Tells the kernel how many views there are, if that changed.
@@ -198,10 +215,33 @@ impl Handler<ShowError> for Widget {
     }
 }
 
+impl Handler<RemoteFailed> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, RemoteFailed { turn, error }: RemoteFailed, ctx: &mut Self::Context) {
+        let Some(remote) = self.renderer.remote() else { return };
+        let done = TurnDone {
+            widget: self.shared.identity.id.clone(),
+            turn: turn.unwrap_or(remote.turn),
+            drawn: Drawn::Error(error),
+            draw_time: Duration::ZERO,
+            event_error: None,
+            requested: false,
+        };
+        self.remote_done(done, ctx);
+    }
+}
+
 impl Handler<RemoteDone> for Widget {
     type Result = ();
 
     fn handle(&mut self, RemoteDone(done): RemoteDone, ctx: &mut Self::Context) {
+        self.remote_done(done, ctx);
+    }
+}
+
+impl Widget {
+    fn remote_done(&mut self, done: TurnDone, ctx: &mut Context<Self>) {
         let Some(remote) = self.renderer.remote() else { return };
         // A turn of before the kernel was gone is over already.
         if !remote.working || done.turn != remote.turn {

@@ -5,7 +5,7 @@ use bytestring::ByteString;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::event::Event;
+use crate::{event::Event, traits::Traits};
 
 /// What a kernel may send, for it to check before it sends.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -110,6 +110,15 @@ pub enum ServerMessage<'a> {
         reason: &'a str,
         /// Events that it has not taken yet; the last is its `close`.
         events: &'a [Event],
+    },
+    /// Others than the kernel set traits, or the kernel is back.
+    Traits {
+        /// The widget.
+        widget: &'a str,
+        /// All of them.
+        traits: &'a Traits,
+        /// The number of the kernel's last message that set some: those that it set later are newer.
+        after: u64,
     },
     /// How many views a widget has.
     Views {

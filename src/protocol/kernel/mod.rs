@@ -92,6 +92,9 @@ pub struct Create {
     pub place: Option<String>,
     /// The class's name, shown to people.
     pub kind: String,
+    /// The number of the last [`SetTraits`] that these traits include.
+    #[serde(default)]
+    pub number: u64,
     /// The id that the widget had on this server before it was restarted.
     #[serde(default)]
     pub widget: Option<String>,
@@ -141,6 +144,9 @@ pub struct SetTraits {
     pub widget: String,
     /// The traits that change.
     pub traits: Map<String, Value>,
+    /// Rises from message to message, so that the kernel knows which of its own a later `traits` of the server's includes.
+    #[serde(default)]
+    pub number: u64,
 }
 
 /// Text to show.
@@ -216,11 +222,22 @@ pub struct RelayClose {
     pub relay: u64,
 }
 
+/// Who waits for a message that was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Awaited {
+    /// Nobody.
+    ByNobody,
+    /// The kernel, for the answer to this `request`.
+    ByKernel(u64),
+    /// The widget, for the end of this turn; `None` when the message does not say of which.
+    ByWidget(Option<u64>),
+}
+
 /// A message that was refused, with what the kernel knows it by.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// The message's `request`, if it has one.
-    pub request: Option<u64>,
+    /// What waits for the message.
+    pub awaited: Awaited,
     /// The message's `widget`, if it has one.
     pub widget: Option<String>,
     /// Why.
@@ -229,6 +246,6 @@ pub struct Refused {
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
-        Self { request: None, widget: None, refusal }
+        Self { awaited: Awaited::ByNobody, widget: None, refusal }
     }
 }

@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Create, Drawn, Hello, KernelMessage, MAX_HEADER, Refused, TurnDone};
+use super::{Awaited, Create, Drawn, Hello, KernelMessage, MAX_HEADER, Refused, TurnDone};
 use crate::{
     Frame, PixelFormat,
     protocol::{
@@ -29,12 +29,14 @@ struct Head<'a> {
 }
 
 /// What a refused message is known by, as far as it can be read.
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 struct Marks {
-    #[serde(default)]
+    #[serde(rename = "type")]
+    kind: Value,
     request: Value,
-    #[serde(default)]
     widget: Value,
+    turn: Value,
 }
 
 /// The fields of `turn_done`, in both forms.
@@ -102,8 +104,13 @@ pub fn parse_binary(message: &Bytes) -> Result<KernelMessage, Refused> {
 }
 
 fn marked(text: &[u8], refusal: Refusal) -> Refused {
-    let marks = serde_json::from_slice(text).unwrap_or(Marks { request: Value::Null, widget: Value::Null });
-    Refused { request: marks.request.as_u64(), widget: marks.widget.as_str().map(str::to_owned), refusal }
+    let marks: Marks = serde_json::from_slice(text).unwrap_or_default();
+    let awaited = match marks.request.as_u64() {
+        _ if marks.kind == "turn_done" => Awaited::ByWidget(marks.turn.as_u64()),
+        Some(request) => Awaited::ByKernel(request),
+        None => Awaited::ByNobody,
+    };
+    Refused { awaited, widget: marks.widget.as_str().map(str::to_owned), refusal }
 }
 
 fn parse_text(text: &[u8]) -> Result<KernelMessage, Refusal> {
@@ -313,7 +320,7 @@ mod tests {
     fn a_refusal_says_which_request_and_widget_it_is_about() {
         let message = json!({"type": "get_stats", "request": 7, "widget": 5}).to_string();
         let refused = parse(message.as_bytes()).unwrap_err();
-        assert_eq!((refused.request, refused.widget), (Some(7), None));
+        assert_eq!((refused.awaited, refused.widget), (Awaited::ByKernel(7), None));
         assert_eq!(refused.refusal.field.as_deref(), Some("widget"));
     }
 

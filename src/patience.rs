@@ -1,0 +1,25 @@
+//! How long those who say nothing are taken to be there still.
+
+use std::time::Duration;
+
+/// Times after which a silent peer counts as gone, whatever stands between that keeps its connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// A kernel that says nothing for so long is gone; it is pinged three times within. Its link has a thread of its own, so that a
+    /// program at work does not keep it from answering. Default 30 s.
+    pub kernel: Duration,
+    /// A kernel that is asked whether it is there, since another wants its place, has so long to answer. Default 2 s.
+    pub kernel_asked: Duration,
+    /// A browser that answers no ping for so long is gone. Default 60 s.
+    pub view: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            kernel: Duration::from_secs(30),
+            kernel_asked: Duration::from_secs(2),
+            view: Duration::from_secs(60),
+        }
+    }
+}
