@@ -12,6 +12,12 @@ pub fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
+/// Now, in whole milliseconds since 1970 (Unix time).
+pub fn unix_millis() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// How many of the latest pings the estimate rests on: at one each two seconds a minute, in which clocks drift little.
 const WINDOW: usize = 30;
 

@@ -13,6 +13,7 @@ use crate::{
         InboundLimits,
         kernel::{KernelInboundLimits, KernelLimits, MAX_HEADER},
     },
+    sharing::Reach,
 };
 
 /// A server for remote frame buffer widgets: rendered where the data is, shown where the user is.
@@ -315,6 +316,11 @@ impl Config {
                 },
             },
             inbound: self.inbound_limits(),
+            reach: match self.auth {
+                Auth::JupyterHub => Reach::Users,
+                Auth::Key => Reach::Links,
+                Auth::None => Reach::Nobody,
+            },
         }
     }
 

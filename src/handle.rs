@@ -15,6 +15,7 @@ use crate::{
     actors::widget::{self, Widget},
     clock::unix_now,
     render::Options,
+    sharing::Shares,
     stats::{Stats, StatsSummary},
     traits::{TraitError, Traits},
 };
@@ -46,6 +47,8 @@ pub(crate) struct Shared {
     pub pushed: Mutex<Option<Frame>>,
     pub traits: Mutex<Traits>,
     pub stats: Mutex<Stats>,
+    /// With whom the owner shares the widget.
+    pub shares: Shares,
 }
 
 impl Shared {
@@ -57,6 +60,7 @@ impl Shared {
             pushed: Mutex::new(None),
             traits: Mutex::new(traits),
             stats: Mutex::new(Stats::default()),
+            shares: Shares::default(),
         }
     }
 
@@ -122,6 +126,11 @@ impl WidgetHandle {
     /// What the widget is.
     pub fn identity(&self) -> &Identity {
         &self.shared.identity
+    }
+
+    /// With whom the owner shares the widget.
+    pub(crate) fn shares(&self) -> &Shares {
+        &self.shared.shares
     }
 
     /// Asks for a draw: `get_frame` is called once a visible view is ready for a frame. Returns at once; any number of

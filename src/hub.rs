@@ -22,12 +22,14 @@ use crate::{
         registry::Registry,
         widget::{GetReport, Install, Surroundings, Widget, WidgetLimits, WidgetReport},
     },
+    clock::unix_seconds,
     encode::Pool,
     handle::{Shared, WidgetHandle},
     metrics::{Connected, Exposition, Format, Reason, ServerMetrics},
     panic,
     protocol::{InboundLimits, Refusal, close_code},
     render::{KindError, Kinds, Options},
+    sharing::{Links, Reach},
     traits::{TraitError, Traits},
     web::auth::ticket::Tickets,
 };
@@ -97,6 +99,8 @@ pub struct HubLimits {
     pub kernel: KernelSettings,
     /// Bounds on what a view sends.
     pub inbound: InboundLimits,
+    /// With whom widgets can be shared.
+    pub(crate) reach: Reach,
 }
 
 /// A kernel's right to be connected; it counts as connected for as long as this lives.
@@ -121,6 +125,7 @@ struct Inner {
     kernels: Kernels,
     kernel_places: Arc<Semaphore>,
     tickets: Tickets,
+    links: Links,
     limits: HubLimits,
 }
 
@@ -142,7 +147,8 @@ impl Hub {
             registry: Registry::default(),
             kernels: Kernels::default(),
             kernel_places: Arc::new(Semaphore::new(limits.max_kernels)),
-            tickets: Tickets::new(),
+            tickets: Tickets::new(unix_seconds()),
+            links: Links::new(unix_seconds()),
             metrics: Metrics::start_in_arbiter(&arbiters[0], |_| metrics),
             counts,
             pool,
@@ -317,6 +323,16 @@ impl Hub {
     /// Issues and checks tickets to views.
     pub(crate) fn tickets(&self) -> &Tickets {
         &self.0.tickets
+    }
+
+    /// Signs and checks links to widgets.
+    pub(crate) fn links(&self) -> &Links {
+        &self.0.links
+    }
+
+    /// With whom widgets can be shared.
+    pub(crate) fn reach(&self) -> Reach {
+        self.0.limits.reach
     }
 
     /// A widget's statistics; `None` when it is closed.

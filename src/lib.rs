@@ -23,6 +23,7 @@
 //! | [`protocol`] | the messages on the wire, and the checks on what comes in |
 //! | [`actors`] | what holds state and decides: Widget, View, Kernel, Metrics; and the registries |
 //! | [`handle`], [`hub`] | a widget from outside; everything a running server shares |
+//! | `sharing`, `signing` | with whom widgets are shared; signatures of links and tickets |
 //! | [`web`] | routes, pages, API, sockets, access |
 //! | [`config`], [`jupyterhub`], [`server`], `runtime_file`, `usage` | from flags, and what a JupyterHub says, to a listening address; telling others of it, and noticing that nobody needs it |
 
@@ -48,6 +49,8 @@ pub mod protocol;
 pub mod render;
 mod runtime_file;
 pub mod server;
+mod sharing;
+mod signing;
 pub mod sizing;
 pub mod stats;
 pub mod tiles;

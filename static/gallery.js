@@ -70,10 +70,13 @@ function show(list) {
     cards.delete(id);
   }
   for (const entry of list) {
-    if (cards.has(entry.id)) continue;
+    const before = cards.get(entry.id);
+    if (before?.dataset.role === entry.role) continue;
     const card = cardOf(entry, known?.get(entry.kind), close);
+    card.dataset.role = entry.role;
     cards.set(entry.id, card);
-    gallery.append(card);
+    if (before) before.replaceWith(card);
+    else gallery.append(card);
   }
 }
 

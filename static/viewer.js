@@ -1,6 +1,7 @@
 /** The page of one widget: the view, large, and what one does with it. */
 
 import { BASE, widget } from "./pages/api.js";
+import { ShareDialog } from "./pages/share.js";
 import { SharingTools } from "./pages/sharing.js";
 import "./view.js";
 
@@ -36,7 +37,7 @@ view.interactive = query.get("role") !== "watch";
 view.setAttribute("widget", id);
 if (query.get("frames") === "base64") view.setAttribute("frames", "base64");
 
-new SharingTools(view, {
+const tools = new SharingTools(view, {
   others: by("others"),
   whyNot: by("why-not"),
   problem: by("problem"),
@@ -80,6 +81,8 @@ snapshot.addEventListener("click", () => {
   snapshot.href = address.href;
 });
 snapshot.href = "#";
+const share = by("share");
+const dialog = new ShareDialog(/** @type {HTMLDialogElement} */ (by("share-dialog")), id);
 const fullscreen = by("fullscreen");
 fullscreen.hidden = !document.fullscreenEnabled;
 fullscreen.addEventListener("click", async () => {
@@ -91,10 +94,13 @@ showFit();
 stage.append(view);
 nameIt();
 
-/** Asks for the title that the widget has when its traits have none. */
+/** Asks for the title that the widget has when its traits have none, and for what this user may do with it. */
 async function nameIt() {
   try {
-    const { title } = await widget(id);
+    const { title, role, share_with: targets } = await widget(id);
+    tools.owner = role === "owner";
+    share.hidden = targets.length === 0;
+    share.addEventListener("click", () => dialog.open(targets));
     view.setAttribute("label", title);
     if (!view.traits.title) entitle(title);
   } catch {

@@ -12,6 +12,7 @@ from ._connection import ConnectError
 from ._install import install_as_jupyter_rfb
 from ._run import run
 from ._server import ServerNotFoundError
+from ._share import Share
 from ._snapshot import Snapshot
 from ._widget import RemoteFrameBuffer
 
@@ -19,6 +20,7 @@ __all__ = [
     "ConnectError",
     "RemoteFrameBuffer",
     "ServerNotFoundError",
+    "Share",
     "Snapshot",
     "install_as_jupyter_rfb",
     "run",

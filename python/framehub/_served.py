@@ -192,6 +192,16 @@ class ServedWidget:
 
     def stats(self, timeout: float) -> dict[str, Any]:
         """The server's statistics of the widget; empty if there are none within `timeout` seconds."""
+        try:
+            return dict(self.answer({"type": "get_stats"}, timeout)["stats"])
+        except (ServerError, RuntimeError):
+            return {}
+
+    def answer(self, message: Message, timeout: float) -> Message:
+        """The server's answer to a request about this widget.
+
+        Raises ServerError if it refuses, RuntimeError if there is no answer within `timeout` seconds.
+        """
         answers: list[Message | ServerError] = []
         answered = threading.Event()
 
@@ -199,11 +209,16 @@ class ServedWidget:
             answers.append(answer)
             answered.set()
 
-        if self.wait_created(timeout) is not None or not self.ask({"type": "get_stats"}, take):
-            return {}
-        answered.wait(timeout)
-        answer = answers[0] if answers else None
-        return dict(answer["stats"]) if isinstance(answer, dict) else {}
+        problem = self.wait_created(timeout)
+        if problem is None and not self.ask(message, take):
+            problem = "there is no connection to the server"
+        if problem is None and not answered.wait(timeout):
+            problem = f"the server did not answer within {timeout:g} s"
+        if problem is not None:
+            raise RuntimeError(problem)
+        if isinstance(answers[0], ServerError):
+            raise answers[0]
+        return answers[0]
 
     def ask(self, message: Message, answered: Callable[[Message | ServerError], None]) -> bool:
         """Sends a request about this widget; False if there is no connection."""

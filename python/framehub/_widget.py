@@ -28,6 +28,7 @@ from ._page import Pages
 from ._picture import UPDATES, Picture
 from ._protocol import Message
 from ._served import Outcome, ServedWidget
+from ._share import Role, Share, share, shares
 from ._snapshot import Snapshot, css_pixels
 
 _log = logging.getLogger("framehub")
@@ -229,13 +230,35 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
     @property
     def url(self) -> str:
         """The address of the widget's own page. It waits for the server; raises RuntimeError if there is none."""
-        served = self._rfb_served
-        if served is None:
-            raise RuntimeError("the widget was not initialised: call super().__init__() in its class")
+        served = self._rfb_known()
         problem = served.wait_created(_SERVER_TIMEOUT)
         if problem is not None or served.url is None:
             raise RuntimeError(problem or "the widget is not connected to its server")
         return served.url
+
+    def share(
+        self,
+        *,
+        user: str | None = None,
+        group: str | None = None,
+        link: bool = False,
+        role: Role = "watch",
+        expires: float | None = None,
+    ) -> Share:
+        """Shares the widget with a user or a group of the JupyterHub, or by a link.
+
+        `role` is what they may do: "watch", or "interact" as well. It ends after `expires` seconds, at most 30 days; if
+        that is not given, a link ends after 30 days, and anything else with the widget. To share with a user or a group
+        again changes what they may do.
+
+        It waits for the server. Raises ValueError for what cannot be shared so, RuntimeError if there is no server.
+        """
+        wanted = {"user": user, "group": group, "link": link, "role": role, "expires_in": expires}
+        return share(self._rfb_known(), wanted)
+
+    def shares(self) -> list[Share]:
+        """With whom the widget is shared now. It waits for the server; raises RuntimeError if there is none."""
+        return shares(self._rfb_known())
 
     # --- ipywidgets --------------------------------------------------------------------------------------------------
 
@@ -331,6 +354,11 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
             if event["type"] != "close":
                 self._output_context.run(self._rfb_handle_msg, self, event, [])
         self._output_context.run(RemoteFrameBuffer.close, self)
+
+    def _rfb_known(self) -> ServedWidget:
+        if self._rfb_served is None:
+            raise RuntimeError("the widget was not initialised: call super().__init__() in its class")
+        return self._rfb_served
 
     def _rfb_tell(self, text: str) -> None:
         if self._rfb_served is not None:

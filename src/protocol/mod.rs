@@ -62,7 +62,9 @@ pub mod close_code {
     pub const WIDGET_CLOSED: u16 = 4000;
     /// The kernel connected once more, and this is its older connection.
     pub const REPLACED: u16 = 4001;
-    /// The user is signed out; sign in before connecting again.
+    /// What the user may do in the widget has changed; connect again.
+    pub const ROLE_CHANGED: u16 = 4002;
+    /// The user is signed out, and has to sign in before connecting again; or the widget is no longer shared with the user.
     pub const SIGNED_OUT: u16 = 4003;
     /// The view did not confirm its frames in time, the kernel did not answer; connect again.
     pub const DEADLINE: u16 = 4008;

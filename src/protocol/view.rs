@@ -150,6 +150,27 @@ pub enum Role {
     Watch,
 }
 
+impl Role {
+    /// How the wire spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Interact => "interact",
+            Self::Watch => "watch",
+        }
+    }
+
+    /// The role that the wire spells so.
+    pub fn of_name(name: &str) -> Option<Self> {
+        [Self::Interact, Self::Watch].into_iter().find(|role| role.name() == name)
+    }
+
+    /// What is left of a role for somebody who may do no more than `most`.
+    #[must_use]
+    pub fn at_most(self, most: Self) -> Self {
+        if most == Self::Watch { most } else { self }
+    }
+}
+
 /// How frames travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]

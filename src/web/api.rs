@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
 use super::{
-    auth::caller::{Caller, Named},
+    auth::caller::{Acting, Caller, Named, Owned, Right},
     error::ApiError,
     routes::Site,
 };
@@ -93,7 +93,8 @@ fn type_name(value: &Value) -> &'static str {
 
 /// `GET /api/widgets`.
 pub async fn list(site: Data<Site>, caller: Caller) -> HttpResponse {
-    let widgets: Vec<_> = caller.widgets(&site).iter().map(|widget| summary(&site, widget)).collect();
+    let widgets: Vec<_> =
+        caller.widgets(&site).iter().map(|(widget, right)| summary(&site, widget, *right)).collect();
     HttpResponse::Ok().json(json!({"widgets": widgets}))
 }
 
@@ -115,12 +116,16 @@ pub async fn create(site: Data<Site>, caller: Caller, payload: Payload) -> Resul
     let new: NewWidget = read(&body(&site, payload).await?)?;
     let widget = site.hub.create_for_user(&new.kind, None, caller.owner(), new.options, &new.traits).await?;
     let location = address(&site, &widget);
-    Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(details(&site, &widget)))
+    Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(details(
+        &site,
+        &widget,
+        Right::Own,
+    )))
 }
 
 /// `GET /api/widgets/{id}`.
-pub async fn show(site: Data<Site>, Named(widget): Named) -> HttpResponse {
-    HttpResponse::Ok().json(details(&site, &widget))
+pub async fn show(site: Data<Site>, Named(widget, right): Named) -> HttpResponse {
+    HttpResponse::Ok().json(details(&site, &widget, right))
 }
 
 #[derive(Deserialize)]
@@ -132,19 +137,19 @@ struct Patch {
 /// `PATCH /api/widgets/{id}`.
 ///
 /// # Errors
-/// 400 for a bad body or trait; 404 when there is no such widget; 413 for a body that is too long.
+/// 400 for a bad body or trait; 403 for all but the owner; 404 when there is no such widget; 413 for a body that is too long.
 pub async fn patch(
     site: Data<Site>,
-    Named(widget): Named,
+    Owned(widget): Owned,
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
     let patch: Patch = read(&body(&site, payload).await?)?;
     widget.set_traits(&patch.traits)?;
-    Ok(HttpResponse::Ok().json(details(&site, &widget)))
+    Ok(HttpResponse::Ok().json(details(&site, &widget, Right::Own)))
 }
 
 /// `DELETE /api/widgets/{id}`.
-pub async fn close(site: Data<Site>, Named(widget): Named) -> HttpResponse {
+pub async fn close(site: Data<Site>, Owned(widget): Owned) -> HttpResponse {
     // Out of the registry at once, so that whoever asks next gets a 404.
     site.hub.registry().remove(widget.id());
     widget.close();
@@ -152,13 +157,13 @@ pub async fn close(site: Data<Site>, Named(widget): Named) -> HttpResponse {
 }
 
 /// `DELETE /api/widgets/{id}/control`.
-pub async fn take_control_away(Named(widget): Named) -> HttpResponse {
+pub async fn take_control_away(Owned(widget): Owned) -> HttpResponse {
     widget.take_control_away();
     HttpResponse::NoContent().finish()
 }
 
 /// `POST /api/widgets/{id}/draw`.
-pub async fn draw(Named(widget): Named) -> HttpResponse {
+pub async fn draw(Acting(widget): Acting) -> HttpResponse {
     widget.request_draw();
     HttpResponse::Accepted().finish()
 }
@@ -167,13 +172,13 @@ pub async fn draw(Named(widget): Named) -> HttpResponse {
 ///
 /// # Errors
 /// 404 when there is no such widget.
-pub async fn stats(site: Data<Site>, Named(widget): Named) -> Result<HttpResponse, ApiError> {
+pub async fn stats(site: Data<Site>, Named(widget, _): Named) -> Result<HttpResponse, ApiError> {
     let report = site.hub.report(&widget).await.ok_or_else(|| ApiError::no_widget(widget.id()))?;
     Ok(HttpResponse::Ok().json(report))
 }
 
 /// `POST /api/widgets/{id}/stats/reset`.
-pub async fn reset_stats(Named(widget): Named) -> HttpResponse {
+pub async fn reset_stats(Owned(widget): Owned) -> HttpResponse {
     widget.reset_stats();
     HttpResponse::NoContent().finish()
 }
@@ -194,7 +199,7 @@ pub struct SnapshotQuery {
 /// the renderer stays busy.
 pub async fn snapshot(
     site: Data<Site>,
-    Named(widget): Named,
+    Named(widget, _): Named,
     query: Query<SnapshotQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let frame = tokio::time::timeout(SNAPSHOT_TIMEOUT, widget.snapshot(query.pixel_ratio))
@@ -219,8 +224,11 @@ pub async fn snapshot(
         .body(bytes))
 }
 
-/// The body of a request, if it is not too long.
-async fn body(site: &Site, payload: Payload) -> Result<Bytes, ApiError> {
+/// The body of a request.
+///
+/// # Errors
+/// 413 when it is too long.
+pub async fn body(site: &Site, payload: Payload) -> Result<Bytes, ApiError> {
     let max = site.inbound.max_message_bytes;
     match payload.to_bytes_limited(max).await {
         Ok(Ok(bytes)) => Ok(bytes),
@@ -233,25 +241,29 @@ async fn body(site: &Site, payload: Payload) -> Result<Bytes, ApiError> {
     }
 }
 
-fn address(site: &Site, widget: &WidgetHandle) -> String {
+/// The path of a widget's page.
+pub fn address(site: &Site, widget: &WidgetHandle) -> String {
     format!("{}widgets/{}", site.base_url, widget.id())
 }
 
-fn summary(site: &Site, widget: &WidgetHandle) -> Value {
+fn summary(site: &Site, widget: &WidgetHandle, right: Right) -> Value {
     let identity = widget.identity();
     json!({
         "id": identity.id,
         "kind": identity.kind,
         "title": widget.traits().title,
         "owner": identity.owner,
+        "role": right.name(),
         "created": identity.created,
         "url": address(site, widget),
     })
 }
 
-fn details(site: &Site, widget: &WidgetHandle) -> Value {
-    let mut details = summary(site, widget);
+fn details(site: &Site, widget: &WidgetHandle, right: Right) -> Value {
+    let mut details = summary(site, widget, right);
     details["options"] = json!(widget.identity().options);
     details["traits"] = json!(widget.traits());
+    let share_with = if right == Right::Own { site.hub.reach().fields() } else { &[] };
+    details["share_with"] = json!(share_with);
     details
 }

@@ -65,12 +65,12 @@ impl ResponseError for ApiError {
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            code: refusal.code,
-            message: refusal.message,
-            field: refusal.field,
-        }
+        let status = match refusal.code {
+            "max_shares" => StatusCode::TOO_MANY_REQUESTS,
+            "unknown_share" => StatusCode::NOT_FOUND,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self { status, code: refusal.code, message: refusal.message, field: refusal.field }
     }
 }
 

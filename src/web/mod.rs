@@ -7,6 +7,7 @@ mod intake;
 pub mod kernel;
 pub mod pages;
 pub mod routes;
+pub mod shares;
 pub mod socket;
 mod trace;
 pub mod websocket;

@@ -13,7 +13,7 @@ use super::{
     api,
     auth::{Access, guard, jupyterhub, key::AccessKey},
     error::ApiError,
-    kernel, pages, socket,
+    kernel, pages, shares, socket,
     trace::trace,
 };
 use crate::{
@@ -150,6 +150,14 @@ fn guarded() -> impl actix_web::dev::HttpServiceFactory {
         .service(resource(
             "/api/widgets/{id}/control",
             [(Method::DELETE, web::delete().to(api::take_control_away))],
+        ))
+        .service(resource(
+            "/api/widgets/{id}/shares",
+            [(Method::GET, web::get().to(shares::list)), (Method::POST, web::post().to(shares::create))],
+        ))
+        .service(resource(
+            "/api/widgets/{id}/shares/{share}",
+            [(Method::DELETE, web::delete().to(shares::revoke))],
         ))
         .service(resource("/api/widgets/{id}/draw", [(Method::POST, web::post().to(api::draw))]))
         .service(resource("/api/widgets/{id}/stats", [(Method::GET, web::get().to(api::stats))]))

@@ -18,8 +18,8 @@ use serde::Deserialize;
 use super::{
     auth::{
         caller::{Caller, Named},
-        jupyterhub::{Lease, Watch},
-        ticket::Permit,
+        jupyterhub::Watch,
+        standing::{Roles, Standing},
     },
     routes::Site,
     websocket::{self, Peer, close},
@@ -64,26 +64,27 @@ pub struct ViewQuery {
 /// 400 for a bad query or handshake, 404 when there is no such widget.
 pub async fn connect(
     site: Data<Site>,
-    Named(widget): Named,
+    Named(widget, right): Named,
     caller: Caller,
     query: Query<ViewQuery>,
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Error> {
-    // A ticket to watch does not become one to act by the query.
-    let watches = matches!(&caller, Caller::Guest(Permit { role: Role::Watch, .. }));
-    let role = if watches { Role::Watch } else { query.role };
+    // A right to watch does not become one to act by the query.
+    let roles = Roles { wanted: query.role, role: query.role.at_most(right.role()) };
     let socket = Socket {
         _counted: site.hub.counts().connection(),
         widget,
-        role,
+        roles,
         base64: query.frames == Frames::Base64,
         adaptive: query.adaptive,
         inbound: Inbound::new(site.inbound, Instant::now()),
         _use: site.usage.begin(),
         view: None,
-        lease: caller.lease().cloned(),
+        rests_on_share: caller.rests_on_share(right),
+        caller,
         watch: None,
+        standing: None,
     };
     WsResponseBuilder::new(socket, &request, payload)
         .protocols(&[SUBPROTOCOL])
@@ -96,7 +97,7 @@ pub async fn connect(
 struct Socket {
     _counted: Connected,
     widget: WidgetHandle,
-    role: Role,
+    roles: Roles,
     base64: bool,
     adaptive: bool,
     inbound: Inbound,
@@ -104,10 +105,14 @@ struct Socket {
     _use: Use,
     /// The view, once the widget has given it.
     view: Option<Addr<View>>,
-    /// The user's right to be here, if it is a user's.
-    lease: Option<Lease>,
-    /// Ends the view with that right.
+    /// Whose view it is.
+    caller: Caller,
+    /// Whether the right to the view is a share's.
+    rests_on_share: bool,
+    /// Ends the view with the user's right to be here, if it is a user's.
     watch: Option<Watch>,
+    /// Ends the view with the share that it rests on, if it does.
+    standing: Option<Standing>,
 }
 
 impl Socket {
@@ -123,7 +128,7 @@ impl Actor for Socket {
 
     fn started(&mut self, context: &mut Self::Context) {
         let outbox = context.address().recipient();
-        let attach = Attach { role: self.role, base64: self.base64, adaptive: self.adaptive, outbox };
+        let attach = Attach { role: self.roles.role, base64: self.base64, adaptive: self.adaptive, outbox };
         // Nothing is read before the view is there.
         self.widget
             .addr()
@@ -133,7 +138,12 @@ impl Actor for Socket {
                 Ok(Ok(view)) => {
                     let signed_out = view.clone();
                     let end = move || signed_out.do_send(SIGNED_OUT);
-                    socket.watch = socket.lease.as_ref().map(|lease| lease.watch(end));
+                    socket.watch = socket.caller.lease().map(|lease| lease.watch(end));
+                    let (caller, widget, shared) =
+                        (socket.caller.clone(), socket.widget.clone(), view.clone());
+                    let end = move |end| shared.do_send(end);
+                    socket.standing =
+                        socket.rests_on_share.then(|| Standing::watch(caller, widget, socket.roles, end));
                     socket.view = Some(view);
                 }
                 Ok(Err(refusal)) => {

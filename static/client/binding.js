@@ -60,7 +60,7 @@ export function bind(view, client) {
 
   on(view, "framehub-event", (/** @type {ViewEvent} */ event) => client.send(event));
 
-  on(client, "state", (/** @type {ClientState} */ { name, text }) => {
+  on(client, "state", (/** @type {ClientState} */ { name, text, signIn }) => {
     if (name === "open") {
       wasOpen = true;
       announced = refreshing = false;
@@ -71,8 +71,9 @@ export function bind(view, client) {
     view.sharing = { ...ALONE, role: view.sharing.role };
     view.showPointers([]);
     const state = wasOpen && name === "connecting" ? "disconnected" : SHOWN[name];
-    const retry = { label: "Try now", run: () => client.retry() };
-    view.setStatus({ state, text: name === "idle" ? "" : text, ...(name === "waiting" ? { action: retry } : {}) });
+    let action = name === "waiting" ? { label: "Try now", run: () => client.retry() } : undefined;
+    if (signIn) action = { label: "Sign in", run: () => signInAt(signIn) };
+    view.setStatus({ state, text: name === "idle" ? "" : text, ...(action ? { action } : {}) });
   });
 
   on(client, "frame", async (/** @type {ArrivedFrame} */ { frame, confirm }) => {
@@ -132,6 +133,13 @@ export function bind(view, client) {
         break;
     }
   });
+
+  /** @param {URL} address */
+  const signInAt = (address) => {
+    open(address, "_blank", "noopener");
+    // Whoever comes back is signed in, or is offered it again.
+    addEventListener("focus", () => client.connect(), { once: true, signal });
+  };
 
   const timer = setInterval(() => {
     view.stats = meter.stats;

@@ -23,6 +23,7 @@ import { readBinaryFrame, readTextFrame } from "./message.js";
  * @property {"connecting" | "open" | "waiting" | "closed" | "denied" | "idle"} name `waiting`: for the next attempt;
  *   `closed`: the widget is, for good; `denied`: the server refuses this page; `idle`: this side disconnected
  * @property {string} text for people
+ * @property {URL} [signIn] where the user can sign in, in a tab of its own, to be let in
  *
  * @typedef {object} ArrivedFrame
  * @property {Frame} frame
@@ -31,6 +32,13 @@ import { readBinaryFrame, readTextFrame } from "./message.js";
 
 /** The server's close code for a widget that was closed. */
 const WIDGET_CLOSED = 4000;
+/** The server's close code for a view that may do more or less from now on. */
+const ROLE_CHANGED = 4002;
+/** The server's reasons for ending a view whose widget is no longer shared with its user, and what the user is told. @type {Partial<Record<string, string>>} */
+const NOT_SHARED = {
+  revoked: "This widget is no longer shared with you.",
+  expired: "The time is over for which this widget was shared with you.",
+};
 /** A connection that lasted this long, in milliseconds, ends an outage. */
 const STABLE = 3000;
 /** An attempt that neither succeeds nor fails is given up after this time. */
@@ -198,14 +206,23 @@ export class FrameHubClient extends EventTarget {
       this.#stop({ name: "closed", text: "The widget was closed." });
       return;
     }
+    const notShared = NOT_SHARED[reason];
+    if (opened && notShared) {
+      this.#stop({ name: "denied", text: notShared });
+      return;
+    }
+    if (code === ROLE_CHANGED) {
+      this.#lost(opened, "What you may do here has changed. Reconnecting …");
+      return;
+    }
     if (opened) {
       this.#lost(opened, code === 1001 ? "The server stops. Reconnecting …" : "Connection lost. Reconnecting …", reason);
       return;
     }
-    const { verdict, text } = await this.#link.diagnose(signal);
+    const { verdict, text, signIn } = await this.#link.diagnose(signal);
     if (signal.aborted) return;
     if (verdict === "retry") this.#lost(0, text);
-    else this.#stop({ name: verdict === "gone" ? "closed" : "denied", text });
+    else this.#stop({ name: verdict === "gone" ? "closed" : "denied", text, ...(signIn ? { signIn } : {}) });
   }
 
   /** Starts over with a fresh connection: when what came over this one could not be used. */

@@ -4,38 +4,97 @@
  * @typedef {object} Diagnosis
  * @property {"gone" | "denied" | "retry"} verdict
  * @property {string} text for people
+ * @property {URL} [signIn] where the user can sign in, in a tab of its own, to be let in
  */
 
-/**
- * @param {URL} widget the widget's address in the API
- * @param {AbortSignal} signal
- * @returns {Promise<Diagnosis>}
- */
-export async function diagnose(widget, signal) {
-  let response;
-  try {
-    response = await fetch(widget, { cache: "no-store", signal: AbortSignal.any([signal, AbortSignal.timeout(5000)]) });
-  } catch {
-    return { verdict: "retry", text: "The server does not answer. Reconnecting …" };
-  }
-  switch (response.status) {
-    case 401:
-      return { verdict: "denied", text: await whoIsMissing(response) };
-    case 403:
-      return { verdict: "denied", text: "The server does not accept connections from this page's address." };
-    case 404:
-      return { verdict: "gone", text: "There is no such widget on the server: it was closed, or the server was restarted." };
-    default:
-      return { verdict: "retry", text: "The connection was refused. Reconnecting …" };
-  }
-}
+/** An answer of the server takes no longer than this, in milliseconds; the way by the Hub and back is a few of them. */
+const PATIENCE = 5000;
+const SIGN_IN_PATIENCE = 15_000;
+const UNREACHABLE = Object.freeze({ verdict: /** @type {const} */ ("retry"), text: "The server does not answer. Reconnecting …" });
 
-/**
- * What a page is told that is not let in: whether the server asks for a user of a JupyterHub or for its key.
- * @param {Response} response
- */
-async function whoIsMissing(response) {
-  const body = await response.json().catch(() => null);
-  if (body?.error?.code === "signed_out") return "You are signed out: reload the page to sign in at the JupyterHub.";
-  return "This needs the access key: open the address that the server printed when it started.";
+/** Finds out why connections to a widget are refused, and has a user of a JupyterHub signed in without further ado, where that works. */
+export class Doctor {
+  #base;
+  #widget;
+  /** Whether the way by the Hub was tried since the last connection, for a page of another origin, which is told nothing. */
+  #primed = false;
+
+  /**
+   * @param {URL} base the server's base address
+   * @param {string} widget its id
+   */
+  constructor(base, widget) {
+    this.#base = base;
+    this.#widget = new URL(`api/widgets/${encodeURIComponent(widget)}`, base);
+  }
+
+  /** There is a connection. */
+  connected() {
+    this.#primed = false;
+  }
+
+  /**
+   * @param {AbortSignal} signal
+   * @returns {Promise<Diagnosis>}
+   */
+  async diagnose(signal) {
+    if (this.#base.origin !== location.origin) return this.#fromElsewhere(signal);
+    const found = await this.#ask(signal);
+    if (!found.signIn) return found;
+    return (await this.#prime(signal)) ? this.#ask(signal) : found;
+  }
+
+  /**
+   * A page of another origin learns no more than whether there is a server.
+   * @param {AbortSignal} signal
+   * @returns {Promise<Diagnosis>}
+   */
+  async #fromElsewhere(signal) {
+    const before = this.#primed;
+    if (!(await this.#prime(signal))) return UNREACHABLE;
+    this.#primed = true;
+    if (!before) return { verdict: "retry", text: "Connecting …" };
+    return { verdict: "denied", text: "The server does not let this page in, or you are not signed in there.", signIn: this.#base };
+  }
+
+  /**
+   * Asks for the server's first page. Behind a JupyterHub the answer leads by the Hub and back, and leaves the cookie that lets this
+   * browser in, if the user is signed in there and the Hub asks nothing. Answers whether something came of it.
+   * @param {AbortSignal} signal
+   */
+  async #prime(signal) {
+    const patience = AbortSignal.any([signal, AbortSignal.timeout(SIGN_IN_PATIENCE)]);
+    try {
+      await fetch(this.#base, { cache: "no-store", mode: "no-cors", credentials: "include", signal: patience });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /**
+   * @param {AbortSignal} signal
+   * @returns {Promise<Diagnosis>}
+   */
+  async #ask(signal) {
+    const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]);
+    const response = await fetch(this.#widget, { cache: "no-store", signal: patience }).catch(() => null);
+    switch (response?.status) {
+      case undefined:
+        return UNREACHABLE;
+      case 401: {
+        const body = await response?.json().catch(() => null);
+        if (body?.error?.code === "signed_out") {
+          return { verdict: "denied", text: "You are signed out of the JupyterHub.", signIn: this.#base };
+        }
+        return { verdict: "denied", text: "This needs the access key: open the address that the server printed when it started." };
+      }
+      case 403:
+        return { verdict: "denied", text: "The server does not accept connections from this page's address." };
+      case 404:
+        return { verdict: "gone", text: "There is no such widget on the server: it was closed, or the server was restarted." };
+      default:
+        return { verdict: "retry", text: "The connection was refused. Reconnecting …" };
+    }
+  }
 }

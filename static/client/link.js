@@ -1,6 +1,6 @@
 /** How a page's client reaches the server: directly, with the page's own cookie. */
 
-import { diagnose } from "./diagnosis.js";
+import { Doctor } from "./diagnosis.js";
 
 /** @import { Diagnosis } from "./diagnosis.js" */
 
@@ -38,12 +38,14 @@ export function viewUrl({ base, widget, role = "interact", frames = "binary" }) 
  * @returns {Link}
  */
 export function directLink(options) {
+  const doctor = new Doctor(options.base, options.widget);
   return {
     open() {
       const socket = new WebSocket(viewUrl(options), SUBPROTOCOL);
       socket.binaryType = "arraybuffer";
+      socket.addEventListener("open", () => doctor.connected());
       return socket;
     },
-    diagnose: (signal) => diagnose(new URL(`api/widgets/${encodeURIComponent(options.widget)}`, options.base), signal),
+    diagnose: (signal) => doctor.diagnose(signal),
   };
 }

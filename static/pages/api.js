@@ -3,8 +3,8 @@
 /**
  * @typedef {{name: string, type: string, default: unknown, description: string}} KindOption
  * @typedef {{kind: string, title: string, description: string, options: KindOption[]}} Kind
- * @typedef {{id: string, kind: string, title: string, owner: string | null, created: number}} WidgetEntry
- * @typedef {WidgetEntry & {traits: Record<string, any>}} WidgetDetails
+ * @typedef {{id: string, kind: string, title: string, owner: string | null, role: "owner" | "interact" | "watch", created: number}} WidgetEntry
+ * @typedef {WidgetEntry & {traits: Record<string, any>, share_with: ("user" | "group" | "link")[]}} WidgetDetails
  */
 
 /** An answer that is no success, or none at all: then `status` is 0. */

@@ -11,7 +11,7 @@ import "../view.js";
  * @param {(id: string) => void} close closes a widget
  * @returns {HTMLElement}
  */
-export function cardOf({ id, title, kind: kindName }, kind, close) {
+export function cardOf({ id, title, kind: kindName, role, owner }, kind, close) {
   const name = title || kind?.title || kindName;
   const view = document.createElement("framehub-view");
   for (const [attribute, value] of Object.entries({ widget: id, label: name, fit: "fill", watch: "", plain: "", lazy: "" })) {
@@ -23,9 +23,13 @@ export function cardOf({ id, title, kind: kindName }, kind, close) {
     make("h2", {}, make("a", { href: `widgets/${encodeURIComponent(id)}` }, name)),
     make("p", {}, kind?.description ?? ""),
   );
+  if (role !== "owner") {
+    const from = owner === null ? "Shared with you" : `Shared by ${owner}`;
+    text.append(make("p", { class: "badge" }, `${from}, to ${role}`));
+  }
   const card = make("li", { class: "card" }, make("div", { class: "card-picture" }, view), text);
   // The server's own demonstrations are named after their kind, and stay.
-  if (id !== kindName) {
+  if (id !== kindName && role === "owner") {
     const button = make("button", { type: "button", class: "card-close", "aria-label": `Close ${name}`, title: "Close this widget" }, "×");
     button.addEventListener("click", () => {
       button.disabled = true;

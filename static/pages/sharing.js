@@ -17,6 +17,8 @@ import { request } from "./api.js";
 export class SharingTools {
   #view;
   #places;
+  /** Whether the user is the widget's owner, and so may do what the other views notice. */
+  #owner = false;
 
   /**
    * @param {ConnectedView} view
@@ -32,6 +34,12 @@ export class SharingTools {
     this.#show();
   }
 
+  /** @param {boolean} owner */
+  set owner(owner) {
+    this.#owner = owner;
+    this.#show();
+  }
+
   #show() {
     const { others, whyNot: reason, control, pointers } = this.#places;
     const { sharing, interactive, traits } = this.#view;
@@ -42,15 +50,18 @@ export class SharingTools {
     reason.hidden = reason.textContent === "";
 
     const watches = !interactive || sharing.role === "watch";
-    control.hidden = pointers.hidden = watches;
-    control.disabled = pointers.disabled = sharing.view === null;
+    control.hidden = watches;
+    pointers.hidden = watches || !this.#owner;
     const holds = sharing.control !== null && sharing.control === sharing.view;
+    const taken = sharing.control !== null && !holds;
+    pointers.disabled = sharing.view === null;
+    control.disabled = sharing.view === null || (taken && !this.#owner);
     control.setAttribute("aria-pressed", String(holds));
-    label(control, holds ? "Release control" : sharing.control ? "Take control away" : "Take control");
+    label(control, holds ? "Release control" : taken && this.#owner ? "Take control away" : "Take control");
     control.title = holds
       ? "Let everybody act again"
-      : sharing.control
-        ? `Take the control from ${sharing.control}`
+      : taken
+        ? this.#owner ? `Take the control from ${sharing.control}` : `${sharing.control} has the control`
         : "Act alone: the other views can only watch";
     pointers.setAttribute("aria-pressed", String(traits.show_pointers));
   }

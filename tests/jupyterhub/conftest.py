@@ -4,8 +4,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
-from hub import Hub
+from hub import PATIENCE, Hub
 
 # The versions' virtual environments.
 VENVS = [Path(folder) for folder in os.environ["JUPYTERHUB_VENVS"].split(":")]
@@ -16,3 +17,11 @@ def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     hub = Hub(tmp_path_factory.mktemp(request.param.name), request.param)
     yield hub
     hub.stop()
+
+
+@pytest.fixture(scope="module")
+def kernel(hub: Hub) -> httpx.Client:
+    """What a program in Ann's notebook has: the service's address and a token, both from the Hub."""
+    told = hub.notebook("ann")
+    headers = {"Authorization": f"Bearer {told['JUPYTERHUB_API_TOKEN']}"}
+    return httpx.Client(base_url=told["FRAMEHUB_URL"], headers=headers, timeout=PATIENCE)

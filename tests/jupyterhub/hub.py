@@ -33,7 +33,7 @@ services = c.JupyterHub.services
 services[0]["url"] = "http://127.0.0.1:{service_port}"
 services[0]["environment"] = {{"FRAMEHUB_AUTH_CACHE": "{cache}", "RUST_LOG": "trace"}}
 services.append({{"name": "tester", "api_token": "{tester}"}})
-scopes = ["admin:servers", "read:users", "tokens"]
+scopes = ["admin:servers", "read:users", "tokens", "admin:groups"]
 c.JupyterHub.load_roles.append({{"name": "tester", "services": ["tester"], "scopes": scopes}})
 c.Spawner.environment["FRAMEHUB_URL"] = c.Spawner.environment["FRAMEHUB_URL"].replace(":8000/", ":{port}/")
 
@@ -43,7 +43,7 @@ c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{proxy_port}"
 c.ConfigurableHTTPProxy.command = [{proxy!r}]
 c.JupyterHub.authenticator_class = "dummy"
 c.DummyAuthenticator.password = "{password}"
-c.Authenticator.allowed_users = {{"ann", "bob", "root"}}
+c.Authenticator.allowed_users = {{"ann", "bob", "carl", "root"}}
 c.Authenticator.admin_users = {{"root"}}
 c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = {homes!r}

@@ -6,65 +6,11 @@ import uuid
 
 import httpx
 import pytest
+from client import closed, frame, listed, make, view
 from hub import CACHE, PATIENCE, PREFIX, TESTER, Browser, Hub, routes, until
-from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-
-
-@pytest.fixture(scope="module")
-def kernel(hub: Hub) -> httpx.Client:
-    """What a program in Ann's notebook has: the service's address and a token, both from the Hub."""
-    told = hub.notebook("ann")
-    headers = {"Authorization": f"Bearer {told['JUPYTERHUB_API_TOKEN']}"}
-    return httpx.Client(base_url=told["FRAMEHUB_URL"], headers=headers, timeout=PATIENCE)
-
-
-def make(client: httpx.Client) -> str:
-    answer = client.post("api/widgets", json={"kind": "square"})
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["id"])
-
-
-def listed(client: httpx.Client) -> set[str]:
-    answer = client.get(f"{PREFIX}api/widgets")
-    assert answer.status_code == 200, answer.text
-    return {widget["id"] for widget in answer.json()["widgets"]}
-
-
-def view(browser: Browser, widget: str) -> ClientConnection:
-    """A view as a page opens it, through the proxy."""
-    path = f"api/widgets/{widget}/view"
-    return connect(
-        f"{browser.hub.origin.replace('http', 'ws')}{PREFIX}{path}",
-        origin=browser.hub.origin,
-        additional_headers={"Cookie": browser.cookies(path)},
-        subprotocols=["framehub.view.v1"],
-        open_timeout=PATIENCE,
-    )
-
-
-def frame(socket: ClientConnection) -> bytes:
-    """The first frame of a view, confirmed."""
-    size = {"width": 100, "height": 80, "pwidth": 100, "pheight": 80, "ratio": 1.0}
-    socket.send(json.dumps({"type": "resize", "timestamp": time.time(), **size}))
-    while True:
-        message = socket.recv(PATIENCE)
-        if isinstance(message, bytes):
-            feedback = {"type": "frame_feedback", "index": 1, "timestamp": 1.0, "localtime": time.time()}
-            socket.send(json.dumps(feedback))
-            return message
-
-
-def closed(socket: ClientConnection) -> tuple[int, str]:
-    """How a view is ended by the server."""
-    try:
-        while True:
-            socket.recv(PATIENCE)
-    except ConnectionClosed as end:
-        assert end.rcvd is not None
-        return end.rcvd.code, end.rcvd.reason
 
 
 def test_the_owner_makes_a_widget_in_the_notebook_and_opens_it_in_a_browser(hub: Hub, kernel: httpx.Client) -> None:

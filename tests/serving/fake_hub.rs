@@ -98,6 +98,13 @@ impl FakeHub {
         token
     }
 
+    /// The groups of a user from now on, as each of the user's tokens tells them.
+    pub fn set_groups(&self, name: &str, groups: &[&str]) {
+        for user in self.state().users.values_mut().filter(|user| user["name"] == name) {
+            user["groups"] = json!(groups);
+        }
+    }
+
     pub fn revoke(&self, token: &str) {
         self.state().users.remove(token).expect("a token");
     }

@@ -45,13 +45,13 @@ pub fn kernel(server: &TestServer, session: &str, token: &str) -> Kernel {
 }
 
 /// The `name=value` of the cookie that an answer sets and that begins so.
-fn cookie(answer: &Answer, prefix: &str) -> String {
+pub fn cookie(answer: &Answer, prefix: &str) -> String {
     let set = answer.headers.lines().filter_map(|line| line.strip_prefix("set-cookie: "));
     let found = set.filter_map(|cookie| cookie.split(';').next()).find(|cookie| cookie.starts_with(prefix));
     found.expect("a cookie").to_owned()
 }
 
-fn open(server: &TestServer, path: &str, cookies: &str) -> Answer {
+pub fn open(server: &TestServer, path: &str, cookies: &str) -> Answer {
     server.request_with("GET", path, &format!("Cookie: {cookies}\r\n"), "")
 }
 

@@ -8,6 +8,7 @@
 mod create;
 mod messages;
 mod relay;
+mod share;
 mod traits;
 
 use std::{collections::HashMap, time::Instant};
@@ -226,6 +227,9 @@ impl Kernel {
                 }
             }
             KernelMessage::Ticket(ask) => self.ticket(&ask),
+            KernelMessage::Share(ask) => self.share(ask),
+            KernelMessage::GetShares(ask) => self.shares(&ask),
+            KernelMessage::Revoke(ask) => self.revoke(&ask),
             KernelMessage::RelayOpen(open) => self.open_relay(&open, ctx),
             KernelMessage::RelayText(text) => {
                 // A relay that ended meanwhile needs no text.

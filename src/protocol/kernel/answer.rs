@@ -86,6 +86,25 @@ pub enum ServerMessage<'a> {
         /// When it expires, Unix time.
         expires: u64,
     },
+    /// Answers `share`.
+    Shared {
+        /// The request's number.
+        request: u64,
+        /// As `POST /api/widgets/{id}/shares`, with the whole address.
+        share: &'a Value,
+    },
+    /// Answers `get_shares`.
+    Shares {
+        /// The request's number.
+        request: u64,
+        /// The shares, each as `shared` tells it.
+        shares: &'a [Value],
+    },
+    /// Answers `revoke`.
+    Revoked {
+        /// The request's number.
+        request: u64,
+    },
     /// A text message of a relayed view to its browser.
     RelayText {
         /// The view.

@@ -20,7 +20,7 @@ use super::{
     Refusal,
     view::{Frames, Role},
 };
-use crate::Frame;
+use crate::{Frame, sharing::NewShare};
 
 /// The WebSocket subprotocol.
 pub const SUBPROTOCOL: &str = "framehub.kernel.v1";
@@ -59,6 +59,12 @@ pub enum KernelMessage {
     ResetStats(OfWidget),
     /// Asks for a ticket.
     Ticket(AskTicket),
+    /// Shares a widget.
+    Share(AskShare),
+    /// Asks with whom a widget is shared.
+    GetShares(Ask),
+    /// Ends a share.
+    Revoke(AskRevoke),
     /// Opens a view whose browser is reached through the kernel.
     RelayOpen(RelayOpen),
     /// A text message of such a browser.
@@ -186,6 +192,28 @@ pub struct AskTicket {
     /// What the view may do.
     #[serde(default)]
     pub role: Role,
+}
+
+/// A share to make.
+#[derive(Debug, PartialEq, Deserialize)]
+pub struct AskShare {
+    /// Chosen by the kernel, to know the answer by.
+    pub request: u64,
+    /// The widget.
+    pub widget: String,
+    /// With whom, in what role, for how long.
+    pub share: NewShare,
+}
+
+/// A share to end.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub struct AskRevoke {
+    /// Chosen by the kernel, to know the answer by.
+    pub request: u64,
+    /// The widget.
+    pub widget: String,
+    /// The share.
+    pub share: String,
 }
 
 /// A view to open.

@@ -141,6 +141,9 @@ fn parse_text(text: &[u8]) -> Result<KernelMessage, Refusal> {
         "get_stats" => KernelMessage::GetStats(read(text)?),
         "reset_stats" => KernelMessage::ResetStats(read(text)?),
         "ticket" => KernelMessage::Ticket(read(text)?),
+        "share" => KernelMessage::Share(read(text)?),
+        "get_shares" => KernelMessage::GetShares(read(text)?),
+        "revoke" => KernelMessage::Revoke(read(text)?),
         "relay_open" => KernelMessage::RelayOpen(read(text)?),
         "relay_text" => KernelMessage::RelayText(read(text)?),
         "relay_close" => KernelMessage::RelayClose(read(text)?),
@@ -308,6 +311,8 @@ mod tests {
             ),
             (json!({"type": "frame", "widget": "w"}), "type"),
             (json!({"type": "ticket", "request": 1, "widget": "w", "role": "admin"}), "role"),
+            (json!({"type": "share", "request": 1, "widget": "w", "share": {"role": "own"}}), "share.role"),
+            (json!({"type": "revoke", "request": 1, "widget": "w"}), "share"),
             (json!({"type": "relay_open", "widget": "w", "relay": -1}), "relay"),
             (json!({"type": "explode"}), "type"),
         ] {

@@ -1,6 +1,9 @@
 //! Who makes a request, and which widgets are theirs. Routes get widgets from here and from nowhere else.
 
-use std::future::{Ready, ready};
+use std::{
+    future::{Ready, ready},
+    time::Duration,
+};
 
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest,
@@ -8,10 +11,14 @@ use actix_web::{
     http::StatusCode,
     web::{Data, Path},
 };
+use serde::Deserialize;
 
 use super::{jupyterhub::Lease, ticket::Permit};
 use crate::{
-    handle::{Identity, WidgetHandle},
+    clock::unix_millis,
+    handle::WidgetHandle,
+    protocol::view::Role,
+    sharing::{self, Granted, Opened},
     web::{error::ApiError, routes::Site},
 };
 
@@ -20,26 +27,55 @@ use crate::{
 pub enum Caller {
     /// Whoever has the key, or anybody where none is asked for. There are no users then, and every widget is theirs.
     Anyone,
-    /// A user of a `JupyterHub`.
-    User(Lease),
+    /// A user of a `JupyterHub`, with the links that the user's browser keeps.
+    User(Lease, Vec<Opened>),
+    /// Whoever has links, and nothing else.
+    Visitor(Vec<Opened>),
     /// Whoever has a ticket: one widget, in one role.
     Guest(Permit),
+}
+
+/// What a caller may do with a widget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right {
+    /// Everything.
+    Own,
+    /// What its owner lets others do.
+    Shared(Granted),
+}
+
+impl Right {
+    /// The most that a view may do.
+    pub fn role(self) -> Role {
+        match self {
+            Self::Own => Role::Interact,
+            Self::Shared(granted) => granted.role,
+        }
+    }
+
+    /// What people are told of it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Own => "owner",
+            Self::Shared(granted) => granted.role.name(),
+        }
+    }
 }
 
 impl Caller {
     /// To whom what this caller makes belongs; `None` where there are no users.
     pub fn owner(&self) -> Option<String> {
         match self {
-            Self::User(lease) => Some(lease.user().name.clone()),
-            Self::Anyone | Self::Guest(_) => None,
+            Self::User(lease, _) => Some(lease.user().name.clone()),
+            Self::Anyone | Self::Visitor(_) | Self::Guest(_) => None,
         }
     }
 
     /// What has to hold for as long as this caller is connected, if anything has to.
     pub fn lease(&self) -> Option<&Lease> {
         match self {
-            Self::User(lease) => Some(lease),
-            Self::Anyone | Self::Guest(_) => None,
+            Self::User(lease, _) => Some(lease),
+            Self::Anyone | Self::Visitor(_) | Self::Guest(_) => None,
         }
     }
 
@@ -50,40 +86,71 @@ impl Caller {
     pub fn sees_all(&self) -> Result<(), ApiError> {
         let all = match self {
             Self::Anyone => true,
-            Self::User(lease) => lease.user().admin,
-            Self::Guest(_) => false,
+            Self::User(lease, _) => lease.user().admin,
+            Self::Visitor(_) | Self::Guest(_) => false,
         };
         let message = "the metrics tell of everybody's widgets: they are for administrators, for the Hub's tokens with the scope \
             read:metrics, and for the token of --metrics-token";
         if all { Ok(()) } else { Err(ApiError::new(StatusCode::FORBIDDEN, "scope", message)) }
     }
 
-    /// Whether a widget is this caller's to use.
-    fn may_use(&self, widget: &Identity) -> bool {
-        match self {
-            Self::Anyone => true,
-            Self::User(lease) => {
-                let user = lease.user();
-                user.admin || widget.owner.as_ref() == Some(&user.name)
+    /// What this caller may do with a widget now; `None` when to this caller there is no such widget.
+    pub fn right(&self, widget: &WidgetHandle) -> Option<Right> {
+        let identity = widget.identity();
+        let (user, links) = match self {
+            Self::Anyone => return Some(Right::Own),
+            Self::Guest(permit) => {
+                let granted = Granted { role: permit.role, until: None };
+                return (permit.widget == identity.id).then_some(Right::Shared(granted));
             }
-            Self::Guest(permit) => permit.widget == widget.id,
+            Self::User(lease, links) => (Some(lease.user()), links),
+            Self::Visitor(links) => (None, links),
+        };
+        if user.is_some_and(|user| user.admin || identity.owner.as_ref() == Some(&user.name)) {
+            return Some(Right::Own);
+        }
+        let links: Vec<_> = links.iter().filter(|link| link.widget == identity.id).cloned().collect();
+        let visitor = sharing::Visitor {
+            user: user.map(|user| user.name.as_str()),
+            groups: user.map_or(&[], |user| &user.groups),
+            links: &links,
+        };
+        widget.shares().granted(visitor, unix_millis()).map(Right::Shared)
+    }
+
+    /// Whether this right of the caller's rests on a share, and ends with that.
+    pub fn rests_on_share(&self, right: Right) -> bool {
+        right != Right::Own && !matches!(self, Self::Guest(_))
+    }
+
+    /// How often it is worth asking for [`Caller::renewed`], if ever.
+    pub fn looks_every(&self) -> Option<Duration> {
+        self.lease().map(Lease::looks_every)
+    }
+
+    /// This caller, with what the Hub says now. A user who is signed out stays as before: the lease's own watch ends what
+    /// there is to end.
+    pub async fn renewed(self) -> Self {
+        match self {
+            Self::User(lease, links) => Self::User(lease.renewed().await, links),
+            other => other,
         }
     }
 
-    /// The widget of that id.
+    /// The widget of that id, and what the caller may do with it.
     ///
     /// # Errors
-    /// 404 when there is none, and just the same when it is another user's.
-    pub fn widget(&self, site: &Site, id: &str) -> Result<WidgetHandle, ApiError> {
-        let found = site.hub.registry().get(id).filter(|widget| self.may_use(widget.identity()));
+    /// 404 when there is none, and just the same when it is another user's and not shared with the caller.
+    pub fn widget(&self, site: &Site, id: &str) -> Result<(WidgetHandle, Right), ApiError> {
+        let found = site.hub.registry().get(id);
+        let found = found.and_then(|widget| self.right(&widget).map(|right| (widget, right)));
         found.ok_or_else(|| ApiError::no_widget(id))
     }
 
-    /// The widgets that are this caller's to use, the oldest first.
-    pub fn widgets(&self, site: &Site) -> Vec<WidgetHandle> {
-        let mut all = site.hub.registry().all();
-        all.retain(|widget| self.may_use(widget.identity()));
-        all
+    /// The widgets that are this caller's to use, the oldest first, and what the caller may do with each.
+    pub fn widgets(&self, site: &Site) -> Vec<(WidgetHandle, Right)> {
+        let all = site.hub.registry().all().into_iter();
+        all.filter_map(|widget| self.right(&widget).map(|right| (widget, right))).collect()
     }
 }
 
@@ -96,8 +163,20 @@ impl FromRequest for Caller {
     }
 }
 
-/// The widget that a request names in its path, if it is the caller's to use.
-pub struct Named(pub WidgetHandle);
+/// The widget that a request names in its path, if the caller may see it, and what the caller may do with it.
+pub struct Named(pub WidgetHandle, pub Right);
+
+/// The widget that a request names in its path, if the caller may act in it.
+pub struct Acting(pub WidgetHandle);
+
+/// The widget that a request names in its path, if it is the caller's own.
+pub struct Owned(pub WidgetHandle);
+
+/// The part of a path that names a widget.
+#[derive(Deserialize)]
+struct WidgetPath {
+    id: String,
+}
 
 impl FromRequest for Named {
     type Error = ApiError;
@@ -106,11 +185,39 @@ impl FromRequest for Named {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let named = of(request).and_then(|caller| {
             let site = request.app_data::<Data<Site>>().expect("the site is registered with the routes");
-            let id = Path::<String>::from_request(request, payload).into_inner();
-            let id = id.map_err(|error| ApiError::bad_request(error.to_string()))?;
-            caller.widget(site, &id).map(Named)
+            let path = Path::<WidgetPath>::from_request(request, payload).into_inner();
+            let path = path.map_err(|error| ApiError::bad_request(error.to_string()))?;
+            caller.widget(site, &path.id).map(|(widget, right)| Named(widget, right))
         });
         ready(named)
+    }
+}
+
+impl FromRequest for Acting {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let acting = Named::from_request(request, payload).into_inner().and_then(|Named(widget, right)| {
+            let message = "the widget is shared with you to watch: ask its owner to share it to interact";
+            let denied = || ApiError::new(StatusCode::FORBIDDEN, "role", message);
+            (right.role() == Role::Interact).then(|| Self(widget)).ok_or_else(denied)
+        });
+        ready(acting)
+    }
+}
+
+impl FromRequest for Owned {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let owned = Named::from_request(request, payload).into_inner().and_then(|Named(widget, right)| {
+            let message = "the widget is shared with you: only its owner may do this";
+            let denied = || ApiError::new(StatusCode::FORBIDDEN, "not_owner", message);
+            (right == Right::Own).then(|| Self(widget)).ok_or_else(denied)
+        });
+        ready(owned)
     }
 }
 

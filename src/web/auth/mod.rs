@@ -3,7 +3,9 @@
 pub mod caller;
 pub mod jupyterhub;
 pub mod key;
+pub mod link;
 pub mod origin;
+pub mod standing;
 pub mod ticket;
 
 use actix_web::{
@@ -72,13 +74,29 @@ pub async fn guard(
     if let Err(error) = origin::check(&request, &site) {
         return Ok(request.error_response(error).map_into_right_body());
     }
-    match admit(&request, &site, audience).await {
+    let admitted = match link::arrival(&request, &site.base_url).filter(|_| audience == Audience::Page) {
+        Some(arrival) => arrive(&request, &site, &arrival).await,
+        None => admit(&request, &site, audience).await,
+    };
+    match admitted {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             Ok(next.call(request).await?.map_into_left_body())
         }
         Err(response) => Ok(request.into_response(response).map_into_right_body()),
     }
+}
+
+/// How a page is answered whose address brings a link. Behind a Hub a link is for who is signed in there.
+async fn arrive(
+    request: &ServiceRequest,
+    site: &Site,
+    arrival: &link::Arrival,
+) -> Result<Caller, HttpResponse> {
+    if let Access::JupyterHub(hub) = &site.access {
+        hub.admit(request, Audience::Page).await?;
+    }
+    Err(arrival.answer(request, site))
 }
 
 /// Finds out who makes a request, or how it is answered instead.
@@ -90,9 +108,18 @@ async fn admit(request: &ServiceRequest, site: &Site, audience: Audience) -> Res
     }
     match &site.access {
         Access::Everyone => Ok(Caller::Anyone),
-        Access::Key(key) => without_key(request, site, key, audience).map_or(Ok(Caller::Anyone), Err),
+        Access::Key(key) => match without_key(request, site, key, audience) {
+            None => Ok(Caller::Anyone),
+            Some(response) if response.status() == StatusCode::UNAUTHORIZED => {
+                link::visitor(request, site).ok_or(response)
+            }
+            Some(response) => Err(response),
+        },
         Access::JupyterHub(hub) if metrics && hub.reads_metrics(request).await => Ok(Caller::Anyone),
-        Access::JupyterHub(hub) => hub.admit(request, audience).await.map(Caller::User),
+        Access::JupyterHub(hub) => {
+            let lease = hub.admit(request, audience).await?;
+            Ok(Caller::User(lease, link::kept(request, site)))
+        }
     }
 }
 

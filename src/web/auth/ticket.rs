@@ -4,11 +4,8 @@
 //! address of no other.
 
 use actix_web::{dev::ServiceRequest, http::header};
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 
-use crate::protocol::view::Role;
+use crate::{protocol::view::Role, signing::SigningKeys};
 
 /// What comes before a ticket in the list of subprotocols of a WebSocket handshake.
 pub const SUBPROTOCOL_PREFIX: &str = "framehub.ticket.";
@@ -55,28 +52,24 @@ pub fn offered(request: &ServiceRequest, base_url: &str) -> Option<Offer> {
     Some(Offer { ticket, widget })
 }
 
-/// Issues and checks tickets. The secret is this process's own: tickets of before a restart are worth nothing.
-pub struct Tickets {
-    secret: [u8; 32],
-}
+/// How long a key signs tickets, in seconds.
+const KEY_PERIOD: u64 = 3600;
+
+/// Issues and checks tickets.
+pub struct Tickets(SigningKeys);
 
 impl Tickets {
-    /// A fresh secret.
-    ///
-    /// # Panics
-    /// When the operating system has no randomness to give: nothing could be kept secret then.
-    pub fn new() -> Self {
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret).expect("the operating system gives random bytes");
-        Self { secret }
+    /// Tickets of this process, at Unix time `now`.
+    pub fn new(now: u64) -> Self {
+        Self(SigningKeys::new(KEY_PERIOD, now))
     }
 
     /// A ticket for a widget, issued at Unix time `now`, and when it expires.
     pub fn issue(&self, widget: &str, role: Role, now: u64) -> (String, u64) {
         let expires = now + VALID_FOR;
-        let claim = format!("{expires}.{}", name(role));
-        let signature = self.signed(&claim, widget).finalize().into_bytes();
-        (format!("{claim}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature)), expires)
+        let claim = format!("{expires}.{}", role.name());
+        let signature = self.0.sign(&signed(&claim, widget), now);
+        (format!("{claim}.{signature}"), expires)
     }
 
     /// What a ticket permits in a widget at Unix time `now`.
@@ -85,36 +78,23 @@ impl Tickets {
     /// When it was forged, is for another widget, or has expired.
     pub fn check(&self, ticket: &str, widget: &str, now: u64) -> Result<Role, TicketError> {
         let (claim, signature) = ticket.rsplit_once('.').ok_or(TicketError::Forged)?;
-        let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).map_err(|_| TicketError::Forged)?;
-        self.signed(claim, widget).verify_slice(&signature).map_err(|_| TicketError::Forged)?;
+        if !self.0.check(&signed(claim, widget), signature, now) {
+            return Err(TicketError::Forged);
+        }
         // From here on the claim is this server's own.
         let (expires, role) = claim.split_once('.').ok_or(TicketError::Forged)?;
-        let role = [Role::Interact, Role::Watch]
-            .into_iter()
-            .find(|known| name(*known) == role)
-            .ok_or(TicketError::Forged)?;
+        let role = Role::of_name(role).ok_or(TicketError::Forged)?;
         if expires.parse::<u64>().is_ok_and(|expires| now < expires) {
             Ok(role)
         } else {
             Err(TicketError::Expired)
         }
     }
-
-    fn signed(&self, claim: &str, widget: &str) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("keys of any length are fine");
-        // No claim holds a line break, so that no two pairs of claim and widget read the same.
-        for part in [SUBPROTOCOL_PREFIX, claim, "\n", widget] {
-            mac.update(part.as_bytes());
-        }
-        mac
-    }
 }
 
-fn name(role: Role) -> &'static str {
-    match role {
-        Role::Interact => "interact",
-        Role::Watch => "watch",
-    }
+/// No claim holds a line break, so that no two pairs of claim and widget read the same.
+fn signed(claim: &str, widget: &str) -> String {
+    format!("{SUBPROTOCOL_PREFIX}{claim}\n{widget}")
 }
 
 #[cfg(test)]
@@ -125,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_ticket_opens_its_widget_in_its_role_until_it_expires() {
-        let tickets = Tickets::new();
+        let tickets = Tickets::new(NOW);
         for role in [Role::Interact, Role::Watch] {
             let (ticket, expires) = tickets.issue("plot", role, NOW);
             assert_eq!(expires, NOW + 60);
@@ -137,15 +117,15 @@ mod tests {
 
     #[test]
     fn a_ticket_opens_no_other_widget_and_no_other_server() {
-        let tickets = Tickets::new();
+        let tickets = Tickets::new(NOW);
         let (ticket, _) = tickets.issue("plot", Role::Interact, NOW);
         assert_eq!(tickets.check(&ticket, "other", NOW), Err(TicketError::Forged));
-        assert_eq!(Tickets::new().check(&ticket, "plot", NOW), Err(TicketError::Forged));
+        assert_eq!(Tickets::new(NOW).check(&ticket, "plot", NOW), Err(TicketError::Forged));
     }
 
     #[test]
     fn no_part_of_a_ticket_can_be_changed() {
-        let tickets = Tickets::new();
+        let tickets = Tickets::new(NOW);
         let (ticket, expires) = tickets.issue("plot", Role::Watch, NOW);
         let signature = ticket.rsplit_once('.').unwrap().1;
         for forged in [
@@ -162,8 +142,19 @@ mod tests {
     }
 
     #[test]
+    fn a_ticket_is_good_until_it_expires_though_the_key_changes() {
+        let tickets = Tickets::new(NOW);
+        let issued = NOW + KEY_PERIOD - 1;
+        let (ticket, expires) = tickets.issue("plot", Role::Watch, issued);
+        let (later, _) = tickets.issue("plot", Role::Watch, issued + 1);
+        assert_ne!(ticket.rsplit_once('.').unwrap().1, later.rsplit_once('.').unwrap().1);
+        assert_eq!(tickets.check(&ticket, "plot", expires - 1), Ok(Role::Watch));
+        assert_eq!(tickets.check(&later, "plot", expires), Ok(Role::Watch));
+    }
+
+    #[test]
     fn a_ticket_is_made_of_characters_that_a_subprotocol_may_have() {
-        let (ticket, _) = Tickets::new().issue("plot", Role::Interact, NOW);
+        let (ticket, _) = Tickets::new(NOW).issue("plot", Role::Interact, NOW);
         assert!(ticket.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)), "{ticket}");
     }
 }

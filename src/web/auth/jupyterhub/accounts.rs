@@ -33,12 +33,21 @@ const RETRIES: u32 = 16;
 const LOOKS: u32 = 4;
 
 /// A user of the Hub.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct User {
     /// The name, unique at the Hub.
     pub name: String,
+    /// The groups at the Hub.
+    pub groups: Vec<String>,
     /// Whether everything is theirs to use.
     pub admin: bool,
+}
+
+impl User {
+    /// Whether this is the same user, with the same say over everything. Groups come and go.
+    fn is_still(&self, before: &Self) -> bool {
+        (&self.name, self.admin) == (&before.name, before.admin)
+    }
 }
 
 /// Why a token does not let anybody in.
@@ -185,14 +194,14 @@ impl Accounts {
     }
 
     fn user(&self, owner: Owner) -> Result<Arc<User>, Denied> {
-        let Owner { name, kind, scopes } = owner;
+        let Owner { name, kind, groups, scopes } = owner;
         if kind == "service" {
             return Err(Denied::NoUser);
         }
         if !self.service.access_scopes.iter().any(|needed| scopes.contains(needed)) {
             return Err(Denied::Scope);
         }
-        Ok(Arc::new(User { name, admin: scopes.contains(&self.admin_scope) }))
+        Ok(Arc::new(User { name, groups, admin: scopes.contains(&self.admin_scope) }))
     }
 
     fn slot(&self, token: &Secret) -> Slot {
@@ -246,6 +255,19 @@ impl Lease {
         &self.user
     }
 
+    /// How often it is worth asking for [`Lease::renewed`].
+    pub fn looks_every(&self) -> Duration {
+        self.accounts.holds / LOOKS
+    }
+
+    /// The same right with what the Hub says of the user now, if it says anything.
+    pub async fn renewed(self) -> Self {
+        match self.accounts.check(&self.token).await {
+            Ok((user, _)) => Self { user, ..self },
+            Err(_) => self,
+        }
+    }
+
     /// Calls `ended` once the token is no longer good, or was last known to be for longer than answers hold.
     pub fn watch(&self, ended: impl FnOnce() + 'static) -> Watch {
         let Self { accounts, token, user } = self.clone();
@@ -254,7 +276,7 @@ impl Lease {
         Watch(rt::spawn(async move {
             loop {
                 match timeout_at(until.into(), accounts.check(&token)).await {
-                    Ok(Ok((now, good_until))) if now == user => until = good_until,
+                    Ok(Ok((now, good_until))) if now.is_still(&user) => until = good_until,
                     _ => break,
                 }
                 sleep_until((Instant::now() + accounts.holds / LOOKS).min(until).into()).await;

@@ -39,6 +39,9 @@ pub struct Owner {
     /// `user` or `service`.
     #[serde(default)]
     pub kind: String,
+    /// The groups of the user.
+    #[serde(default)]
+    pub groups: Vec<String>,
     /// What the token may do.
     #[serde(default)]
     pub scopes: Vec<String>,
