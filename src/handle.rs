@@ -15,6 +15,7 @@ use crate::{
     actors::widget::{self, Widget},
     clock::unix_now,
     render::Options,
+    shares::Share,
     stats::{Stats, StatsSummary},
     traits::{TraitError, Traits},
 };
@@ -38,6 +39,8 @@ pub struct Identity {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub identity: Identity,
+    /// What the user it belongs to takes of the server.
+    pub share: Arc<Share>,
     /// Whether a draw is asked for and not begun. Any number of requests before the draw are one draw.
     pub draw_requested: AtomicBool,
     /// Whether the program of the kernel that draws asks for a draw; whether it still does, it says at the end of each turn.
@@ -49,9 +52,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub fn new(id: String, kind: String, owner: Option<String>, options: Options, traits: Traits) -> Self {
+    pub fn new(id: String, kind: String, share: Arc<Share>, options: Options, traits: Traits) -> Self {
+        let owner = share.owner().map(str::to_owned);
         Self {
             identity: Identity { id, kind, owner, created: unix_now(), options },
+            share,
             draw_requested: AtomicBool::new(false),
             kernel_requested: AtomicBool::new(false),
             pushed: Mutex::new(None),
@@ -117,6 +122,10 @@ impl WidgetHandle {
     /// Names the widget in URLs.
     pub fn id(&self) -> &str {
         &self.shared.identity.id
+    }
+
+    pub(crate) fn share(&self) -> &Share {
+        &self.shared.share
     }
 
     /// What the widget is.

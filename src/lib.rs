@@ -17,6 +17,7 @@
 //! | [`frame`], [`event`], [`traits`], [`stats`] | the words: pixels, what users do, what is set, what is measured |
 //! | [`pacing`], [`delivery`], [`sizing`], [`clock`] | what computes, without a runtime or a network: credits, who gets what, sizes, clocks |
 //! | [`adaptation`], [`control`], [`presence`], [`breakdown`] | the same for views: slow links, who may act, pointers, where the time goes |
+//! | `shares` | what each user may take of the server |
 //! | [`tiles`] | which parts of a frame changed, and when |
 //! | [`encode`] | pixels to images, on a pool |
 //! | [`render`] | what a widget's author writes, and the demo widgets |
@@ -47,6 +48,7 @@ pub mod protocol;
 pub mod render;
 mod runtime_file;
 pub mod server;
+mod shares;
 pub mod sizing;
 pub mod stats;
 pub mod tiles;

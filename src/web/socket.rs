@@ -18,7 +18,7 @@ use serde::Deserialize;
 use super::{
     auth::{
         caller::{Caller, Named},
-        jupyterhub::{Lease, Watch},
+        jupyterhub::{Acting, Lease, Watch},
         ticket::Permit,
     },
     routes::Site,
@@ -73,7 +73,9 @@ pub async fn connect(
     // A ticket to watch does not become one to act by the query.
     let watches = matches!(&caller, Caller::Guest(Permit { role: Role::Watch, .. }));
     let role = if watches { Role::Watch } else { query.role };
+    let acting = site.access.acting(&caller, widget.identity()).filter(|_| role == Role::Interact);
     let socket = Socket {
+        acting,
         _counted: site.hub.counts().connection(),
         widget,
         role,
@@ -106,12 +108,19 @@ struct Socket {
     view: Option<Addr<View>>,
     /// The user's right to be here, if it is a user's.
     lease: Option<Lease>,
+    /// Whom the Hub hears about when something is done here, if anybody.
+    acting: Option<Acting>,
     /// Ends the view with that right.
     watch: Option<Watch>,
 }
 
 impl Socket {
     fn forward(&self, message: Result<ClientMessage, Refusal>) {
+        if let (Some(acting), Ok(ClientMessage::Event { kind, .. })) = (&self.acting, &message)
+            && kind.is_users_doing()
+        {
+            acting.now();
+        }
         if let Some(view) = &self.view {
             view.do_send(FromClient(message));
         }

@@ -22,6 +22,7 @@ mod ownership;
 mod probe;
 mod program;
 mod server;
+mod shares;
 mod sharing;
 mod snapshots;
 mod statistics;
