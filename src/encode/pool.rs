@@ -223,9 +223,9 @@ impl Work {
     fn next(self: Arc<Self>) {
         let begun = self.queue.lock().next(self.began.elapsed());
         let Some(Begun { job: (party, job), turn }) = begun else { return };
-        let began = Instant::now();
+        let start = Instant::now();
         let done = job(turn.threads);
-        let took = began.elapsed() * u32::try_from(turn.threads).unwrap_or(u32::MAX);
+        let took = start.elapsed() * u32::try_from(turn.threads).unwrap_or(u32::MAX);
         let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
         self.busy.fetch_add(nanoseconds, Ordering::Relaxed);
         party.0.used.fetch_add(nanoseconds, Ordering::Relaxed);
