@@ -13,6 +13,8 @@ const QUICK: f64 = 1.0 / 60.0;
 pub enum Stage {
     /// The renderer draws it.
     Render,
+    /// It waits since its user took more than one may.
+    Limit,
     /// It waits for an encoder thread.
     Queue,
     /// It is scaled and compressed.
@@ -28,6 +30,8 @@ pub enum Stage {
 pub struct Breakdown {
     /// Drawing.
     pub render: f64,
+    /// Waiting since the widget's user took more than one may.
+    pub limit: f64,
     /// Waiting for an encoder thread.
     pub queue: f64,
     /// Scaling and compressing.
@@ -43,6 +47,7 @@ impl Breakdown {
     pub fn bottleneck(&self) -> Option<Stage> {
         let stages = [
             (self.render, Stage::Render),
+            (self.limit, Stage::Limit),
             (self.queue, Stage::Queue),
             (self.encode, Stage::Encode),
             (self.network, Stage::Network),
@@ -70,7 +75,7 @@ impl Recent {
     }
 }
 
-/// What a view knows of its frames' time: all but how long they take to render.
+/// What a view knows of its frames' time: all but how long they take to render, and wait for their user's share.
 #[derive(Debug, Default)]
 pub struct Passing {
     queue: Recent,
@@ -91,11 +96,12 @@ impl Passing {
         roundtrip - browser
     }
 
-    /// All stages, if the renderer takes `render` seconds; `None` before a frame was confirmed.
+    /// All stages, if the renderer takes `render` seconds and nothing is limited; `None` before a frame was confirmed.
     pub fn breakdown(&self, render: f64) -> Option<Breakdown> {
         self.network.0?;
         Some(Breakdown {
             render,
+            limit: 0.0,
             queue: self.queue.mean(),
             encode: self.encode.mean(),
             network: self.network.mean(),

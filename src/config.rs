@@ -13,6 +13,7 @@ use crate::{
         InboundLimits,
         kernel::{KernelInboundLimits, KernelLimits, MAX_HEADER},
     },
+    quota::UserLimits,
     sharing::Reach,
 };
 
@@ -63,6 +64,10 @@ pub struct Config {
     )]
     pub admin_scope: String,
 
+    /// Seconds from one report to the `JupyterHub` that a user acts to the next, so that who only uses widgets is not taken for idle
+    #[arg(long, env = "FRAMEHUB_ACTIVITY_INTERVAL", value_name = "SECONDS", default_value = "300", value_parser = seconds, help_heading = "Access")]
+    pub activity_interval: Duration,
+
     /// The access key, at least 8 letters, digits, `-`, `_`, `.` or `~`. Without it the one in the key file is used, which is
     /// made at random at the first start
     #[arg(long, env = "FRAMEHUB_KEY", hide_env_values = true, value_name = "KEY", value_parser = key, help_heading = "Access")]
@@ -96,6 +101,32 @@ pub struct Config {
     /// Seconds for which the widgets of a kernel that is gone wait for it
     #[arg(long, env = "FRAMEHUB_KERNEL_GRACE", value_name = "SECONDS", default_value = "300", value_parser = grace_seconds, help_heading = "Limits")]
     pub kernel_grace: Duration,
+
+    /// Most widgets of one user at a time, where there are users
+    #[arg(long, env = "FRAMEHUB_USER_MAX_WIDGETS", value_name = "N", default_value_t = 100, value_parser = at_least_one, help_heading = "Limits for each user")]
+    pub user_max_widgets: usize,
+
+    /// Most views of all widgets of one user at a time, whoever watches
+    #[arg(long, env = "FRAMEHUB_USER_MAX_VIEWS", value_name = "N", default_value_t = 500, value_parser = at_least_one, help_heading = "Limits for each user")]
+    pub user_max_views: usize,
+
+    /// Most notebook kernels and scripts of one user connected at a time
+    #[arg(long, env = "FRAMEHUB_USER_MAX_KERNELS", value_name = "N", default_value_t = 20, value_parser = at_least_one, help_heading = "Limits for each user")]
+    pub user_max_kernels: usize,
+
+    /// Most million pixels a second that are sent to all views of one user's widgets; beyond it the user's frames are slowed down
+    #[arg(long, env = "FRAMEHUB_USER_MEGAPIXELS", value_name = "N", default_value_t = 2000.0, value_parser = megapixels, help_heading = "Limits for each user")]
+    pub user_megapixels: f64,
+
+    /// Most seconds of encoder threads a second that one user's frames take, beyond which they are slowed down. Without it, users get
+    /// equal shares while they compete
+    #[arg(long, env = "FRAMEHUB_USER_ENCODER_THREADS", value_name = "N", value_parser = encoder_threads, help_heading = "Limits for each user")]
+    pub user_encoder_threads: Option<f64>,
+
+    /// Close widgets in which no user has acted for so many seconds, however many views are open; not those that are there from the
+    /// start
+    #[arg(long, env = "FRAMEHUB_IDLE_TIMEOUT", value_name = "SECONDS", value_parser = long_seconds, help_heading = "Limits")]
+    pub idle_timeout: Option<Duration>,
 
     /// Most pixels that a renderer is asked for; larger views get them scaled up by the browser
     #[arg(long, env = "FRAMEHUB_MAX_PIXELS", value_name = "WxH", default_value = "3840x2160", value_parser = pixels, help_heading = "Limits")]
@@ -213,6 +244,7 @@ impl Default for Config {
             jupyterhub: None,
             auth_cache: Duration::from_secs(300),
             admin_scope: "admin-ui".to_owned(),
+            activity_interval: Duration::from_secs(300),
             key: None,
             key_file: None,
             images: None,
@@ -221,6 +253,12 @@ impl Default for Config {
             max_views: 1000,
             max_kernels: 100,
             kernel_grace: Duration::from_secs(300),
+            user_max_widgets: 100,
+            user_max_views: 500,
+            user_max_kernels: 20,
+            user_megapixels: 2000.0,
+            user_encoder_threads: None,
+            idle_timeout: None,
             max_pixels: 3840 * 2160,
             max_frame_pixels: 16_384 * 8192,
             max_snapshot_pixels: 7680 * 4320,
@@ -304,6 +342,13 @@ impl Config {
             max_widgets: self.max_widgets,
             max_metrics_widgets: self.metrics_max_widgets,
             max_kernels: self.max_kernels,
+            user: UserLimits {
+                max_widgets: self.user_max_widgets,
+                max_views: self.user_max_views,
+                max_kernels: self.user_max_kernels,
+                pixels_per_second: self.user_megapixels * 1e6,
+                encoder_threads: self.user_encoder_threads,
+            },
             widget: self.widget_limits(),
             kernel: KernelSettings {
                 grace: self.kernel_grace,
@@ -328,6 +373,7 @@ impl Config {
     fn widget_limits(&self) -> WidgetLimits {
         WidgetLimits {
             max_views: self.max_views,
+            idle: self.idle_timeout,
             max_pixels: self.max_pixels,
             max_frame_pixels: self.max_frame_pixels,
             max_snapshot_pixels: self.max_snapshot_pixels,
@@ -433,12 +479,21 @@ fn long_seconds(text: &str) -> Result<Duration, String> {
     duration(text, 0.01, WEEK)
 }
 
+fn megapixels(text: &str) -> Result<f64, String> {
+    number(text, "million pixels a second", 0.1, 1e6)
+}
+
+fn encoder_threads(text: &str) -> Result<f64, String> {
+    number(text, "threads", 0.01, 1024.0)
+}
+
+fn number(text: &str, what: &str, min: f64, max: f64) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (min..=max).contains(number));
+    number.ok_or_else(|| format!("write a number of {what} from {min} to {max}"))
+}
+
 fn duration(text: &str, min: f64, max: f64) -> Result<Duration, String> {
-    text.parse::<f64>()
-        .ok()
-        .filter(|seconds| (min..=max).contains(seconds))
-        .map(Duration::from_secs_f64)
-        .ok_or_else(|| format!("write a number of seconds from {min} to {max}"))
+    number(text, "seconds", min, max).map(Duration::from_secs_f64)
 }
 
 #[cfg(test)]
@@ -471,6 +526,13 @@ mod tests {
             (["--exit-when-unused", "0"], "from 0.01 to 604800"),
             (["--max-message-bytes", "10"], "from 4096"),
             (["--auth-cache", "301"], "from 0.1 to 300"),
+            (["--activity-interval", "0"], "from 0.01 to 3600"),
+            (["--idle-timeout", "0"], "from 0.01 to 604800"),
+            (["--user-max-widgets", "0"], "at least 1"),
+            (["--user-max-views", "0"], "at least 1"),
+            (["--user-max-kernels", "many"], "at least 1"),
+            (["--user-megapixels", "0"], "million pixels a second from 0.1 to 1000000"),
+            (["--user-encoder-threads", "NaN"], "threads from 0.01 to 1024"),
         ] {
             let error = parsed(&arguments).expect_err(arguments[1]);
             assert!(error.contains(message), "{error}");

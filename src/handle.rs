@@ -14,6 +14,7 @@ use crate::{
     Frame,
     actors::widget::{self, Widget},
     clock::unix_now,
+    quota::Quota,
     render::Options,
     sharing::Shares,
     stats::{Stats, StatsSummary},
@@ -39,6 +40,8 @@ pub struct Identity {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub identity: Identity,
+    /// What the user it belongs to takes of the server.
+    pub quota: Arc<Quota>,
     /// Whether a draw is asked for and not begun. Any number of requests before the draw are one draw.
     pub draw_requested: AtomicBool,
     /// Whether the program of the kernel that draws asks for a draw; whether it still does, it says at the end of each turn.
@@ -52,9 +55,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub fn new(id: String, kind: String, owner: Option<String>, options: Options, traits: Traits) -> Self {
+    pub fn new(id: String, kind: String, quota: Arc<Quota>, options: Options, traits: Traits) -> Self {
+        let owner = quota.owner().map(str::to_owned);
         Self {
             identity: Identity { id, kind, owner, created: unix_now(), options },
+            quota,
             draw_requested: AtomicBool::new(false),
             kernel_requested: AtomicBool::new(false),
             pushed: Mutex::new(None),
@@ -121,6 +126,10 @@ impl WidgetHandle {
     /// Names the widget in URLs.
     pub fn id(&self) -> &str {
         &self.shared.identity.id
+    }
+
+    pub(crate) fn quota(&self) -> &Quota {
+        &self.shared.quota
     }
 
     /// What the widget is.

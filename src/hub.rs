@@ -28,6 +28,7 @@ use crate::{
     metrics::{Connected, Exposition, Format, Reason, ServerMetrics},
     panic,
     protocol::{InboundLimits, Refusal, close_code},
+    quota::{Full, Held, Quota, Quotas, UserLimits},
     render::{KindError, Kinds, Options},
     sharing::{Links, Reach},
     traits::{TraitError, Traits},
@@ -49,6 +50,9 @@ pub enum CreateError {
     /// There are as many widgets as there may be.
     #[error("the server has {0} widgets, which is the limit (--max-widgets): close one of them")]
     Full(usize),
+    /// The user has as many widgets as one may.
+    #[error(transparent)]
+    UserFull(#[from] Full),
     /// A widget of that id exists, or the id is another user's to give.
     #[error("the id `{0}` is taken: choose another, or none")]
     Exists(String),
@@ -78,6 +82,7 @@ impl From<CreateError> for Refusal {
                 Self::of_message("renderer_failed", format!("the renderer cannot start: {message}"))
             }
             CreateError::Full(_) => Self::of_message("max_widgets", message),
+            CreateError::UserFull(full) => Self::of_message(full.code(), message),
             CreateError::Exists(_) => Self::of_message("exists", message).field("id"),
             CreateError::Stopping => Self::of_message("unavailable", message),
         }
@@ -93,6 +98,8 @@ pub struct HubLimits {
     pub max_metrics_widgets: usize,
     /// Most kernels connected.
     pub max_kernels: usize,
+    /// Bounds on each user.
+    pub user: UserLimits,
     /// Bounds on each widget.
     pub widget: WidgetLimits,
     /// What holds for each kernel.
@@ -103,9 +110,19 @@ pub struct HubLimits {
     pub(crate) reach: Reach,
 }
 
+/// For whom a widget is made.
+struct Making {
+    /// The user; `None` where there are none.
+    owner: Option<String>,
+    /// Whether it stays while nobody uses it.
+    stays: bool,
+}
+
 /// A kernel's right to be connected; it counts as connected for as long as this lives.
 pub struct Admission {
     _permit: OwnedSemaphorePermit,
+    /// The user's, who is known by it.
+    _held: (Held, Arc<Quota>),
     _counted: Connected,
 }
 
@@ -124,6 +141,7 @@ struct Inner {
     places: Arc<Semaphore>,
     kernels: Kernels,
     kernel_places: Arc<Semaphore>,
+    quotas: Quotas,
     tickets: Tickets,
     links: Links,
     limits: HubLimits,
@@ -147,6 +165,7 @@ impl Hub {
             registry: Registry::default(),
             kernels: Kernels::default(),
             kernel_places: Arc::new(Semaphore::new(limits.max_kernels)),
+            quotas: Quotas::new(limits.user),
             tickets: Tickets::new(unix_seconds()),
             links: Links::new(unix_seconds()),
             metrics: Metrics::start_in_arbiter(&arbiters[0], |_| metrics),
@@ -174,7 +193,7 @@ impl Hub {
         &self.0.pool
     }
 
-    /// Makes a widget of a kind, with a random id or the given one. It is no user's.
+    /// Makes a widget of a kind, with a random id or the given one. It is no user's, and stays until it is closed.
     ///
     /// # Errors
     /// When kind, options or traits are refused, or there is no place for another widget.
@@ -185,18 +204,28 @@ impl Hub {
         options: Map<String, Value>,
         traits: &Map<String, Value>,
     ) -> Result<WidgetHandle, CreateError> {
-        self.create_for_user(kind, id, None, options, traits).await
+        self.create_of_kind(kind, id, Making { owner: None, stays: true }, options, traits).await
     }
 
-    /// Makes a widget of a kind for a user, if there are any.
+    /// Makes a widget of a kind for a user, if there are any. It is closed when nobody uses it, if the configuration says so.
     ///
     /// # Errors
-    /// As [`Hub::create`].
-    pub(crate) async fn create_for_user(
+    /// As [`Hub::create`], and when the user has as many widgets as one may.
+    pub async fn create_for_user(
+        &self,
+        kind: &str,
+        owner: Option<String>,
+        options: Map<String, Value>,
+        traits: &Map<String, Value>,
+    ) -> Result<WidgetHandle, CreateError> {
+        self.create_of_kind(kind, None, Making { owner, stays: false }, options, traits).await
+    }
+
+    async fn create_of_kind(
         &self,
         kind: &str,
         id: Option<&str>,
-        owner: Option<String>,
+        making: Making,
         options: Map<String, Value>,
         traits: &Map<String, Value>,
     ) -> Result<WidgetHandle, CreateError> {
@@ -205,7 +234,7 @@ impl Hub {
         let mut all_traits = kind.traits().clone();
         all_traits.apply(traits)?;
         let handle =
-            self.begin(kind.name().to_owned(), id.map(str::to_owned), owner, options, all_traits).await?;
+            self.begin(kind.name().to_owned(), id.map(str::to_owned), making, options, all_traits).await?;
 
         // Renderers are made where they may block. Should it fail, the actor ends with its last address.
         let for_renderer = handle.clone();
@@ -234,7 +263,8 @@ impl Hub {
         owner: Option<String>,
         traits: Traits,
     ) -> Result<WidgetHandle, CreateError> {
-        let handle = self.begin(kind, id, owner, Options::default(), traits).await?;
+        let making = Making { owner, stays: false };
+        let handle = self.begin(kind, id, making, Options::default(), traits).await?;
         self.list(&handle);
         Ok(handle)
     }
@@ -249,7 +279,7 @@ impl Hub {
         &self,
         kind: String,
         id: Option<String>,
-        owner: Option<String>,
+        Making { owner, stays }: Making,
         options: Options,
         traits: Traits,
     ) -> Result<WidgetHandle, CreateError> {
@@ -257,13 +287,15 @@ impl Hub {
         let place = Arc::clone(&inner.places)
             .try_acquire_owned()
             .map_err(|_| CreateError::Full(inner.limits.max_widgets))?;
+        let quota = inner.quotas.of(owner.as_deref());
+        let held = quota.widget()?;
         let id = id.unwrap_or_else(|| id_for(owner.as_deref()));
         let anothers = owner.as_ref().is_some_and(|owner| !is_id_of(&id, owner));
         if anothers || inner.registry.contains(&id) {
             return Err(CreateError::Exists(id));
         }
 
-        let shared = Arc::new(Shared::new(id, kind, owner, options, traits));
+        let shared = Arc::new(Shared::new(id, kind, quota, options, traits));
         let register = Register(Arc::clone(&shared));
         let metrics = inner.metrics.send(register).await.map_err(|_| CreateError::Stopping)?;
         let around = Surroundings {
@@ -271,9 +303,11 @@ impl Hub {
             registry: inner.registry.clone(),
             metrics,
             limits: inner.limits.widget,
+            stays,
         };
         let for_actor = Arc::clone(&shared);
-        let widget = Widget::start_in_arbiter(self.arbiter(), move |_| Widget::new(for_actor, around, place));
+        let widget =
+            Widget::start_in_arbiter(self.arbiter(), move |_| Widget::new(for_actor, around, [place, held]));
         Ok(WidgetHandle::new(shared, widget))
     }
 
@@ -282,11 +316,16 @@ impl Hub {
         &self.0.arbiters[self.0.next_arbiter.fetch_add(1, Ordering::Relaxed) % self.0.arbiters.len()]
     }
 
-    /// Lets a kernel in, if there is a place for it.
+    /// Lets a kernel of a user in, if there is a place for it.
     ///
     /// # Errors
-    /// When as many kernels are connected as may be.
-    pub(crate) fn admit_kernel(&self) -> Result<Admission, Refusal> {
+    /// When as many kernels are connected as may be, in all or of this user.
+    pub(crate) fn admit_kernel(&self, owner: Option<&str>) -> Result<Admission, Refusal> {
+        let quota = self.0.quotas.of(owner);
+        let held = quota.kernel().map_err(|full| {
+            self.0.counts.refused(Reason::Limit);
+            Refusal::of_connection(full.code(), full.to_string(), close_code::TRY_LATER)
+        })?;
         let permit = Arc::clone(&self.0.kernel_places).try_acquire_owned().map_err(|_| {
             self.0.counts.refused(Reason::Limit);
             let max = self.0.limits.max_kernels;
@@ -294,7 +333,7 @@ impl Hub {
                 format!("the server has {max} kernels, which is the limit (--max-kernels): end one of them");
             Refusal::of_connection("max_kernels", message, close_code::TRY_LATER)
         })?;
-        Ok(Admission { _permit: permit, _counted: self.0.counts.kernel() })
+        Ok(Admission { _permit: permit, _held: (held, quota), _counted: self.0.counts.kernel() })
     }
 
     /// The kernel of a session, started if it is a new one.

@@ -17,6 +17,7 @@
 //! | [`frame`], [`event`], [`traits`], [`stats`] | the words: pixels, what users do, what is set, what is measured |
 //! | [`pacing`], [`delivery`], [`sizing`], [`clock`] | what computes, without a runtime or a network: credits, who gets what, sizes, clocks |
 //! | [`adaptation`], [`control`], [`presence`], [`breakdown`] | the same for views: slow links, who may act, pointers, where the time goes |
+//! | `shares` | what each user may take of the server |
 //! | [`tiles`] | which parts of a frame changed, and when |
 //! | [`encode`] | pixels to images, on a pool |
 //! | [`render`] | what a widget's author writes, and the demo widgets |
@@ -46,6 +47,7 @@ mod panic;
 pub mod patience;
 pub mod presence;
 pub mod protocol;
+mod quota;
 pub mod render;
 mod runtime_file;
 pub mod server;

@@ -305,6 +305,7 @@ fn access(config: &Config) -> Access {
             service.clone(),
             config.admin_scope.clone(),
             config.auth_cache,
+            config.activity_interval,
         )),
         // Without a Hub the configuration is not valid; nobody gets in by that.
         (Auth::Key | Auth::JupyterHub, _) => Access::Key(access_key(config)),

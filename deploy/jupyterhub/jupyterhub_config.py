@@ -12,6 +12,8 @@ c.JupyterHub.services = [
     }
 ]
 c.JupyterHub.load_roles = [
+    # Who acts in a widget is not idle.
+    {"name": "framehub", "services": ["framehub"], "scopes": ["users:activity"]},
     {"name": "user", "scopes": ["self", "access:services!service=framehub"]},
     {
         "name": "server",

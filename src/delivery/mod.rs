@@ -210,6 +210,14 @@ impl Delivery {
                 .any(|seat| seat.is_watched() && seat.credits > 0 && (latest == 0 || seat.has(latest)))
     }
 
+    /// Whether some view could be sent the latest frame and was not.
+    pub fn owes_frame(&self) -> bool {
+        self.picture.as_ref().is_some_and(|picture| {
+            let mut ready = self.seats.values().filter(|seat| seat.is_watched() && seat.credits > 0);
+            ready.any(|seat| !seat.has(picture.number))
+        })
+    }
+
     /// The sizes of the views that the user can see.
     pub fn visible_sizes(&self) -> impl Iterator<Item = &Size> {
         self.seats.values().filter(|seat| seat.visible).filter_map(|seat| seat.size.as_ref())

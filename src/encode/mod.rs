@@ -4,7 +4,7 @@
 //!
 //! - [`encode()`] makes the images of some tiles of one [`Variant`] of a frame: it scales, drops the alpha channel, compresses.
 //! - [`snapshot()`] makes a file of a frame, at full quality.
-//! - [`Pool`] runs such work on the machine's cores, in the order in which it was asked for.
+//! - [`Pool`] runs such work on the machine's cores, in fair shares for the parties that ask for it.
 
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use crate::{
 
 mod content;
 mod data_uri;
+mod fair;
 mod jpeg;
 mod opaque;
 mod plan;
@@ -30,7 +31,7 @@ mod strips;
 #[cfg(test)]
 mod testing;
 
-pub use pool::{Outcome, Pool};
+pub use pool::{Outcome, Party, Pool};
 pub use snapshot::{SnapshotFormat, snapshot};
 
 /// How a frame is to be encoded for a view. Views that need the same variant share one encode.

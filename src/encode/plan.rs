@@ -9,7 +9,7 @@ use crate::tiles::{Grid, Rect, TileSet, join};
 /// Most parts of a kind in a frame: each is decoded by itself.
 const MOST_PARTS: usize = 12;
 /// Fewest pixels that are worth another thread's while: about half a millisecond of JPEG.
-const LEAST_SHARED: u64 = 100_000;
+pub(super) const LEAST_SHARED: u64 = 100_000;
 
 /// How a rectangle is compressed.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,20 +1,31 @@
 //! The threads that encode: as many as the machine has cores, for all widgets together.
 //!
-//! Jobs start in the order in which they were handed over. While there are fewer jobs than threads, an encode that is large enough is
-//! shared among the idle ones; under load each has one. A job that panics costs nobody but itself: its own
-//! completion hears of it, and the thread takes the next job. Who hands jobs over bounds their number.
+//! Each [`Party`] gets an equal share of their time; its jobs start in the order in which they were handed over (`fair`). While there
+//! are fewer jobs than threads, an encode that is large enough is shared among the idle ones; under load each has one. A job that
+//! panics costs nobody but itself: its own completion hears of it, and the thread takes the next job. Who hands jobs over
+//! bounds their number.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{
     Arc,
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
-use super::{EncodeError, Encoded, Variant, encode};
-use crate::{frame::Frame, panic, tiles::TileSet};
+use super::{
+    EncodeError, Encoded, Variant, encode,
+    fair::{Begun, FairQueue},
+    plan::LEAST_SHARED,
+};
+use crate::{
+    frame::Frame,
+    panic,
+    tiles::{TILE, TileSet},
+};
 
 /// What became of a frame that was handed to [`Pool::encode`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,21 +38,70 @@ pub enum Outcome {
     Failed(EncodeError),
 }
 
+/// Who shares a pool with others: a user, with all their widgets. Clones are the same party.
+#[derive(Debug, Clone)]
+pub struct Party(Arc<PartyInner>);
+
+#[derive(Debug)]
+struct PartyInner {
+    /// No other party's.
+    number: u64,
+    /// Nanoseconds of threads that its jobs took so far.
+    used: AtomicU64,
+}
+
+impl Party {
+    /// A party that is no other.
+    pub fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::new(PartyInner { number, used: AtomicU64::new(0) }))
+    }
+
+    /// Time of threads that its jobs took so far.
+    pub fn used(&self) -> Duration {
+        Duration::from_nanos(self.0.used.load(Ordering::Relaxed))
+    }
+}
+
+impl Default for Party {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A job, given how many threads it may use: what is left to do is to tell its completion.
+type Job = Box<dyn FnOnce(usize) -> Box<dyn FnOnce()> + Send>;
+
 /// A pool of encoder threads. Dropping it lets the jobs that it holds finish.
 pub struct Pool {
     threads: ThreadPool,
+    work: Arc<Work>,
+    /// Of jobs that are nobody's.
+    nobody: Party,
+}
+
+/// What the threads share.
+struct Work {
+    queue: Mutex<FairQueue<(Party, Job)>>,
+    began: Instant,
     /// Jobs that wait or run.
-    jobs: Arc<AtomicUsize>,
+    jobs: AtomicUsize,
     /// Nanoseconds that jobs took so far.
-    busy: Arc<AtomicU64>,
+    busy: AtomicU64,
 }
 
 impl Pool {
-    /// A pool of `threads` threads; 0 means one for each core of the machine.
+    /// A pool of `threads` threads; 0 means one for each core of the machine, and two at least: one can then be kept for other
+    /// parties while a long job of one runs.
     ///
     /// # Errors
     /// When the system refuses to start threads.
     pub fn new(threads: usize) -> Result<Self, ThreadPoolBuildError> {
+        let threads = match threads {
+            0 => available_parallelism().map_or(2, |cores| cores.get().max(2)),
+            threads => threads,
+        };
         let threads = ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|index| format!("encode-{index}"))
@@ -49,7 +109,13 @@ impl Pool {
                 |panic| tracing::error!(message = %panic::message(&*panic), "completion of a job panicked"),
             )
             .build()?;
-        Ok(Self { threads, jobs: Arc::default(), busy: Arc::default() })
+        let work = Work {
+            queue: Mutex::new(FairQueue::new(threads.current_num_threads())),
+            began: Instant::now(),
+            jobs: AtomicUsize::new(0),
+            busy: AtomicU64::new(0),
+        };
+        Ok(Self { threads, work: Arc::new(work), nobody: Party::new() })
     }
 
     /// How many threads there are.
@@ -59,16 +125,15 @@ impl Pool {
 
     /// How many jobs wait or run.
     pub fn jobs(&self) -> usize {
-        self.jobs.load(Ordering::Relaxed)
+        self.work.jobs.load(Ordering::Relaxed)
     }
 
     /// How long all jobs took so far, together.
     pub fn busy(&self) -> Duration {
-        Duration::from_nanos(self.busy.load(Ordering::Relaxed))
+        Duration::from_nanos(self.work.busy.load(Ordering::Relaxed))
     }
 
-    /// Encodes some tiles of `frame` as `variant` unless, when its turn comes, `still_wanted` says no. `done` is called exactly once,
-    /// on one of the pool's threads: it must not block.
+    /// Encodes as [`Pool::encode_for`] does, for nobody in particular.
     pub fn encode(
         &self,
         frame: Frame,
@@ -77,14 +142,29 @@ impl Pool {
         still_wanted: impl FnOnce() -> bool + Send + 'static,
         done: impl FnOnce(Outcome) + Send + 'static,
     ) {
-        let (jobs, threads) = (Arc::clone(&self.jobs), self.threads.current_num_threads());
-        // This job is one of those that are counted.
-        let cores = move || 1 + threads.saturating_sub(jobs.load(Ordering::Relaxed));
+        self.encode_for(&self.nobody, frame, variant, tiles, still_wanted, done);
+    }
+
+    /// Encodes some tiles of `frame` as `variant` unless, when its turn comes, `still_wanted` says no. `done` is called exactly once,
+    /// on one of the pool's threads: it must not block.
+    pub fn encode_for(
+        &self,
+        party: &Party,
+        frame: Frame,
+        variant: Variant,
+        tiles: TileSet,
+        still_wanted: impl FnOnce() -> bool + Send + 'static,
+        done: impl FnOnce(Outcome) + Send + 'static,
+    ) {
+        let area = tiles.iter().count() as u64 * u64::from(TILE) * u64::from(TILE);
+        let most = usize::try_from(area / LEAST_SHARED).unwrap_or(usize::MAX);
         let asked = Instant::now();
-        self.run(
-            move || {
+        self.submit(
+            party,
+            most,
+            move |cores| {
                 let wait_time = asked.elapsed();
-                let encoded = still_wanted().then(|| encode(&frame, variant, &tiles, cores())).transpose()?;
+                let encoded = still_wanted().then(|| encode(&frame, variant, &tiles, cores)).transpose()?;
                 Ok(encoded.map(|encoded| Encoded { wait_time, ..encoded }))
             },
             move |result| {
@@ -97,24 +177,69 @@ impl Pool {
         );
     }
 
-    /// Runs any other job of this kind, a [`snapshot`](super::snapshot()) for one. `done` is called exactly once, on one
-    /// of the pool's threads, with [`EncodeError::Panicked`] if the job panics: it must not block.
+    /// Runs any other job as [`Pool::run_for`] does, for nobody in particular.
     pub fn run<T: 'static>(
         &self,
         job: impl FnOnce() -> Result<T, EncodeError> + Send + 'static,
         done: impl FnOnce(Result<T, EncodeError>) + Send + 'static,
     ) {
-        let (jobs, busy) = (Arc::clone(&self.jobs), Arc::clone(&self.busy));
-        jobs.fetch_add(1, Ordering::Relaxed);
-        self.threads.spawn_fifo(move || {
-            let began = Instant::now();
-            let result = catch_unwind(AssertUnwindSafe(job))
+        self.run_for(&self.nobody, job, done);
+    }
+
+    /// Runs any other job of this kind, a [`snapshot`](super::snapshot()) for one. `done` is called exactly once, on one
+    /// of the pool's threads, with [`EncodeError::Panicked`] if the job panics: it must not block.
+    pub fn run_for<T: 'static>(
+        &self,
+        party: &Party,
+        job: impl FnOnce() -> Result<T, EncodeError> + Send + 'static,
+        done: impl FnOnce(Result<T, EncodeError>) + Send + 'static,
+    ) {
+        self.submit(party, 1, move |_| job(), done);
+    }
+
+    fn submit<T: 'static>(
+        &self,
+        party: &Party,
+        most: usize,
+        job: impl FnOnce(usize) -> Result<T, EncodeError> + Send + 'static,
+        done: impl FnOnce(Result<T, EncodeError>) + Send + 'static,
+    ) {
+        let job: Job = Box::new(move |cores| {
+            let result = catch_unwind(AssertUnwindSafe(|| job(cores)))
                 .unwrap_or_else(|panic| Err(EncodeError::Panicked(panic::message(&*panic).to_owned())));
-            let took = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            busy.fetch_add(took, Ordering::Relaxed);
-            jobs.fetch_sub(1, Ordering::Relaxed);
-            done(result);
+            Box::new(move || done(result))
         });
+        let work = Arc::clone(&self.work);
+        work.jobs.fetch_add(1, Ordering::Relaxed);
+        let now = work.began.elapsed();
+        work.queue.lock().push(party.0.number, most, (party.clone(), job), now);
+        self.threads.spawn_fifo(move || work.next());
+    }
+}
+
+impl Work {
+    /// Runs the next job, if one may begin, and has others run those that may begin after it. One job only: a thread that waits for
+    /// the strips of a job may come by here.
+    fn next(self: Arc<Self>) {
+        let begun = self.queue.lock().next(self.began.elapsed());
+        let Some(Begun { job: (party, job), turn }) = begun else { return };
+        let start = Instant::now();
+        let done = job(turn.threads);
+        let took = start.elapsed() * u32::try_from(turn.threads).unwrap_or(u32::MAX);
+        let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.busy.fetch_add(nanoseconds, Ordering::Relaxed);
+        party.0.used.fetch_add(nanoseconds, Ordering::Relaxed);
+        self.jobs.fetch_sub(1, Ordering::Relaxed);
+        let could_begin = {
+            let mut queue = self.queue.lock();
+            queue.done(turn, took, self.began.elapsed());
+            queue.could_begin()
+        };
+        for _ in 0..could_begin {
+            let work = Arc::clone(&self);
+            rayon::spawn_fifo(move || work.next());
+        }
+        done();
     }
 }
 
@@ -288,5 +413,23 @@ mod tests {
         }
         drop((pool, sender));
         assert_eq!(results.iter().count(), 20);
+    }
+
+    #[test]
+    fn a_partys_job_runs_before_the_queue_of_another_is_through() {
+        let pool = Pool::new(1).unwrap();
+        let (ann, bob) = (Party::new(), Party::new());
+        let (release, held) = channel::<()>();
+        pool.run_for(&ann, move || Ok(held.recv().is_ok()), |_| ());
+        let (sender, order) = channel();
+        for party in std::iter::repeat_n(&ann, 50).chain([&bob]) {
+            let (sender, name) = (sender.clone(), if party.0.number == bob.0.number { "bob" } else { "ann" });
+            pool.run_for(party, move || Ok(name), move |result| sender.send(result.unwrap()).unwrap());
+        }
+        release.send(()).unwrap();
+        drop(sender);
+        let order: Vec<_> = order.iter().collect();
+        assert_eq!((order[0], order.len()), ("bob", 51));
+        assert!(ann.used() > Duration::ZERO && pool.busy() >= ann.used() + bob.used());
     }
 }

@@ -90,6 +90,20 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// Whether it shows that a user is there and does something. What follows by itself does not: a page that moves under a pointer at
+    /// rest, or what is released for a user who is gone.
+    pub fn is_users_doing(&self) -> bool {
+        matches!(
+            self,
+            Self::PointerDown(_)
+                | Self::PointerMove(_)
+                | Self::DoubleClick(_)
+                | Self::Wheel(_)
+                | Self::KeyDown(_)
+                | Self::Char(_)
+        )
+    }
+
     /// The `type` that the event has on the wire.
     pub fn name(&self) -> &'static str {
         match self {

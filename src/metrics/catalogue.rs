@@ -83,6 +83,11 @@ pub const CATALOGUE: &[Metric] = &[
     counter("framehub_events_rejected_total", &[], "Messages of views that were refused."),
     counter("framehub_deadline_drops_total", &[], "Views dropped since they did not confirm their frames."),
     counter(
+        "framehub_limited_seconds_total",
+        &[],
+        "Time that frames waited since their user took more than one may (--user-megapixels, --user-encoder-threads).",
+    ),
+    counter(
         "framehub_refusals_total",
         &["reason"],
         "Requests, connections and messages refused: auth (no key, or a wrong one), origin, limit, protocol (anything malformed).",
@@ -169,6 +174,11 @@ pub const CATALOGUE: &[Metric] = &[
         "framehub_widget_deadline_drops_total",
         WIDGET,
         "Views dropped since they did not confirm their frames.",
+    ),
+    counter(
+        "framehub_widget_limited_seconds_total",
+        WIDGET,
+        "Time that frames waited since the widget's user took more than one may.",
     ),
     gauge(
         "framehub_widget_stats",

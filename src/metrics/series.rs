@@ -35,6 +35,7 @@ pub const COUNTERS: [&str; COUNT] = [
     "framehub_widget_events_coalesced_total",
     "framehub_widget_events_rejected_total",
     "framehub_widget_deadline_drops_total",
+    "framehub_widget_limited_seconds_total",
 ];
 /// The gauges of a widget.
 pub const GAUGES: [&str; 4] = [

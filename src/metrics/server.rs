@@ -35,7 +35,7 @@ impl Reason {
     /// Why a message was refused, by the refusal's code.
     pub fn of_message(code: &str) -> Self {
         match code {
-            "rate" | "queue" | "too_big" => Self::Limit,
+            "rate" | "queue" | "too_big" | "max_widgets" | "user_max_widgets" => Self::Limit,
             _ => Self::Protocol,
         }
     }
@@ -89,6 +89,7 @@ pub struct ServerMetrics {
     pub(super) events_coalesced: IntCounter,
     pub(super) events_rejected: IntCounter,
     pub(super) deadline_drops: IntCounter,
+    pub(super) limited: Counter,
     refusals: IntCounterVec,
     pub(super) render: Histogram,
     pub(super) encode: Histogram,
@@ -140,6 +141,7 @@ impl ServerMetrics {
             events_coalesced: count(&registry, "framehub_events_coalesced_total")?,
             events_rejected: count(&registry, "framehub_events_rejected_total")?,
             deadline_drops: count(&registry, "framehub_deadline_drops_total")?,
+            limited: seconds(&registry, "framehub_limited_seconds_total")?,
             refusals,
             render: histogram(&registry, "framehub_render_seconds", &SECONDS)?,
             encode: histogram(&registry, "framehub_encode_seconds", &SECONDS)?,

@@ -8,7 +8,7 @@ use super::ServerMetrics;
 use crate::handle::Shared;
 
 /// The counters of a widget, in the order of [`super::series::COUNTERS`].
-pub const COUNTERS: usize = 18;
+pub const COUNTERS: usize = 19;
 
 /// Atomic handles, for the widget and its views.
 pub struct WidgetMetrics {
@@ -32,6 +32,7 @@ pub struct WidgetMetrics {
     events_coalesced: AtomicU64,
     events_rejected: AtomicU64,
     deadline_drops: AtomicU64,
+    limited_seconds: AtomicF64,
     views: AtomicI64,
     visible_views: AtomicI64,
     in_flight: AtomicI64,
@@ -63,6 +64,7 @@ impl WidgetMetrics {
             events_coalesced: whole(),
             events_rejected: whole(),
             deadline_drops: whole(),
+            limited_seconds: part(),
             views: level(),
             visible_views: level(),
             in_flight: level(),
@@ -156,6 +158,12 @@ impl WidgetMetrics {
         self.server.deadline_drops.inc();
     }
 
+    /// Its frames waited so long, since its user took more than one may.
+    pub fn limited(&self, waited: Duration) {
+        self.limited_seconds.inc_by(waited.as_secs_f64());
+        self.server.limited.inc_by(waited.as_secs_f64());
+    }
+
     /// So many views joined, or left (negative).
     pub fn views(&self, change: i64) {
         self.views.inc_by(change);
@@ -196,6 +204,7 @@ impl WidgetMetrics {
             whole(&self.events_coalesced),
             whole(&self.events_rejected),
             whole(&self.deadline_drops),
+            self.limited_seconds.get(),
         ]
     }
 

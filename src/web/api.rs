@@ -111,10 +111,11 @@ struct NewWidget {
 /// `POST /api/widgets`.
 ///
 /// # Errors
-/// 400 for a bad body, kind, option or trait; 413 for a body that is too long; 429 when there are too many widgets.
+/// 400 for a bad body, kind, option or trait; 413 for a body that is too long; 429 when there are too many widgets, in all or of
+/// this user.
 pub async fn create(site: Data<Site>, caller: Caller, payload: Payload) -> Result<HttpResponse, ApiError> {
     let new: NewWidget = read(&body(&site, payload).await?)?;
-    let widget = site.hub.create_for_user(&new.kind, None, caller.owner(), new.options, &new.traits).await?;
+    let widget = site.hub.create_for_user(&new.kind, caller.owner(), new.options, &new.traits).await?;
     let location = address(&site, &widget);
     Ok(HttpResponse::Created().insert_header((header::LOCATION, location)).json(details(
         &site,
@@ -207,7 +208,8 @@ pub async fn snapshot(
         .map_err(|_| ApiError::unavailable("the renderer is busy: try again later"))??;
     let (done, encoded) = oneshot::channel();
     let format = query.format;
-    site.hub.pool().run(
+    site.hub.pool().run_for(
+        widget.quota().party(),
         move || encode::snapshot(&frame, format),
         // Who asked may have gone away.
         move |file| drop(done.send(file)),

@@ -88,7 +88,7 @@ impl From<CreateError> for ApiError {
                 StatusCode::BAD_REQUEST
             }
             CreateError::Kind(KindError::Failed(_)) => StatusCode::INTERNAL_SERVER_ERROR,
-            CreateError::Full(_) => StatusCode::TOO_MANY_REQUESTS,
+            CreateError::Full(_) | CreateError::UserFull(_) => StatusCode::TOO_MANY_REQUESTS,
             CreateError::Exists(_) => StatusCode::CONFLICT,
             CreateError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         };

@@ -111,7 +111,7 @@ impl Socket {
     }
 
     fn hello(&mut self, hello: Hello, context: &mut WebsocketContext<Self>) {
-        let admission = match self.hub.admit_kernel() {
+        let admission = match self.hub.admit_kernel(self.owner.as_deref()) {
             Ok(admission) => admission,
             Err(refusal) => {
                 refuse(&refusal, context);

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use super::{
     auth::{
         caller::{Caller, Named},
-        jupyterhub::Watch,
+        jupyterhub::{Acting, Watch},
         standing::{Roles, Standing},
     },
     routes::Site,
@@ -72,7 +72,9 @@ pub async fn connect(
 ) -> Result<HttpResponse, Error> {
     // A right to watch does not become one to act by the query.
     let roles = Roles { wanted: query.role, role: query.role.at_most(right.role()) };
+    let acting = site.access.acting(&caller, widget.identity()).filter(|_| roles.role == Role::Interact);
     let socket = Socket {
+        acting,
         _counted: site.hub.counts().connection(),
         widget,
         roles,
@@ -109,6 +111,8 @@ struct Socket {
     caller: Caller,
     /// Whether the right to the view is a share's.
     rests_on_share: bool,
+    /// Whom the Hub hears about when something is done here, if anybody.
+    acting: Option<Acting>,
     /// Ends the view with the user's right to be here, if it is a user's.
     watch: Option<Watch>,
     /// Ends the view with the share that it rests on, if it does.
@@ -117,6 +121,11 @@ struct Socket {
 
 impl Socket {
     fn forward(&self, message: Result<ClientMessage, Refusal>) {
+        if let (Some(acting), Ok(ClientMessage::Event { kind, .. })) = (&self.acting, &message)
+            && kind.is_users_doing()
+        {
+            acting.now();
+        }
         if let Some(view) = &self.view {
             view.do_send(FromClient(message));
         }

@@ -22,6 +22,7 @@ import { make } from "./dom.js";
  * Means over the latest frames, in seconds.
  * @typedef {object} Breakdown
  * @property {number} render drawing
+ * @property {number} limit waiting since the widget's user took more than one may
  * @property {number} queue waiting for an encoder thread
  * @property {number} encode scaling and compressing
  * @property {number} network on the way, with the confirmation's way back
@@ -29,7 +30,7 @@ import { make } from "./dom.js";
  */
 
 /** @type {(keyof Breakdown)[]} */
-const STAGES = ["render", "queue", "encode", "network", "browser"];
+const STAGES = ["render", "limit", "queue", "encode", "network", "browser"];
 
 /** @type {[Exclude<keyof Stats, "time" | "bottleneck">, string, (value: number, ceiling: number) => string][]} */
 const ROWS = [

@@ -407,7 +407,7 @@ describe("a view on its link", () => {
       // A view without a connection, whose statistics the test sets.
       await visit.embed(server, "<framehub-view></framehub-view>", { drawn: false });
       await visit.page.waitForFunction(() => customElements.get("framehub-view"));
-      const time = { render: 0.001, queue: 0, encode: 0.002, network: 0.123, browser: 0.004 };
+      const time = { render: 0.001, limit: 0, queue: 0, encode: 0.002, network: 0.123, browser: 0.004 };
       await visit.view.evaluate((view, stats) => Object.assign(view, { hud: true, stats }), { quality: 40, scale: 0.7, time, bottleneck: "network" });
       assert.match(await hud.innerText(), /quality\s+40 of 80\s+scale\s+70 %/);
       assert.match(await hud.innerText(), /bottleneck\s+network/);

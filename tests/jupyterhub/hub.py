@@ -31,9 +31,9 @@ CONFIG = """
 load_subconfig({snippet!r})
 services = c.JupyterHub.services
 services[0]["url"] = "http://127.0.0.1:{service_port}"
-services[0]["environment"] = {{"FRAMEHUB_AUTH_CACHE": "{cache}", "RUST_LOG": "trace"}}
+services[0]["environment"] = {environment!r}
 services.append({{"name": "tester", "api_token": "{tester}"}})
-scopes = ["admin:servers", "read:users", "tokens", "admin:groups"]
+scopes = ["admin:servers", "read:users", "tokens", "admin:groups", "admin:users"]
 c.JupyterHub.load_roles.append({{"name": "tester", "services": ["tester"], "scopes": scopes}})
 c.Spawner.environment["FRAMEHUB_URL"] = c.Spawner.environment["FRAMEHUB_URL"].replace(":8000/", ":{port}/")
 
@@ -63,7 +63,8 @@ def until(condition: Callable[[], T | None], what: str, patience: float = PATIEN
 
 
 class Hub:
-    def __init__(self, folder: Path, venv: Path) -> None:
+    def __init__(self, folder: Path, venv: Path, environment: dict[str, str] | None = None) -> None:
+        """Starts it, FrameHub in that environment; by default answers are good for a short time and all is logged."""
         self.folder = folder
         ports = free_ports(4)
         self.port = ports[0]
@@ -75,7 +76,7 @@ class Hub:
             hub_port=ports[1],
             proxy_port=ports[2],
             service_port=ports[3],
-            cache=CACHE,
+            environment=environment or {"FRAMEHUB_AUTH_CACHE": str(CACHE), "RUST_LOG": "trace"},
             tester=TESTER,
             password=PASSWORD,
             proxy=str(HERE / "node_modules" / ".bin" / "configurable-http-proxy"),

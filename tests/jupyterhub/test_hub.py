@@ -79,6 +79,24 @@ def test_an_administrator_sees_and_uses_everything(hub: Hub, kernel: httpx.Clien
         assert listed(program) == set()
 
 
+def test_the_hub_hears_of_a_user_who_acts_and_not_of_an_open_page(hub: Hub, kernel: httpx.Client) -> None:
+    def active() -> str:
+        return str(hub.ask("GET", "users/ann").json()["servers"][""]["last_activity"])
+
+    widget = make(kernel)
+    browser = hub.browser("ann")
+    assert browser.get("").status_code == 200
+    before = active()
+    with view(browser, widget) as socket:
+        frame(socket)
+        socket.send(json.dumps({"type": "get_stats"}))
+        until(lambda: '"stats"' in str(socket.recv(PATIENCE)), "an answer")
+        assert active() == before
+        pointer = {"button": 0, "buttons": [], "modifiers": [], "ntouches": 0, "touches": {}}
+        socket.send(json.dumps({"type": "pointer_move", "timestamp": 1.0, "x": 10.0, "y": 10.0, **pointer}))
+        until(lambda: active() > before, "the Hub to hear of it")
+
+
 def test_a_logout_ends_the_view_and_the_widget_stays(hub: Hub, kernel: httpx.Client) -> None:
     widget = make(kernel)
     leaving, staying = hub.browser("ann"), hub.browser("root")

@@ -296,6 +296,25 @@ impl Browser {
         })
     }
 
+    /// The next text message of any of these types.
+    pub fn text_of(&mut self, kinds: &[&str]) -> Value {
+        self.wait(&kinds.join(" or "), |received| match received {
+            Received::Text(value) if kinds.iter().any(|kind| value["type"] == *kind) => Some(value.clone()),
+            _ => None,
+        })
+    }
+
+    /// Takes what comes within this time.
+    pub fn receive_for(&mut self, time: Duration) {
+        let received = self.receive(time);
+        self.received.extend(received);
+    }
+
+    /// The code with which the server closed the connection, if it did.
+    pub fn closed(&self) -> Option<u16> {
+        self.closed
+    }
+
     /// Drops what came while another message was waited for.
     pub fn forget(&mut self) {
         self.received.clear();

@@ -1,7 +1,7 @@
 //! A fake `JupyterHub`: what a service sees of one, in a thread of the test.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Condvar, Mutex, MutexGuard},
@@ -40,6 +40,10 @@ struct State {
     /// How often each token was asked about, and all questions.
     asked: HashMap<String, usize>,
     questions: usize,
+    /// Who has a server.
+    servers: HashSet<String>,
+    /// Who was said to act, as in the path, and what was said.
+    active: Vec<(String, Value)>,
     down: bool,
     /// Whether answers wait.
     held: bool,
@@ -112,6 +116,16 @@ impl FakeHub {
     /// The user logs out: all tokens that were got by signing in are revoked.
     pub fn log_out(&self, name: &str) {
         self.state().users.retain(|_, user| user["name"] != name);
+    }
+
+    /// The user's default server runs.
+    pub fn has_server(&self, name: &str) {
+        self.state().servers.insert(name.to_owned());
+    }
+
+    /// What it was told of users who act: the name as it is in the path, and the body.
+    pub fn active(&self) -> Vec<(String, Value)> {
+        self.state().active.clone()
     }
 
     pub fn set_down(&self, down: bool) {
@@ -192,6 +206,13 @@ fn serve(stream: TcpStream, shared: &(Mutex<State>, Condvar)) {
         }
     } else if request.starts_with("POST /hub/api/oauth2/token ") {
         exchange(&mut state, &body)
+    } else if let Some(name) = request
+        .strip_prefix("POST /hub/api/users/")
+        .and_then(|rest| rest.split_once("/activity "))
+        .map(|(name, _)| name)
+    {
+        let token = header("authorization");
+        acts(&mut state, name, token.as_deref() == Some(&format!("token {API_TOKEN}")), &body)
     } else {
         (404, json!({"status": 404}))
     };
@@ -202,6 +223,18 @@ fn serve(stream: TcpStream, shared: &(Mutex<State>, Condvar)) {
         "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
     );
     let _ = reader.get_mut().write_all((head + &answer).as_bytes());
+}
+
+fn acts(state: &mut State, name: &str, by_service: bool, body: &[u8]) -> (u16, Value) {
+    let Ok(body) = serde_json::from_slice::<Value>(body) else { return (400, json!({"status": 400})) };
+    if !by_service {
+        return (403, json!({"status": 403}));
+    }
+    if body.get("servers").is_some() && !state.servers.contains(name) {
+        return (400, json!({"status": 400, "message": "No such server"}));
+    }
+    state.active.push((name.to_owned(), body));
+    (200, json!({}))
 }
 
 fn exchange(state: &mut State, body: &[u8]) -> (u16, Value) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tungstenite::http::header;
+use tungstenite::http::{Request, header};
 
 use crate::{
     browser::{self, Browser},
@@ -39,9 +39,14 @@ pub fn view(server: &TestServer, widget: &str, token: &str) -> Result<Browser, u
 
 /// A kernel of a user.
 pub fn kernel(server: &TestServer, session: &str, token: &str) -> Kernel {
+    Kernel::welcomed(server, session, kernel_request(server, token))
+}
+
+/// The request with which a user's kernel connects.
+pub fn kernel_request(server: &TestServer, token: &str) -> Request<()> {
     let mut request = kernel_link::request_at(server.address, &format!("{PREFIX}api/kernel"));
     request.headers_mut().insert(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
-    Kernel::welcomed(server, session, request)
+    request
 }
 
 /// The `name=value` of the cookie that an answer sets and that begins so.

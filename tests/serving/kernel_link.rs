@@ -63,7 +63,8 @@ impl Kernel {
         Self::connected(server, request(server.address))
     }
 
-    fn connected(server: &TestServer, request: Request<()>) -> Self {
+    /// A kernel that connects by this request, and has said nothing yet.
+    pub fn connected(server: &TestServer, request: Request<()>) -> Self {
         let stream = TcpStream::connect(server.address).expect("a connection");
         stream.set_nodelay(true).expect("an option");
         stream.set_read_timeout(Some(PATIENCE)).expect("an option");

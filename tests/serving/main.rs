@@ -21,6 +21,7 @@ mod metrics;
 mod ownership;
 mod probe;
 mod program;
+mod quota;
 mod server;
 mod shares;
 mod sharing;

@@ -7,7 +7,11 @@ use crate::{
     actors::{kernels::OwnName, widget::Adopt},
     handle::WidgetHandle,
     hub::{CreateError, Hub},
-    protocol::kernel::{Create, ServerMessage},
+    metrics::Reason,
+    protocol::{
+        Refusal,
+        kernel::{Create, ServerMessage},
+    },
     traits::Traits,
 };
 
@@ -27,7 +31,11 @@ impl Kernel {
         let made = make(self.hub.clone(), owner, place.clone(), create);
         ctx.spawn(made.into_actor(self).map(move |made, kernel, ctx| match made {
             Ok(made) => kernel.add(request, made, number, place, ctx),
-            Err(error) => kernel.refuse(Some(request), None, &error.into()),
+            Err(error) => {
+                let refusal = Refusal::from(error);
+                kernel.hub.counts().refused(Reason::of_message(refusal.code));
+                kernel.refuse(Some(request), None, &refusal);
+            }
         }));
     }
 

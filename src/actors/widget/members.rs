@@ -126,6 +126,10 @@ impl Widget {
                 format!("the widget has {max} views, which is the limit (--max-views): close one of them");
             return Err(Refusal::of_connection("max_views", message, close_code::TRY_LATER));
         }
+        let held =
+            self.shared.quota.view().map_err(|full| {
+                Refusal::of_connection(full.code(), full.to_string(), close_code::TRY_LATER)
+            })?;
         let id = ViewId(self.next_view);
         self.next_view += 1;
         let traits = self.shared.traits.lock().clone();
@@ -141,8 +145,9 @@ impl Widget {
         let addr = View::new(place, shared, metrics, self.around.limits.view).start();
         self.delivery.join(id, attach.base64);
         self.delivery.grant(id, i64::from(traits.max_buffered_frames));
-        self.views
-            .insert(id, Member { addr: addr.clone(), role: attach.role, acting: true, dragging: false });
+        let member =
+            Member { addr: addr.clone(), role: attach.role, acting: true, dragging: false, _held: held };
+        self.views.insert(id, member);
         self.follow_control(ctx);
         addr.do_send(view::Tell(ServerMessage::Traits { traits: &traits }.to_text()));
         addr.do_send(view::Tell(self.status(id, attach.role).to_text()));
@@ -233,6 +238,9 @@ impl Handler<Input> for Widget {
     fn handle(&mut self, input: Input, ctx: &mut Self::Context) {
         if self.closing {
             return;
+        }
+        if input.kind.is_users_doing() {
+            self.bounds.used();
         }
         let acts =
             matches!(input.kind, EventKind::PointerDown(_) | EventKind::KeyDown(_) | EventKind::Wheel(_));

@@ -51,6 +51,8 @@ pub struct Print(pub String);
 pub enum Close {
     /// It is closed for good.
     Closed,
+    /// No user acted in it for longer than the configuration allows.
+    Idle,
     /// The server stops; views may find the widget again when it is back.
     Shutdown,
 }

@@ -5,6 +5,7 @@
 //! turn and comes back with a message, or is in a kernel, which is sent a message and answers with one; images come back from
 //! the encoder pool. Never knows a socket.
 
+mod bounds;
 mod members;
 mod messages;
 mod remote;
@@ -20,8 +21,9 @@ use std::{
 };
 
 use actix::prelude::*;
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::oneshot;
 
+use bounds::Bounds;
 pub use messages::*;
 pub use remote::{Adopt, KernelGone, KernelRequest, RemoteDone, RemoteFailed, ShowError};
 use renderer::Renderer;
@@ -45,6 +47,7 @@ use crate::{
         close_code,
         view::{Role, ServerMessage, State},
     },
+    quota::Held,
 };
 
 /// A renderer that works longer than this is said to be busy: shorter than that, nobody needs to be told.
@@ -60,6 +63,8 @@ pub struct WidgetLimits {
     pub max_frame_pixels: u64,
     /// Most pixels of a snapshot.
     pub max_snapshot_pixels: u64,
+    /// A widget in which no user acts for so long is closed; `None` means never.
+    pub idle: Option<Duration>,
     /// Bounds on each view.
     pub view: ViewLimits,
 }
@@ -71,6 +76,8 @@ pub struct Surroundings {
     pub registry: Registry,
     pub metrics: Arc<Counted>,
     pub limits: WidgetLimits,
+    /// Whether the widget stays while nobody uses it, whatever the limits say.
+    pub stays: bool,
 }
 
 #[derive(Message)]
@@ -98,14 +105,17 @@ struct Member {
     acting: bool,
     /// Whether its user holds a button down.
     dragging: bool,
+    /// Counts against its owner's limit of views.
+    _held: Held,
 }
 
 /// The actor. See the module's documentation.
 pub struct Widget {
     shared: Arc<Shared>,
     around: Surroundings,
-    /// Counts against the server's limit of widgets for as long as this actor lives.
-    _place: OwnedSemaphorePermit,
+    /// Count against the server's limit of widgets and the user's for as long as this actor lives.
+    _places: [Held; 2],
+    bounds: Bounds,
     renderer: Renderer,
     /// When the turn that is running began.
     turn_began: Option<Instant>,
@@ -145,11 +155,12 @@ pub struct Widget {
 }
 
 impl Widget {
-    pub(crate) fn new(shared: Arc<Shared>, around: Surroundings, place: OwnedSemaphorePermit) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, around: Surroundings, places: [Held; 2]) -> Self {
         Self {
             shared,
             around,
-            _place: place,
+            _places: places,
+            bounds: Bounds::new(),
             renderer: Renderer::Away,
             turn_began: None,
             queue: EventQueue::default(),
@@ -258,10 +269,14 @@ impl Widget {
 
     /// Gives every view what it lacks and may have.
     fn serve(&mut self, ctx: &mut Context<Self>) {
+        if self.is_held_back(ctx) {
+            return;
+        }
         let quality = self.shared.traits.lock().quality;
         let drawing =
             !self.is_kernel_gone() && (self.renderer.is_at_work() || self.shared.is_draw_requested());
         let actions = self.delivery.serve(quality, drawing);
+        self.served(&actions);
         self.carry_out(actions, ctx);
     }
 
@@ -269,6 +284,8 @@ impl Widget {
         for action in actions {
             match action {
                 Action::Send(send) => {
+                    let pixels = send.encoded.parts.iter().map(|part| part.rect().area()).sum();
+                    self.shared.quota.sent(pixels, Instant::now());
                     if let Some(member) = self.views.get(&send.view) {
                         member.addr.do_send(view::Deliver(send));
                     }
@@ -284,7 +301,8 @@ impl Widget {
                     };
                     let (widget, variant, tiles) = (ctx.address(), job.variant, job.tiles.clone());
                     let done = move |outcome| widget.do_send(EncodeDone { job, outcome });
-                    self.around.pool.encode(frame, variant, tiles, still_wanted, done);
+                    let party = self.shared.quota.party();
+                    self.around.pool.encode_for(party, frame, variant, tiles, still_wanted, done);
                 }
             }
         }
@@ -297,6 +315,12 @@ impl Widget {
 
 impl Actor for Widget {
     type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        if let Some(limit) = self.around.limits.idle.filter(|_| !self.around.stays) {
+            self.watch_idling(limit, ctx);
+        }
+    }
 }
 
 impl Handler<Install> for Widget {
@@ -397,6 +421,11 @@ impl Handler<Close> for Widget {
             Close::Closed => {
                 End { reason: "closed", message: "the widget was closed", code: close_code::WIDGET_CLOSED }
             }
+            Close::Idle => End {
+                reason: "idle",
+                message: "the widget was closed, since nobody used it for long (--idle-timeout)",
+                code: close_code::WIDGET_CLOSED,
+            },
             Close::Shutdown => {
                 End { reason: "shutdown", message: "the server stops", code: close_code::GOING_AWAY }
             }

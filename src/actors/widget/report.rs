@@ -62,6 +62,7 @@ impl Handler<GetReport> for Widget {
         };
         // A draw that is under way and takes longer than the last ones tells more than they do.
         let running = self.turn_began.map_or(0.0, |began| began.elapsed().as_secs_f64());
+        let limit = self.bounds.waited();
         let recent = self.recent_draws.mean().max(running);
         let asked: Vec<_> = self
             .views
@@ -76,7 +77,7 @@ impl Handler<GetReport> for Widget {
                 // A view that left meanwhile is not in the report.
                 if let Ok(view) = view.await {
                     report.skipped_frames += skipped_frames;
-                    let time = view.time.map(|time| Breakdown { render: recent, ..time });
+                    let time = view.time.map(|time| Breakdown { render: recent, limit, ..time });
                     let bottleneck = time.and_then(|time| time.bottleneck());
                     report.views.push(ViewReport { driver, time, bottleneck, skipped_frames, ..view });
                 }

@@ -154,13 +154,19 @@ impl Widget {
         self.watch_turn(ctx, BUSY_AFTER);
         let widget = ctx.address();
         let metrics = Arc::clone(&self.around.metrics);
+        let places = Arc::clone(self.shared.quota.renderers());
         metrics.server().renderer_waits();
-        actix_web::rt::task::spawn_blocking(move || {
-            metrics.server().renderer_begins();
-            let began = Instant::now();
-            let done = turn.run();
-            metrics.server().renderer_ends(began.elapsed());
-            widget.do_send(done);
+        actix_web::rt::spawn(async move {
+            // Of the user's own renderers only so many are at work.
+            let place = places.acquire_owned().await;
+            actix_web::rt::task::spawn_blocking(move || {
+                metrics.server().renderer_begins();
+                let began = Instant::now();
+                let done = turn.run();
+                metrics.server().renderer_ends(began.elapsed());
+                drop(place);
+                widget.do_send(done);
+            });
         });
     }
 

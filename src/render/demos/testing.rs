@@ -9,9 +9,11 @@ use actix::{AsyncContext, Context};
 use parking_lot::Mutex;
 
 use crate::{
+    config::Config,
     event::{Char, Event, EventKind, Key, Pointer, Size, Touch, Wheel},
     frame::Frame,
     handle::{Shared, WidgetHandle},
+    quota::Quota,
     render::{KindError, Kinds, Options, RemoteFrameBuffer},
     stats::Stats,
     traits::Traits,
@@ -103,8 +105,9 @@ fn shared(handle: &WidgetHandle) -> Arc<Shared> {
 pub fn handle() -> WidgetHandle {
     let mut widgets = WIDGETS.lock();
     let id = format!("test-{}", widgets.len());
+    let quota = Arc::new(Quota::new(None, Config::default().hub_limits().user));
     let shared =
-        Arc::new(Shared::new(id.clone(), "test".to_owned(), None, Options::default(), Traits::default()));
+        Arc::new(Shared::new(id.clone(), "test".to_owned(), quota, Options::default(), Traits::default()));
     widgets.insert(id, Arc::clone(&shared));
     WidgetHandle::new(shared, Context::new().address())
 }

@@ -18,9 +18,14 @@ use actix_web::{
     web::Data,
 };
 
-use self::{caller::Caller, jupyterhub::JupyterHub, key::AccessKey, ticket::Permit};
+use self::{
+    caller::Caller,
+    jupyterhub::{Acting, JupyterHub},
+    key::AccessKey,
+    ticket::Permit,
+};
 use super::{error::ApiError, pages, routes::Site};
-use crate::clock::unix_seconds;
+use crate::{clock::unix_seconds, handle::Identity};
 
 /// Who may use a server.
 pub enum Access {
@@ -30,6 +35,19 @@ pub enum Access {
     Key(AccessKey),
     /// The users of a `JupyterHub`, each what is theirs.
     JupyterHub(JupyterHub),
+}
+
+impl Access {
+    /// Whom the Hub is told about when something is done in a view that this caller opens; nobody where there are no users. What is
+    /// done with a ticket its owner's notebook gave away: it is the owner's doing.
+    pub fn acting(&self, caller: &Caller, widget: &Identity) -> Option<Acting> {
+        let Self::JupyterHub(hub) = self else { return None };
+        let user = match caller {
+            Caller::Guest(_) => widget.owner.clone(),
+            Caller::Anyone | Caller::Visitor(_) | Caller::User(..) => caller.owner(),
+        };
+        user.map(|user| hub.acting(user))
+    }
 }
 
 /// How an unauthorised request is answered.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use awc::{Client, ClientRequest, http::StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::json;
+use url::Url;
 
 use crate::jupyterhub::{Secret, Service};
 
@@ -89,6 +91,31 @@ pub async fn exchange(service: &Service, code: &str, verifier: &str) -> Result<O
         ("redirect_uri", &service.callback_url),
     ];
     answer(request(|client| client.post(url)).send_form(&form).await, &[StatusCode::BAD_REQUEST]).await
+}
+
+/// Tells the Hub that a user acts, and the user's default server with them, if there is one.
+///
+/// # Errors
+/// When the Hub gives no answer, or does not let this service say so.
+pub async fn tell_activity(service: &Service, user: &str, now: &str) -> Result<(), ApiFailure> {
+    let mut url = Url::parse(&service.api_url).map_err(|error| ApiFailure::Unreachable(error.to_string()))?;
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.extend(["users", user, "activity"]);
+    }
+    let user_and_server = json!({"last_activity": now, "servers": {"": {"last_activity": now}}});
+    // The Hub refuses to hear of a server that it does not know.
+    let user_alone = json!({"last_activity": now});
+    let mut status = StatusCode::OK;
+    for body in [user_and_server, user_alone] {
+        let request = request(|client| client.post(url.as_str()))
+            .insert_header(("Authorization", format!("token {}", service.api_token.reveal())));
+        let sent = request.send_json(&body).await;
+        status = sent.map_err(|error| ApiFailure::Unreachable(error.to_string()))?.status();
+        if status != StatusCode::BAD_REQUEST {
+            break;
+        }
+    }
+    if status.is_success() { Ok(()) } else { Err(ApiFailure::Failed(status)) }
 }
 
 /// A request on a connection of its own: one that was kept may have been closed when the Hub was restarted.

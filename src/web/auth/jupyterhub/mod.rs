@@ -1,6 +1,7 @@
 //! Users of a `JupyterHub`: signed in by OAuth in a browser, or with a token of the Hub in a program.
 
 mod accounts;
+mod activity;
 mod api;
 mod sign_in;
 
@@ -14,10 +15,12 @@ use actix_web::{
 
 use self::{
     accounts::{Accounts, Denied},
+    activity::Activity,
     sign_in::SignIn,
 };
 pub use self::{
     accounts::{Lease, Watch},
+    activity::Acting,
     sign_in::callback,
 };
 use super::Audience;
@@ -29,14 +32,16 @@ use crate::{
 /// What the server knows of the Hub whose service it is.
 pub struct JupyterHub {
     accounts: Arc<Accounts>,
+    activity: Arc<Activity>,
     sign_in: SignIn,
 }
 
 impl JupyterHub {
-    /// Nobody is signed in yet. Answers of the Hub hold for so long.
-    pub fn new(service: Service, admin_scope: String, holds: Duration) -> Self {
+    /// Nobody is signed in yet. Answers of the Hub hold for so long; it is told of a user's activity at most that often.
+    pub fn new(service: Service, admin_scope: String, holds: Duration, tell_every: Duration) -> Self {
         let sign_in = SignIn::new(&service);
-        Self { accounts: Arc::new(Accounts::new(service, admin_scope, holds)), sign_in }
+        let activity = Arc::new(Activity::new(service.clone(), tell_every));
+        Self { activity, accounts: Arc::new(Accounts::new(service, admin_scope, holds)), sign_in }
     }
 
     /// Finds out whose request it is, or how it is answered instead.
@@ -64,6 +69,11 @@ impl JupyterHub {
             Some(token) => self.accounts.reads_metrics(&token).await,
             None => false,
         }
+    }
+
+    /// For a connection through which this user acts.
+    pub fn acting(&self, user: String) -> Acting {
+        Acting::new(&self.activity, user)
     }
 
     fn service(&self) -> &Service {

@@ -1,0 +1,105 @@
+//! Tells the Hub who acts, so that it does not take a user who only uses widgets for idle. A page that is merely open says nothing.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix_web::{
+    cookie::time::{OffsetDateTime, format_description::well_known::Rfc3339},
+    rt,
+};
+use dashmap::{DashMap, Entry};
+
+use super::api;
+use crate::jupyterhub::Service;
+
+/// Who was told of, and when.
+pub struct Activity {
+    service: Service,
+    /// Least time from one report of a user to the next.
+    every: Duration,
+    /// When the latest report of each user was made.
+    told: DashMap<String, Instant>,
+}
+
+impl Activity {
+    /// Nobody has acted.
+    pub fn new(service: Service, every: Duration) -> Self {
+        Self { service, every, told: DashMap::new() }
+    }
+
+    /// Whether the Hub is to be told now that this user acts.
+    fn is_due(&self, user: &str, now: Instant) -> bool {
+        match self.told.entry(user.to_owned()) {
+            Entry::Occupied(told) if now < *told.get() + self.every => false,
+            Entry::Occupied(mut told) => {
+                told.insert(now);
+                true
+            }
+            Entry::Vacant(none) => {
+                none.insert(now);
+                true
+            }
+        }
+    }
+}
+
+/// A user who may act through a connection.
+pub struct Acting {
+    activity: Arc<Activity>,
+    user: String,
+}
+
+impl Acting {
+    /// This user.
+    pub fn new(activity: &Arc<Activity>, user: String) -> Self {
+        Self { activity: Arc::clone(activity), user }
+    }
+
+    /// The user acts. The Hub hears of it from a task of its own, at most so often.
+    pub fn now(&self) {
+        if !self.activity.is_due(&self.user, Instant::now()) {
+            return;
+        }
+        let (activity, user) = (Arc::clone(&self.activity), self.user.clone());
+        rt::spawn(async move {
+            let Ok(now) = OffsetDateTime::now_utc().format(&Rfc3339) else { return };
+            match api::tell_activity(&activity.service, &user, &now).await {
+                Ok(()) => tracing::debug!(user, "the Hub knows that the user acts"),
+                Err(error) => tracing::warn!(
+                    user,
+                    %error,
+                    "the Hub cannot be told that a user acts, and may take them for idle: \
+                     the service needs a role with the scope users:activity"
+                ),
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_user_is_told_of_once_in_a_while() {
+        let variable = |name: &str| {
+            let given = match name {
+                "JUPYTERHUB_SERVICE_NAME" => "framehub",
+                "JUPYTERHUB_API_URL" => "http://127.0.0.1:8081/hub/api",
+                "JUPYTERHUB_API_TOKEN" => "secret",
+                _ => return None,
+            };
+            Some(given.to_owned())
+        };
+        let minute = Duration::from_secs(60);
+        let activity = Activity::new(Service::from_variables(variable).unwrap(), 5 * minute);
+        let start = Instant::now();
+        let due = |user, minutes| activity.is_due(user, start + minutes * minute);
+        assert_eq!(
+            [due("ann", 0), due("bob", 1), due("ann", 4), due("ann", 5), due("ann", 9)],
+            [true, true, false, true, false]
+        );
+    }
+}

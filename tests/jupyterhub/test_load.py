@@ -1,0 +1,124 @@
+"""Many users at a time through the Hub's proxy: no view is dropped, and memory stays flat.
+
+Takes minutes, so that it runs only when FRAMEHUB_LOAD_SECONDS says for how long: 300 is what the figures are about.
+"""
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from conftest import VENVS
+from hub import PATIENCE, PREFIX, Hub, children
+from websockets.asyncio.client import ClientConnection, connect
+
+SECONDS = float(os.environ.get("FRAMEHUB_LOAD_SECONDS", "0"))
+USERS = 50
+WIDGETS = 2
+VIEWS = 2
+RATE = 5.0
+SIZE = {"width": 320, "height": 240, "pwidth": 320, "pheight": 240, "ratio": 1.0}
+SCOPES = ["access:services!service=framehub"]
+# Least frames of a view: some fall on the last moment or come together.
+LEAST = 0.8
+# Most growth of the server's memory over the second half.
+GROWTH = 1.1
+
+
+class View:
+    """A browser's view: confirms each frame as soon as it is there."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.frames = 0
+
+    async def show(self) -> None:
+        """Until the connection ends."""
+        await self.send(type="resize", **SIZE)
+        async for message in self.socket:
+            now = time.time()
+            if isinstance(message, bytes):
+                self.frames += 1
+                await self.send(type="frame_feedback", index=self.frames, localtime=now)
+            elif '"ping"' in message:
+                await self.send(type="pong", localtime=now, timestamp=json.loads(message)["timestamp"])
+
+    async def send(self, **message: object) -> None:
+        await self.socket.send(json.dumps({"timestamp": 0.0, **message}))
+
+    async def drag(self, until: float) -> None:
+        """Moves the square, so many times a second."""
+        pointer = {"button": 1, "buttons": [1], "modifiers": [], "ntouches": 0, "touches": {}}
+        await self.send(type="pointer_down", x=160.0, y=120.0, **pointer)
+        for step in range(int((until - time.monotonic()) * RATE)):
+            await asyncio.sleep(1.0 / RATE)
+            await self.send(type="pointer_move", x=120.0 + 8.0 * (step % 10), y=120.0, **pointer)
+
+
+@pytest.fixture
+def quiet_hub(tmp_path: Path) -> Iterator[Hub]:
+    hub = Hub(tmp_path, VENVS[-1], {"RUST_LOG": "warn"})
+    yield hub
+    hub.stop()
+
+
+def resident_kb(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
+
+
+def server_of(hub: Hub) -> int:
+    pids = children(hub.process.pid)
+    return next(pid for pid in pids if Path(f"/proc/{pid}/comm").read_text().strip() == "framehub")
+
+
+async def load(hub: Hub, server: int) -> tuple[list[View], list[int]]:
+    """Opens all views and drags in one of each widget; answers the views, and the server's memory by the second."""
+    names = [f"user-{number}" for number in range(USERS)]
+    assert hub.ask("POST", "users", json={"usernames": names}).status_code == 201
+    views: list[list[View]] = []
+    async with httpx.AsyncClient(base_url=hub.origin, timeout=PATIENCE) as http, asyncio.TaskGroup() as tasks:
+        for name in names:
+            token = hub.ask("POST", f"users/{name}/tokens", json={"scopes": SCOPES}).json()["token"]
+            headers = {"Authorization": f"token {token}"}
+            for _ in range(WIDGETS):
+                made = await http.post(f"{PREFIX}api/widgets", json={"kind": "square"}, headers=headers)
+                assert made.status_code == 201, made.text
+                url = f"{hub.origin.replace('http', 'ws')}{PREFIX}api/widgets/{made.json()['id']}/view"
+                shown = []
+                for _ in range(VIEWS):
+                    socket = await connect(
+                        url, additional_headers=headers, subprotocols=["framehub.view.v1"], open_timeout=PATIENCE
+                    )
+                    shown.append(View(socket))
+                    tasks.create_task(shown[-1].show())
+                views.append(shown)
+        end = time.monotonic() + SECONDS
+        dragging = [asyncio.create_task(shown[0].drag(end)) for shown in views]
+        memory = []
+        while time.monotonic() < end:
+            await asyncio.sleep(1.0)
+            memory.append(resident_kb(server))
+        await asyncio.gather(*dragging)
+        everyone = [view for shown in views for view in shown]
+        assert [view.socket.close_code for view in everyone if view.socket.close_code] == []
+        for view in everyone:
+            await view.socket.close()
+    return everyone, memory
+
+
+@pytest.mark.skipif(SECONDS <= 0, reason="takes minutes: set FRAMEHUB_LOAD_SECONDS")
+@pytest.mark.timeout(SECONDS + 240)
+def test_many_users_keep_their_views_and_memory_stays_flat(quiet_hub: Hub) -> None:
+    views, memory = asyncio.run(load(quiet_hub, server_of(quiet_hub)))
+    rates = sorted(view.frames / SECONDS for view in views)
+    half = memory[len(memory) // 2 :]
+    figures = f"{rates[0]:.1f} to {rates[-1]:.1f} frames/s; {half[0]} to {half[-1]} KB of {memory[0]}"
+    print(f"\n{len(views)} views, {figures}")
+    assert len(views) == USERS * WIDGETS * VIEWS
+    assert rates[0] >= LEAST * RATE
+    assert half[-1] <= GROWTH * half[0]
