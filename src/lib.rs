@@ -40,6 +40,7 @@ pub mod handle;
 pub mod hub;
 pub mod jupyterhub;
 pub mod metrics;
+pub mod network;
 pub mod pacing;
 mod panic;
 pub mod presence;

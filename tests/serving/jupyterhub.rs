@@ -45,18 +45,18 @@ pub fn kernel(server: &TestServer, session: &str, token: &str) -> Kernel {
 }
 
 /// The `name=value` of the cookie that an answer sets and that begins so.
-fn cookie(answer: &Answer, prefix: &str) -> String {
+pub fn cookie(answer: &Answer, prefix: &str) -> String {
     let set = answer.headers.lines().filter_map(|line| line.strip_prefix("set-cookie: "));
     let found = set.filter_map(|cookie| cookie.split(';').next()).find(|cookie| cookie.starts_with(prefix));
     found.expect("a cookie").to_owned()
 }
 
-fn open(server: &TestServer, path: &str, cookies: &str) -> Answer {
+pub fn open(server: &TestServer, path: &str, cookies: &str) -> Answer {
     server.request_with("GET", path, &format!("Cookie: {cookies}\r\n"), "")
 }
 
 /// A user signs in with a browser; returns the cookie of that.
-fn sign_in(server: &TestServer, hub: &FakeHub, name: &str) -> String {
+pub fn sign_in(server: &TestServer, hub: &FakeHub, name: &str) -> String {
     let sent = open(server, PREFIX, "");
     let query = hub.authorize(sent.header("location").unwrap(), name, &[ACCESS]);
     let back = open(server, &format!("{PREFIX}oauth_callback?{query}"), &cookie(&sent, "framehub-sign-in-"));

@@ -17,7 +17,7 @@ use actix_web::{
 };
 
 use self::{caller::Caller, jupyterhub::JupyterHub, key::AccessKey, ticket::Permit};
-use super::{error::ApiError, pages, routes::Site};
+use super::{error::ApiError, forwarded::Origin, pages, routes::Site};
 use crate::clock::unix_seconds;
 
 /// Who may use a server.
@@ -91,7 +91,7 @@ async fn admit(request: &ServiceRequest, site: &Site, audience: Audience) -> Res
     match &site.access {
         Access::Everyone => Ok(Caller::Anyone),
         Access::Key(key) => without_key(request, site, key, audience).map_or(Ok(Caller::Anyone), Err),
-        Access::JupyterHub(hub) => hub.admit(request, audience).await.map(Caller::User),
+        Access::JupyterHub(hub) => hub.admit(request, site, audience).await.map(Caller::User),
     }
 }
 
@@ -107,7 +107,11 @@ fn without_key(
         && request.method() == Method::GET
         && let Some((given, clean)) = key_in_query(request)
     {
-        return Some(if key.matches(&given) { welcome(site, key, &clean) } else { pages::login(site, true) });
+        return Some(if key.matches(&given) {
+            welcome(request, site, key, &clean)
+        } else {
+            pages::login(site, true)
+        });
     }
     if key.matches_any(&credentials(request, site)) {
         return None;
@@ -149,10 +153,11 @@ fn key_in_query(request: &ServiceRequest) -> Option<(String, String)> {
     Some((key, clean))
 }
 
-fn welcome(site: &Site, key: &AccessKey, clean: &str) -> HttpResponse {
+fn welcome(request: &ServiceRequest, site: &Site, key: &AccessKey, clean: &str) -> HttpResponse {
     let cookie = Cookie::build(site.cookie.clone(), key.reveal().to_owned())
         .path(site.base_url.clone())
         .http_only(true)
+        .secure(Origin::of(request.request(), &site.trusted_proxies).secure)
         .same_site(SameSite::Strict)
         .finish();
     HttpResponse::SeeOther().cookie(cookie).insert_header((header::LOCATION, clean)).finish()
