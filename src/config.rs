@@ -9,6 +9,7 @@ use crate::{
     actors::{kernel::KernelSettings, view::ViewLimits, widget::WidgetLimits},
     hub::HubLimits,
     jupyterhub::{self, Service, ServiceError},
+    network::Network,
     protocol::{
         InboundLimits,
         kernel::{KernelInboundLimits, KernelLimits, MAX_HEADER},
@@ -40,6 +41,21 @@ pub struct Config {
     /// Origin besides the server's own from which pages may connect, such as `https://hub.example.org`; repeatable
     #[arg(long = "allow-origin", env = "FRAMEHUB_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = origin, help_heading = "Network")]
     pub allow_origins: Vec<String>,
+
+    /// Origin besides the server's own whose pages may hold this server's pages in a frame; repeatable
+    #[arg(long = "frame-origin", env = "FRAMEHUB_FRAME_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = origin, help_heading = "Network")]
+    pub frame_origins: Vec<String>,
+
+    /// Address or network of a proxy whose `X-Forwarded-*` headers are believed, such as `10.0.0.0/8`; repeatable. None by
+    /// default; this machine's own addresses for a service that a `JupyterHub` starts
+    #[arg(
+        long,
+        env = "FRAMEHUB_TRUSTED_PROXIES",
+        value_name = "ADDR[/BITS]",
+        value_delimiter = ',',
+        help_heading = "Network"
+    )]
+    pub trusted_proxies: Vec<Network>,
 
     /// Who may connect: whoever has the key, (on a loopback address only) everyone, or the users of the `JupyterHub` whose service
     /// this server is; that is the default where a Hub starts it
@@ -240,6 +256,8 @@ impl Default for Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 8420)),
             base_url: "/".to_owned(),
             allow_origins: Vec::new(),
+            frame_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
             auth: Auth::Key,
             jupyterhub: None,
             auth_cache: Duration::from_secs(300),
@@ -304,6 +322,11 @@ impl Config {
         }
         if by_default("listen") {
             config.listen = service.listen.unwrap_or(config.listen);
+        }
+        // The Hub's proxy is on this machine, too, where nobody else reaches the service.
+        let beside = service.listen.is_some() && config.listen.ip().is_loopback();
+        if beside && matches.value_source("trusted_proxies").is_none() {
+            config.trusted_proxies = Network::LOOPBACK.to_vec();
         }
         config.jupyterhub = Some(service);
         Ok(config)
@@ -416,7 +439,7 @@ fn base_url(text: &str) -> Result<String, String> {
 
 fn origin(text: &str) -> Result<String, String> {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
-    if host.is_empty() || host.contains(['/', '?', '#', '@', '*', ' ']) {
+    if host.is_empty() || host.contains(|c: char| !c.is_ascii_graphic() || "/?#@*;,'\"".contains(c)) {
         return Err("write scheme, host and, if it is not the usual one, port: https://hub.example.org:8443"
             .to_owned());
     }
@@ -517,6 +540,9 @@ mod tests {
             (["--base-url", "framehub"], "write a path such as /"),
             (["--base-url", "/a/../b"], "write a path such as /"),
             (["--allow-origin", "hub.example.org"], "write scheme, host"),
+            (["--frame-origin", "'self'"], "write scheme, host"),
+            (["--frame-origin", "https://hub; script-src"], "write scheme, host"),
+            (["--trusted-proxies", "10.0.0.0/33"], "write an address or a network"),
             (["--key", "short"], "at least 8 characters"),
             (["--images", "/does/not/exist"], "no such folder"),
             (["--max-widgets", "0"], "at least 1"),
@@ -578,6 +604,7 @@ mod tests {
         assert_eq!(config.validate(), Ok(()));
         assert_eq!((config.auth, config.base_url.as_str()), (Auth::JupyterHub, "/services/framehub/"));
         assert_eq!(config.listen, SocketAddr::from(([127, 0, 0, 1], 9420)));
+        assert_eq!(config.trusted_proxies, Network::LOOPBACK);
         assert!(!format!("{config:?}").contains("secret"));
     }
 
@@ -587,6 +614,11 @@ mod tests {
         assert_eq!((config.listen.port(), config.validate()), (0, Ok(())));
         let key = service(&["--auth", "key"], &[]).unwrap();
         assert_eq!((key.auth, key.listen.port(), key.jupyterhub.is_none()), (Auth::Key, 8420, true));
+        let proxy = service(&["--trusted-proxies", "10.0.0.7"], &[]).unwrap();
+        assert_eq!(proxy.trusted_proxies, ["10.0.0.7".parse().unwrap()]);
+        // Whoever reaches the service from elsewhere, or a service that an operator starts, may not pass for the proxy.
+        assert_eq!(service(&["--listen", "0.0.0.0:0"], &[]).unwrap().trusted_proxies, []);
+        assert_eq!(service(&[], &[("JUPYTERHUB_SERVICE_URL", "")]).unwrap().trusted_proxies, []);
         let elsewhere = service(&["--base-url", "/elsewhere"], &[]).unwrap();
         assert!(matches!(elsewhere.validate(), Err(ConfigError::OtherPrefix { .. })));
     }

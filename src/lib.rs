@@ -42,6 +42,7 @@ pub mod handle;
 pub mod hub;
 pub mod jupyterhub;
 pub mod metrics;
+pub mod network;
 pub mod pacing;
 mod panic;
 pub mod patience;

@@ -25,6 +25,7 @@ use crate::{
     usage::Usage,
     web::{
         auth::{Access, jupyterhub::JupyterHub, key::AccessKey},
+        pages::page_policy,
         routes::{Site, configure, configure_metrics},
     },
 };
@@ -205,6 +206,8 @@ impl Server {
             // Cookies of one host are shared by its ports.
             cookie: format!("framehub-{}", address.port()),
             allow_origins: config.allow_origins.clone(),
+            trusted_proxies: config.trusted_proxies.clone(),
+            page_policy: page_policy(&config.frame_origins),
             inbound: config.inbound_limits(),
             kernel_inbound: config.kernel_inbound_limits(),
         });

@@ -90,7 +90,7 @@ pub const CATALOGUE: &[Metric] = &[
     counter(
         "framehub_refusals_total",
         &["reason"],
-        "Requests, connections and messages refused: auth (no key, or a wrong one), origin, limit, protocol (anything malformed).",
+        "Requests, connections and messages refused: auth (no key, token or ticket, or one that is not enough), origin, limit, protocol (anything malformed).",
     ),
     histogram("framehub_render_seconds", "Time of a call of get_frame."),
     histogram("framehub_encode_seconds", "Time of an encode, scaling included."),

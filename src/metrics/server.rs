@@ -18,7 +18,7 @@ const BYTES: [f64; 9] = [1e3, 4e3, 16e3, 64e3, 128e3, 256e3, 512e3, 1e6, 4e6];
 /// Why something was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// No key, or a wrong one.
+    /// No key, token or ticket, or one that is not enough.
     Auth,
     /// A page from elsewhere.
     Origin,

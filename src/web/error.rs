@@ -17,6 +17,9 @@ pub struct ApiError {
     field: Option<String>,
 }
 
+/// Goes with the answer to a request that a page of elsewhere made, for who counts refusals.
+pub struct Foreign;
+
 impl ApiError {
     /// An error with a status, a code for programs and a message for people.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
@@ -58,8 +61,12 @@ impl ResponseError for ApiError {
 
     fn error_response(&self) -> HttpResponse {
         let Self { status, code, message, field } = self;
-        HttpResponse::build(*status)
-            .json(json!({"error": {"code": code, "message": message, "field": field}}))
+        let mut response = HttpResponse::build(*status)
+            .json(json!({"error": {"code": code, "message": message, "field": field}}));
+        if ["origin", "host"].contains(code) {
+            response.extensions_mut().insert(Foreign);
+        }
+        response
     }
 }
 

@@ -20,6 +20,7 @@ use super::{
         caller::Caller,
         jupyterhub::{Lease, Watch},
     },
+    forwarded::Origin,
     intake::Intake,
     routes::Site,
     websocket::{self, Peer},
@@ -66,9 +67,9 @@ pub async fn connect(
 
 /// The server's address as the client reached it, a proxy between them included.
 fn public_base(request: &HttpRequest, site: &Site) -> String {
-    let connection = request.connection_info();
-    let scheme = if matches!(connection.scheme(), "https" | "wss") { "https" } else { "http" };
-    format!("{scheme}://{}{}", connection.host(), site.base_url)
+    let Origin { secure, host, .. } = Origin::of(request, &site.trusted_proxies);
+    let scheme = if secure { "https" } else { "http" };
+    format!("{scheme}://{}{}", host.unwrap_or_default(), site.base_url)
 }
 
 /// The actor. See the module's documentation.

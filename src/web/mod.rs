@@ -3,6 +3,7 @@
 pub mod api;
 pub mod auth;
 pub mod error;
+mod forwarded;
 mod intake;
 pub mod kernel;
 pub mod pages;

@@ -1,11 +1,14 @@
 //! Pages and their modules: the browser's half, carried inside the binary.
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    Error, HttpRequest, HttpResponse,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
     http::{
         StatusCode,
-        header::{self, ContentType},
+        header::{self, ContentType, HeaderValue},
     },
+    middleware::Next,
     web::{Data, Path},
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
@@ -18,8 +21,38 @@ use super::{auth::caller::Caller, error::ApiError, routes::Site};
 struct Static;
 
 /// What pages may load: their own modules, styles and images, and connections to where they came from.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
-    connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'";
+const MAY_LOAD: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
+    connect-src 'self'; base-uri 'none'; form-action 'self'";
+
+/// The security policy of pages that pages of these origins, and the server's own, may hold in a frame.
+///
+/// # Panics
+/// When an origin holds characters that no header may have: the configuration lets none of these through.
+pub fn page_policy(frame_origins: &[String]) -> HeaderValue {
+    let ancestors: String = frame_origins.iter().map(|origin| format!(" {origin}")).collect();
+    let policy = format!("{MAY_LOAD}; frame-ancestors 'self'{ancestors}");
+    HeaderValue::from_str(&policy).expect("origins are of printable characters")
+}
+
+/// Gives each page the security policy.
+///
+/// # Errors
+/// When there is no answer.
+pub async fn with_policy(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let mut response = next.call(request).await?;
+    let is_page = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let site = response.request().app_data::<Data<Site>>().filter(|_| is_page);
+    if let Some(policy) = site.map(|site| site.page_policy.clone()) {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    Ok(response)
+}
 
 /// `GET /`: the gallery.
 pub async fn gallery() -> HttpResponse {
@@ -74,10 +107,7 @@ fn page(name: &str) -> HttpResponse {
 }
 
 fn with_page_headers(mut response: actix_web::HttpResponseBuilder) -> actix_web::HttpResponseBuilder {
-    response
-        .insert_header(ContentType::html())
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header((header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY));
+    response.insert_header(ContentType::html()).insert_header((header::CACHE_CONTROL, "no-store"));
     response
 }
 

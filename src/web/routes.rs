@@ -4,7 +4,10 @@ use actix_web::{
     Error, HttpResponse, ResponseError,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::{Method, StatusCode, header},
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderValue},
+    },
     middleware::{DefaultHeaders, Next, from_fn},
     web::{self, Data, ServiceConfig},
 };
@@ -12,13 +15,14 @@ use actix_web::{
 use super::{
     api,
     auth::{Access, guard, jupyterhub, key::AccessKey},
-    error::ApiError,
+    error::{ApiError, Foreign},
     kernel, pages, shares, socket,
     trace::trace,
 };
 use crate::{
     hub::Hub,
     metrics::Reason,
+    network::Network,
     protocol::{InboundLimits, kernel::KernelInboundLimits},
     usage::Usage,
 };
@@ -39,6 +43,10 @@ pub struct Site {
     pub cookie: String,
     /// Origins besides the server's own from which pages may connect.
     pub allow_origins: Vec<String>,
+    /// Proxies whose word on where a request comes from is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// What pages may load, and which may hold them.
+    pub page_policy: HeaderValue,
     /// Bounds on what a view's socket may send.
     pub inbound: InboundLimits,
     /// Bounds on what a kernel's socket may send.
@@ -55,8 +63,10 @@ pub fn configure(site: Data<Site>) -> impl FnOnce(&mut ServiceConfig) {
                 .error_handler(|error, _| ApiError::bad_request(error.to_string()).into()),
         );
         let open = web::scope(&base)
+            .wrap(from_fn(count_refusals))
             .wrap(from_fn(count))
             .wrap(from_fn(trace))
+            .wrap(from_fn(pages::with_policy))
             .wrap(
                 DefaultHeaders::new()
                     .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
@@ -116,7 +126,8 @@ async fn count_refusals(
     let response = next.call(request).await?;
     let reason = match response.status() {
         StatusCode::UNAUTHORIZED => Reason::Auth,
-        StatusCode::FORBIDDEN => Reason::Origin,
+        StatusCode::FORBIDDEN if response.response().extensions().contains::<Foreign>() => Reason::Origin,
+        StatusCode::FORBIDDEN => Reason::Auth,
         StatusCode::TOO_MANY_REQUESTS | StatusCode::PAYLOAD_TOO_LARGE => Reason::Limit,
         StatusCode::BAD_REQUEST => Reason::Protocol,
         _ => return Ok(response),
@@ -130,7 +141,6 @@ async fn count_refusals(
 fn guarded() -> impl actix_web::dev::HttpServiceFactory {
     web::scope("")
         .wrap(from_fn(guard))
-        .wrap(from_fn(count_refusals))
         .service(resource("/", [(Method::GET, web::get().to(pages::gallery))]))
         .service(resource("/widgets/{id}", [(Method::GET, web::get().to(pages::viewer))]))
         .service(resource("/metrics", [(Method::GET, web::get().to(api::guarded_metrics))]))

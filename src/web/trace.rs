@@ -7,15 +7,20 @@ use actix_web::{
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     middleware::Next,
+    web::Data,
 };
 use tracing::Instrument;
+
+use super::{forwarded::Origin, routes::Site};
 
 /// Runs a request in its span, and logs how it was answered. The query stays out, since it may hold the key.
 pub async fn trace(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let span = tracing::info_span!("request", method = %request.method(), path = request.path());
+    let site = request.app_data::<Data<Site>>().expect("the site is registered with the routes");
+    let client = Origin::of(request.request(), &site.trusted_proxies).client;
+    let span = tracing::info_span!("request", method = %request.method(), path = request.path(), %client);
     let began = Instant::now();
     let answer = next.call(request).instrument(span.clone()).await;
     let status = match &answer {

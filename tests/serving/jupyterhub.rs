@@ -61,7 +61,7 @@ pub fn open(server: &TestServer, path: &str, cookies: &str) -> Answer {
 }
 
 /// A user signs in with a browser; returns the cookie of that.
-fn sign_in(server: &TestServer, hub: &FakeHub, name: &str) -> String {
+pub fn sign_in(server: &TestServer, hub: &FakeHub, name: &str) -> String {
     let sent = open(server, PREFIX, "");
     let query = hub.authorize(sent.header("location").unwrap(), name, &[ACCESS]);
     let back = open(server, &format!("{PREFIX}oauth_callback?{query}"), &cookie(&sent, "framehub-sign-in-"));

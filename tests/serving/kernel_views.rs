@@ -19,7 +19,7 @@ fn started() -> (TestServer, Kernel, String) {
     (server, kernel, widget)
 }
 
-fn ticket(kernel: &mut Kernel, widget: &str, role: &str) -> String {
+pub fn ticket(kernel: &mut Kernel, widget: &str, role: &str) -> String {
     let request = kernel.ask("ticket", json!({"widget": widget, "role": role}));
     let answer = kernel.text("ticket", |answer| answer["request"] == request);
     assert!(answer["expires"].as_u64().unwrap() > 1_700_000_000, "{answer}");

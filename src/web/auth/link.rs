@@ -13,7 +13,7 @@ use super::caller::Caller;
 use crate::{
     clock::{unix_millis, unix_seconds},
     sharing::Opened,
-    web::{pages, routes::Site},
+    web::{forwarded::Origin, pages, routes::Site},
 };
 
 /// What the names of the cookies begin with; the rest is the share's.
@@ -64,7 +64,7 @@ impl Arrival {
             .http_only(true)
             // `Strict` would leave it out where the link is opened from another site's page.
             .same_site(SameSite::Lax)
-            .secure(request.connection_info().scheme() == "https")
+            .secure(Origin::of(request.request(), &site.trusted_proxies).secure)
             .max_age(time::Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX)))
             .finish();
         HttpResponse::SeeOther()

@@ -24,7 +24,7 @@ use self::{
     key::AccessKey,
     ticket::Permit,
 };
-use super::{error::ApiError, pages, routes::Site};
+use super::{error::ApiError, forwarded::Origin, pages, routes::Site};
 use crate::{clock::unix_seconds, handle::Identity};
 
 /// Who may use a server.
@@ -112,7 +112,7 @@ async fn arrive(
     arrival: &link::Arrival,
 ) -> Result<Caller, HttpResponse> {
     if let Access::JupyterHub(hub) = &site.access {
-        hub.admit(request, Audience::Page).await?;
+        hub.admit(request, site, Audience::Page).await?;
     }
     Err(arrival.answer(request, site))
 }
@@ -135,7 +135,7 @@ async fn admit(request: &ServiceRequest, site: &Site, audience: Audience) -> Res
         },
         Access::JupyterHub(hub) if metrics && hub.reads_metrics(request).await => Ok(Caller::Anyone),
         Access::JupyterHub(hub) => {
-            let lease = hub.admit(request, audience).await?;
+            let lease = hub.admit(request, site, audience).await?;
             Ok(Caller::User(lease, link::kept(request, site)))
         }
     }
@@ -153,7 +153,11 @@ fn without_key(
         && request.method() == Method::GET
         && let Some((given, clean)) = key_in_query(request)
     {
-        return Some(if key.matches(&given) { welcome(site, key, &clean) } else { pages::login(site, true) });
+        return Some(if key.matches(&given) {
+            welcome(request, site, key, &clean)
+        } else {
+            pages::login(site, true)
+        });
     }
     if key.matches_any(&credentials(request, site)) {
         return None;
@@ -195,10 +199,11 @@ fn key_in_query(request: &ServiceRequest) -> Option<(String, String)> {
     Some((key, clean))
 }
 
-fn welcome(site: &Site, key: &AccessKey, clean: &str) -> HttpResponse {
+fn welcome(request: &ServiceRequest, site: &Site, key: &AccessKey, clean: &str) -> HttpResponse {
     let cookie = Cookie::build(site.cookie.clone(), key.reveal().to_owned())
         .path(site.base_url.clone())
         .http_only(true)
+        .secure(Origin::of(request.request(), &site.trusted_proxies).secure)
         .same_site(SameSite::Strict)
         .finish();
     HttpResponse::SeeOther().cookie(cookie).insert_header((header::LOCATION, clean)).finish()

@@ -6,7 +6,7 @@ use actix_web::{
 };
 
 use super::Access;
-use crate::web::{error::ApiError, routes::Site};
+use crate::web::{error::ApiError, forwarded::Origin, routes::Site};
 
 /// Checks where a socket or a write comes from, and, without a key, that the browser was not led here under a foreign name.
 ///
@@ -26,10 +26,7 @@ pub fn check(request: &ServiceRequest, site: &Site) -> Result<(), ApiError> {
     // Programs other than browsers send none.
     let Some(origin) = request.headers().get(header::ORIGIN) else { return Ok(()) };
     let origin = origin.to_str().unwrap_or_default().to_ascii_lowercase();
-    let own = host.is_some_and(|host| {
-        let host = host.to_ascii_lowercase();
-        origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")) == Some(&host)
-    });
+    let own = Origin::of(request.request(), &site.trusted_proxies).is_own(&origin);
     if own || site.allow_origins.contains(&origin) {
         return Ok(());
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use awc::{Client, ClientRequest, http::StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
+use tokio::{net::TcpStream, time::timeout};
 use url::Url;
 
 use crate::jupyterhub::{Secret, Service};
@@ -62,6 +63,15 @@ impl Granted {
     pub fn token(&self) -> Secret {
         Secret::new(self.access_token.clone())
     }
+}
+
+/// Whether the Hub takes connections. That is no question: it costs the Hub next to nothing.
+pub async fn listens(service: &Service) -> bool {
+    let addresses = Url::parse(&service.api_url).ok().and_then(|url| {
+        Some((url.host_str()?.trim_matches(['[', ']']).to_owned(), url.port_or_known_default()?))
+    });
+    let Some(address) = addresses else { return false };
+    timeout(PATIENCE, TcpStream::connect(address)).await.is_ok_and(|connected| connected.is_ok())
 }
 
 /// Whose a token is; `None` when the Hub does not know it (any more).

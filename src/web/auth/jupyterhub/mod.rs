@@ -26,7 +26,7 @@ pub use self::{
 use super::Audience;
 use crate::{
     jupyterhub::{Secret, Service},
-    web::{error::ApiError, pages},
+    web::{error::ApiError, pages, routes::Site},
 };
 
 /// What the server knows of the Hub whose service it is.
@@ -45,20 +45,20 @@ impl JupyterHub {
     }
 
     /// Finds out whose request it is, or how it is answered instead.
-    pub async fn admit(&self, request: &ServiceRequest, audience: Audience) -> Result<Lease, HttpResponse> {
-        // A page can be asked for again by way of the Hub; not so a program's request.
-        let by_page = audience == Audience::Page && request.method() == Method::GET;
-        let sign_in = || {
-            if by_page { self.sign_in.begin(request, self.service()) } else { nobody(self.prefix()) }
-        };
+    pub async fn admit(
+        &self,
+        request: &ServiceRequest,
+        site: &Site,
+        audience: Audience,
+    ) -> Result<Lease, HttpResponse> {
         let (token, by_cookie) = match (given_token(request), self.sign_in.session(request)) {
             (Some(token), _) => (token, false),
             (None, Some(token)) => (token, true),
-            (None, None) => return Err(sign_in()),
+            (None, None) => return Err(self.stranger(request, site, audience).await),
         };
         match Lease::of(&self.accounts, token).await {
             Ok(lease) => Ok(lease),
-            Err(Denied::Unknown) if by_cookie => Err(sign_in()),
+            Err(Denied::Unknown) if by_cookie => Err(self.stranger(request, site, audience).await),
             Err(denied) => Err(refusal(denied, audience, self.prefix())),
         }
     }
@@ -74,6 +74,18 @@ impl JupyterHub {
     /// For a connection through which this user acts.
     pub fn acting(&self, user: String) -> Acting {
         Acting::new(&self.activity, user)
+    }
+
+    /// The answer to a request that says nothing of who makes it. A page can be asked for again by way of the Hub; not so
+    /// what a program wants.
+    async fn stranger(&self, request: &ServiceRequest, site: &Site, audience: Audience) -> HttpResponse {
+        if audience == Audience::Program || request.method() != Method::GET {
+            return nobody(self.prefix());
+        }
+        if !api::listens(self.service()).await {
+            return refusal(Denied::Unavailable, audience, self.prefix());
+        }
+        self.sign_in.begin(request, site, self.service())
     }
 
     fn service(&self) -> &Service {

@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256, Sha512};
 use subtle::ConstantTimeEq;
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 
 use super::{Lease, api, refusal};
 use crate::{
@@ -30,6 +30,7 @@ use crate::{
     jupyterhub::{Secret, Service},
     web::{
         auth::{Access, Audience},
+        forwarded::Origin,
         pages,
         routes::Site,
     },
@@ -87,7 +88,7 @@ impl SignIn {
     }
 
     /// Sends a browser to the Hub.
-    pub fn begin(&self, request: &ServiceRequest, service: &Service) -> HttpResponse {
+    pub fn begin(&self, request: &ServiceRequest, site: &Site, service: &Service) -> HttpResponse {
         let attempt = Attempt {
             state: random_id(),
             verifier: random_id() + &random_id(),
@@ -104,7 +105,8 @@ impl SignIn {
             .finish();
         let text = serde_json::to_string(&attempt).expect("texts and numbers are JSON");
         let age = i64::try_from(ATTEMPT_FOR.as_secs()).ok();
-        let cookie = self.seal(attempt_name(&attempt.state), text, age, request.request(), &service.prefix);
+        let secure = Origin::of(request.request(), &site.trusted_proxies).secure;
+        let cookie = self.seal(attempt_name(&attempt.state), text, age, secure, &service.prefix);
         HttpResponse::Found()
             .cookie(cookie)
             .insert_header((header::LOCATION, format!("{}?{query}", service.authorize_url)))
@@ -129,13 +131,14 @@ impl SignIn {
         used.insert(attempt.state.clone(), now + ATTEMPT_FOR).is_none().then_some(attempt)
     }
 
-    /// A cookie that only this service can read and make, for so many seconds or for as long as the browser runs.
+    /// A cookie that only this service can read and make, for so many seconds or for as long as the browser runs; where the
+    /// browser comes by TLS, for TLS alone.
     fn seal(
         &self,
         name: String,
         value: String,
         seconds: Option<i64>,
-        request: &HttpRequest,
+        secure: bool,
         prefix: &str,
     ) -> Cookie<'static> {
         let mut jar = CookieJar::new();
@@ -145,7 +148,7 @@ impl SignIn {
         cookie.set_http_only(true);
         // `Strict` would leave the cookie out of the way back from a Hub that signs in with a third site.
         cookie.set_same_site(SameSite::Lax);
-        cookie.set_secure(request.connection_info().scheme() == "https");
+        cookie.set_secure(secure);
         cookie.set_max_age(seconds.map(time::Duration::seconds));
         cookie
     }
@@ -191,7 +194,8 @@ pub async fn callback(site: Data<Site>, request: HttpRequest, returned: Query<Re
     tracing::info!(user = lease.user().name, "signed in");
     let age = granted.expires_in.and_then(|seconds| i64::try_from(seconds).ok());
     let token = granted.token().reveal().to_owned();
-    let session = hub.sign_in.seal(SESSION.to_owned(), token, age, &request, &service.prefix);
+    let secure = Origin::of(&request, &site.trusted_proxies).secure;
+    let session = hub.sign_in.seal(SESSION.to_owned(), token, age, secure, &service.prefix);
     let mut over = Cookie::build(attempt_name(&attempt.state), "").path(service.prefix.clone()).finish();
     over.make_removal();
     HttpResponse::SeeOther()
@@ -208,8 +212,11 @@ fn attempt_name(state: &str) -> String {
     format!("{ATTEMPT_PREFIX}{known}")
 }
 
-/// The page that was asked for, as an address of this service and of no other.
+/// The page that was asked for, as an address of this service and of no other, as a browser reads it: `..` leads out of the
+/// service, and so may `\`.
 fn wanted(request: &ServiceRequest, prefix: &str) -> String {
     let path = request.uri().path_and_query().map_or(prefix, |path| path.as_str());
-    if path.starts_with(prefix) && !path.starts_with("//") { path.to_owned() } else { prefix.to_owned() }
+    let read = Url::parse("http://service").and_then(|service| service.join(path));
+    let own = read.is_ok_and(|url| url.host_str() == Some("service") && url.path().starts_with(prefix));
+    if own { path.to_owned() } else { prefix.to_owned() }
 }

@@ -1,0 +1,263 @@
+//! What an attacker tries behind a `JupyterHub`: each is refused with its status, and counted.
+
+use std::{
+    collections::HashMap,
+    io::{Read, Write},
+    net::TcpStream,
+};
+
+use framehub::{Config, jupyterhub::Secret};
+use serde_json::json;
+
+use crate::{
+    browser::{self, Browser},
+    fake_hub::{ACCESS, FakeHub, PREFIX},
+    http::raw,
+    jupyterhub::{LONG, ask, cookie, kernel, open, probe, sign_in},
+    kernel_views::ticket,
+    server::{PATIENCE, TestServer},
+};
+
+const METRICS_TOKEN: &str = "token-of-the-metrics";
+const WIDGETS: &str = "/services/framehub/api/widgets";
+const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+fn started() -> (FakeHub, TestServer) {
+    let hub = FakeHub::start();
+    let server =
+        TestServer::with(Config { metrics_token: Some(METRICS_TOKEN.to_owned()), ..hub.config(LONG) });
+    (hub, server)
+}
+
+/// How much was refused so far, for each reason.
+fn refusals(server: &TestServer) -> HashMap<String, u64> {
+    let answer = ask(server, "GET", "/services/framehub/metrics", METRICS_TOKEN, "");
+    let text = String::from_utf8(answer.body).expect("text");
+    let series = text.lines().filter_map(|line| line.strip_prefix("framehub_refusals_total{reason=\""));
+    series
+        .map(|line| {
+            let (reason, count) = line.split_once("\"} ").expect("a series");
+            (reason.to_owned(), count.parse::<f64>().expect("a number") as u64)
+        })
+        .collect()
+}
+
+/// Runs an attack that has to add so many refusals of this reason, and none of another.
+#[track_caller]
+fn counted(server: &TestServer, reason: &str, count: u64, attack: impl FnOnce()) {
+    let mut expected = refusals(server);
+    attack();
+    *expected.get_mut(reason).expect("a reason") += count;
+    assert_eq!(refusals(server), expected);
+}
+
+#[test]
+fn a_replayed_state_signs_nobody_in() {
+    let (hub, server) = started();
+    let sent = open(&server, PREFIX, "");
+    let own = cookie(&sent, "framehub-sign-in-");
+    let query = hub.authorize(sent.header("location").unwrap(), "ann", &[ACCESS]);
+    let callback = format!("{PREFIX}oauth_callback?{query}");
+    assert_eq!(open(&server, &callback, &own).status, 303);
+    counted(&server, "protocol", 1, || {
+        let again = open(&server, &callback, &own);
+        assert_eq!((again.status, again.header("set-cookie")), (400, None));
+    });
+}
+
+#[test]
+fn a_ticket_that_was_changed_or_is_for_another_widget_opens_nothing() {
+    let (hub, server) = started();
+    let token = hub.token("ann", &[ACCESS]);
+    let mut kernel = kernel(&server, "session-of-the-tests", &token);
+    let (widget, other) = (kernel.widget(json!({})), kernel.widget(json!({})));
+    let good = ticket(&mut kernel, &widget, "watch");
+    let (expires, rest) = good.split_once('.').unwrap();
+    let later = format!("{}.{rest}", expires.parse::<u64>().unwrap() + 1);
+    let past = format!("1000000000.{rest}");
+    let promoted = good.replace(".watch.", ".interact.");
+    let attacks = [(&widget, &later), (&widget, &past), (&widget, &promoted), (&other, &good)];
+    counted(&server, "auth", 4, || {
+        for (widget, ticket) in attacks {
+            // Not even the owner's token beside it makes up for a bad ticket.
+            let headers = format!(
+                "Authorization: token {token}\r\n{UPGRADE}Sec-WebSocket-Protocol: framehub.view.v1, framehub.ticket.{ticket}\r\n"
+            );
+            server
+                .request_with("GET", &format!("{WIDGETS}/{widget}/view"), &headers, "")
+                .error(403, "ticket");
+        }
+    });
+}
+
+#[test]
+fn a_token_without_the_scope_or_of_a_service_is_refused_and_counted_as_such() {
+    let (hub, server) = started();
+    let tokens = [hub.token("ann", &["self"]), hub.token_of("service", "cull", &[ACCESS])];
+    counted(&server, "auth", 2, || {
+        for token in &tokens {
+            ask(&server, "GET", WIDGETS, token, "").error(403, "scope");
+        }
+    });
+}
+
+#[test]
+fn the_cookie_of_another_service_is_nobodys() {
+    let (hub, server) = started();
+    let mut config = hub.config(LONG);
+    config.jupyterhub.as_mut().unwrap().api_token = Secret::new("secret-of-another-service");
+    let other = TestServer::with(config);
+    let own = sign_in(&server, &hub, "ann");
+    assert_eq!(open(&server, WIDGETS, &own).status, 200);
+    open(&other, WIDGETS, &own).error(401, "signed_out");
+    counted(&server, "auth", 1, || {
+        let sent = open(&other, PREFIX, "");
+        let attempt = cookie(&sent, "framehub-sign-in-");
+        let session = format!("framehub-session={}", attempt.split_once('=').unwrap().1);
+        open(&server, WIDGETS, &session).error(401, "signed_out");
+    });
+}
+
+#[test]
+fn a_foreign_page_neither_writes_nor_connects_whatever_its_headers_say() {
+    let (hub, server) = started();
+    let token = hub.token("ann", &[ACCESS]);
+    let widget = probe(&server, &token);
+    // Nobody is trusted here, so that no `X-Forwarded-Host` makes a foreign page the server's own.
+    let foreign = format!(
+        "Authorization: token {token}\r\nOrigin: https://evil.example\r\nX-Forwarded-Host: evil.example\r\nX-Forwarded-Proto: https\r\n"
+    );
+    counted(&server, "origin", 2, || {
+        server.request_with("POST", WIDGETS, &foreign, r#"{"kind": "probe"}"#).error(403, "origin");
+        let view = format!("{foreign}{UPGRADE}Sec-WebSocket-Protocol: framehub.view.v1\r\n");
+        server.request_with("GET", &format!("{WIDGETS}/{widget}/view"), &view, "").error(403, "origin");
+    });
+}
+
+#[test]
+fn only_a_trusted_proxy_decides_whether_cookies_are_for_tls_alone() {
+    let hub = FakeHub::start();
+    let forwarded = "X-Forwarded-Proto: https,http\r\nX-Forwarded-Host: hub.example.org\r\n";
+    for trusted in [false, true] {
+        let proxies = if trusted { vec!["127.0.0.0/8".parse().unwrap()] } else { Vec::new() };
+        let server = TestServer::with(Config { trusted_proxies: proxies, ..hub.config(LONG) });
+        let sent = server.request_with("GET", PREFIX, forwarded, "");
+        let set = sent.header("set-cookie").unwrap();
+        assert_eq!((set.contains("; Secure"), set.contains("; HttpOnly")), (trusted, true), "{set}");
+        let token = hub.token("ann", &[ACCESS]);
+        let own = format!("Authorization: token {token}\r\nOrigin: https://hub.example.org\r\n{forwarded}");
+        let made = server.request_with("POST", WIDGETS, &own, r#"{"kind": "probe"}"#);
+        assert_eq!(made.status, if trusted { 201 } else { 403 });
+    }
+}
+
+#[test]
+fn no_trick_with_the_path_gets_past_the_guard_or_sends_anybody_elsewhere() {
+    let (hub, server) = started();
+    for path in [
+        "/services/framehub//api/widgets",
+        "//services/framehub/api/widgets",
+        "/services/framehub/static/../api/widgets",
+        "/services/framehub/static/%2e%2e/api/widgets",
+        "/services/framehub/static/..%2fapi%2fwidgets",
+        "/services/framehub/static/..%2f..%2fCargo.toml",
+        "/services/framehub/static/%2fetc%2fpasswd",
+        "/services/framehub/health/../api/widgets",
+        "/services/framehub/oauth_callback/../api/widgets",
+        "/services/framehub/%61pi/widgets",
+        "/services/framehub%2fapi%2fwidgets",
+        "/services/framehub/api%2fwidgets",
+        "/services/framehub/..;/api/widgets",
+        "//evil.example/",
+        "/services/framehub//evil.example/",
+        "/services/framehub/../../evil",
+        "http://evil.example/services/framehub/",
+        "http://evil.example/",
+    ] {
+        let sent = open(&server, path, "");
+        let location = sent.header("location");
+        match sent.status {
+            302 => {
+                let location = location.expect("a location");
+                let query = hub.authorize(location, "ann", &[ACCESS]);
+                let callback = format!("{PREFIX}oauth_callback?{query}");
+                let back = open(&server, &callback, &cookie(&sent, "framehub-sign-in-"));
+                let next = back.header("location").expect("a location");
+                let page = url::Url::parse("http://service/").unwrap().join(next).unwrap();
+                assert_eq!(page.host_str(), Some("service"), "{path}: {next}");
+                assert!(page.path().starts_with(PREFIX), "{path}: {next}");
+            }
+            status => assert!([400, 401, 404].contains(&status) && location.is_none(), "{path}: {status}"),
+        }
+    }
+}
+
+#[test]
+fn a_thousand_half_open_connections_keep_nobody_out_and_end() {
+    let (hub, server) = started();
+    let token = hub.token("ann", &[ACCESS]);
+    let mut half: Vec<_> = (0..1000)
+        .map(|_| {
+            let mut stream = TcpStream::connect(server.address).expect("a connection");
+            stream.set_read_timeout(Some(PATIENCE)).expect("an option");
+            stream.write_all(b"GET /services/framehub/ HTTP/1.1\r\nHost: x\r\nUpgra").expect("sent");
+            stream
+        })
+        .collect();
+    let widget = probe(&server, &token);
+    let mut request = browser::request(server.address, &format!("{WIDGETS}/{widget}/view"));
+    request.headers_mut().insert("authorization", format!("token {token}").parse().unwrap());
+    Browser::connect_with(request, server.address).expect("the view connects").sized(8, 8, 1.0).frame();
+    for stream in &mut half {
+        let mut answer = Vec::new();
+        // The server gives up on each; a reset is one way of saying so, silence is none.
+        if let Err(error) = stream.read_to_end(&mut answer) {
+            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        }
+    }
+}
+
+#[test]
+fn what_is_too_large_is_refused_and_the_next_request_is_answered() {
+    let (hub, server) = started();
+    let token = hub.token("ann", &[ACCESS]);
+    let large = "x".repeat(400_000);
+    let attacks = [
+        format!("GET {WIDGETS}?{large} HTTP/1.1\r\nHost: x\r\n\r\n"),
+        format!("GET {WIDGETS} HTTP/1.1\r\nHost: x\r\nX-Large: {large}\r\n\r\n"),
+        format!("GET {WIDGETS} HTTP/1.1\r\nHost: x\r\nCookie: framehub-session={large}\r\n\r\n"),
+        format!("GET {WIDGETS} HTTP/1.1\r\nHost: x\r\n{}\r\n", "X-Many: 1\r\n".repeat(1000)),
+    ];
+    for attack in attacks {
+        let status = raw(server.address, &attack).status;
+        assert!([400, 413, 414, 431].contains(&status), "{status}");
+        ask(&server, "GET", WIDGETS, &token, "").expect(200);
+    }
+    counted(&server, "limit", 1, || {
+        let body = json!({"kind": "probe", "traits": {"title": large}}).to_string();
+        assert_eq!(ask(&server, "POST", WIDGETS, &token, &body).status, 413);
+    });
+}
+
+#[test]
+fn the_owners_origins_may_frame_its_pages_and_no_others() {
+    let hub = FakeHub::start();
+    let frame_origins = vec!["https://ann.hub.example.org".to_owned()];
+    let server = TestServer::with(Config { frame_origins, ..hub.config(LONG) });
+    let page = open(&server, PREFIX, &sign_in(&server, &hub, "ann"));
+    let policy = page.header("content-security-policy").expect("a policy");
+    assert!(policy.ends_with("frame-ancestors 'self' https://ann.hub.example.org"), "{policy}");
+}
+
+#[test]
+fn a_stranger_is_told_when_the_hub_is_away() {
+    let hub = FakeHub::start();
+    let mut config = hub.config(LONG);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    config.jupyterhub.as_mut().unwrap().api_url = format!("http://{free}/hub/api");
+    let server = TestServer::with(config);
+    let page = server.request_with("GET", PREFIX, "", "");
+    assert_eq!((page.status, page.header("set-cookie")), (503, None));
+    assert!(String::from_utf8(page.body).unwrap().contains("try again later"));
+}
