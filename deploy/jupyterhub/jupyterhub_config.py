@@ -2,22 +2,12 @@
 # The program `framehub` has to be in the Hub's path, and the package `framehub` in the notebooks' environment.
 c = get_config()  # noqa: F821
 
-c.JupyterHub.services = [
-    {
-        "name": "framehub",
-        "url": "http://127.0.0.1:8420",
-        "command": ["framehub"],
-        "oauth_no_confirm": True,
-        "oauth_client_allowed_scopes": ["admin-ui"],
-    }
-]
+access = "access:services!service=framehub"
+service = {"name": "framehub", "url": "http://127.0.0.1:8420", "command": ["framehub"]}
+c.JupyterHub.services = [service | {"oauth_no_confirm": True, "oauth_client_allowed_scopes": ["admin-ui"]}]
 c.JupyterHub.load_roles = [
-    # Who acts in a widget is not idle.
     {"name": "framehub", "services": ["framehub"], "scopes": ["users:activity"]},
-    {"name": "user", "scopes": ["self", "access:services!service=framehub"]},
-    {
-        "name": "server",
-        "scopes": ["users:activity!user", "access:servers!server", "access:services!service=framehub"],
-    },
+    {"name": "user", "scopes": ["self", access]},
+    {"name": "server", "scopes": ["users:activity!user", "access:servers!server", access]},
 ]
 c.Spawner.environment = {"FRAMEHUB_URL": "http://127.0.0.1:8000/services/framehub/"}

@@ -125,9 +125,8 @@ async fn count_refusals(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let response = next.call(request).await?;
     let reason = match response.status() {
-        StatusCode::UNAUTHORIZED => Reason::Auth,
         StatusCode::FORBIDDEN if response.response().extensions().contains::<Foreign>() => Reason::Origin,
-        StatusCode::FORBIDDEN => Reason::Auth,
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Reason::Auth,
         StatusCode::TOO_MANY_REQUESTS | StatusCode::PAYLOAD_TOO_LARGE => Reason::Limit,
         StatusCode::BAD_REQUEST => Reason::Protocol,
         _ => return Ok(response),

@@ -15,6 +15,7 @@ use crate::{
     http::raw,
     jupyterhub::{LONG, ask, cookie, kernel, open, probe, sign_in},
     kernel_views::ticket,
+    program::{Running, framehub},
     server::{PATIENCE, TestServer},
 };
 
@@ -31,24 +32,26 @@ fn started() -> (FakeHub, TestServer) {
 }
 
 /// How much was refused so far, for each reason.
-fn refusals(server: &TestServer) -> HashMap<String, u64> {
-    let answer = ask(server, "GET", "/services/framehub/metrics", METRICS_TOKEN, "");
+fn refusals(server: &TestServer) -> HashMap<String, f64> {
+    let bearer = format!("Authorization: Bearer {METRICS_TOKEN}\r\n");
+    let answer = server.request_with("GET", "/services/framehub/metrics", &bearer, "");
+    assert_eq!(answer.status, 200);
     let text = String::from_utf8(answer.body).expect("text");
     let series = text.lines().filter_map(|line| line.strip_prefix("framehub_refusals_total{reason=\""));
     series
         .map(|line| {
             let (reason, count) = line.split_once("\"} ").expect("a series");
-            (reason.to_owned(), count.parse::<f64>().expect("a number") as u64)
+            (reason.to_owned(), count.parse().expect("a number"))
         })
         .collect()
 }
 
 /// Runs an attack that has to add so many refusals of this reason, and none of another.
 #[track_caller]
-fn counted(server: &TestServer, reason: &str, count: u64, attack: impl FnOnce()) {
+fn counted(server: &TestServer, reason: &str, count: u32, attack: impl FnOnce()) {
     let mut expected = refusals(server);
     attack();
-    *expected.get_mut(reason).expect("a reason") += count;
+    *expected.get_mut(reason).expect("a reason") += f64::from(count);
     assert_eq!(refusals(server), expected);
 }
 
@@ -143,8 +146,12 @@ fn only_a_trusted_proxy_decides_whether_cookies_are_for_tls_alone() {
         let proxies = if trusted { vec!["127.0.0.0/8".parse().unwrap()] } else { Vec::new() };
         let server = TestServer::with(Config { trusted_proxies: proxies, ..hub.config(LONG) });
         let sent = server.request_with("GET", PREFIX, forwarded, "");
-        let set = sent.header("set-cookie").unwrap();
-        assert_eq!((set.contains("; Secure"), set.contains("; HttpOnly")), (trusted, true), "{set}");
+        let signing_in = sent.header("set-cookie").unwrap();
+        assert_eq!(
+            (signing_in.contains("; Secure"), signing_in.contains("; HttpOnly")),
+            (trusted, true),
+            "{signing_in}"
+        );
         let token = hub.token("ann", &[ACCESS]);
         let own = format!("Authorization: token {token}\r\nOrigin: https://hub.example.org\r\n{forwarded}");
         let made = server.request_with("POST", WIDGETS, &own, r#"{"kind": "probe"}"#);
@@ -260,4 +267,49 @@ fn a_stranger_is_told_when_the_hub_is_away() {
     let page = server.request_with("GET", PREFIX, "", "");
     assert_eq!((page.status, page.header("set-cookie")), (503, None));
     assert!(String::from_utf8(page.body).unwrap().contains("try again later"));
+}
+
+#[test]
+fn no_secret_is_in_the_log_however_much_is_logged() {
+    let hub = FakeHub::start();
+    let service = hub.config(LONG).jupyterhub.unwrap();
+    let api_token = service.api_token.reveal();
+    let mut program = framehub(&["--listen", "127.0.0.1:0", "--log-format", "json"]);
+    program
+        .env("RUST_LOG", "framehub=trace")
+        .env("JUPYTERHUB_SERVICE_NAME", "framehub")
+        .env("JUPYTERHUB_API_URL", &service.api_url)
+        .env("JUPYTERHUB_API_TOKEN", api_token);
+    let running = Running::spawn(&mut program);
+    let address = running.address();
+    let get = |path: &str, headers: &str| {
+        raw(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n"))
+    };
+    let sent = get(PREFIX, "");
+    let attempt = cookie(&sent, "framehub-sign-in-");
+    let query = hub.authorize(sent.header("location").unwrap(), "ann", &[ACCESS]);
+    let back = get(&format!("{PREFIX}oauth_callback?{query}"), &format!("Cookie: {attempt}\r\n"));
+    assert_eq!(back.status, 303);
+    let session = cookie(&back, "framehub-session=");
+    assert_eq!(get(WIDGETS, &format!("Cookie: {session}\r\n")).status, 200);
+    let (token, refused) = (hub.token("ann", &[ACCESS]), hub.token("bob", &[]));
+    assert_eq!(get(WIDGETS, &format!("Authorization: token {token}\r\n")).status, 200);
+    assert_eq!(get(WIDGETS, &format!("Authorization: token {refused}\r\n")).status, 403);
+    assert_eq!(get(&format!("{WIDGETS}?token={token}"), "").status, 401);
+    let ticket = "1000000000.watch.signature-of-a-ticket";
+    let offer = format!("Sec-WebSocket-Protocol: framehub.view.v1, framehub.ticket.{ticket}\r\n");
+    assert_eq!(get(&format!("{WIDGETS}/none/view"), &offer).status, 403);
+    hub.set_down(true);
+    assert_eq!(get(WIDGETS, "Authorization: token token-of-nobody\r\n").status, 503);
+    let log = running.log();
+    for line in ["signed in", "answered", "a token cannot be checked"] {
+        assert!(log.contains(line), "{line} is not in {log}");
+    }
+    let value = |pair: &str| pair.split_once('=').unwrap().1.to_owned();
+    let (code, state) = query.split_once('&').unwrap();
+    let secrets = [value(code), value(state), value(&attempt), value(&session), token, refused];
+    let fixed = [api_token, "signature-of-a-ticket", "token-of-nobody"];
+    for secret in secrets.iter().map(String::as_str).chain(fixed) {
+        assert!(!log.contains(secret), "{secret} is in {log}");
+    }
 }

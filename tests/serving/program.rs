@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{browser::Browser, http::raw, server::KEY};
 
-fn framehub(arguments: &[&str]) -> Command {
+pub fn framehub(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_framehub"));
     command.args(arguments).env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
@@ -41,7 +41,7 @@ impl Running {
         Self::spawn(framehub(arguments).stderr(Stdio::null()))
     }
 
-    fn spawn(command: &mut Command) -> Self {
+    pub fn spawn(command: &mut Command) -> Self {
         let mut child = command.spawn().expect("it starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
@@ -78,6 +78,15 @@ impl Running {
     /// Files and connections that the process has open.
     pub fn open_files(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it runs").count()
+    }
+
+    /// Ends it; what it logged.
+    pub fn log(mut self) -> String {
+        self.signal("TERM");
+        self.child.wait().expect("it ends");
+        let mut log = String::new();
+        self.child.stderr.take().expect("piped").read_to_string(&mut log).expect("text");
+        log
     }
 
     fn signal(&self, name: &str) {
