@@ -401,7 +401,7 @@ describe("a view on its link", () => {
       const hud = visit.view.locator(".hud");
       await until(async () => /quality\s+80\s+scale\s+100 %/.test(await hud.innerText()), "nothing is reduced on this link");
       // Where the time goes, as the server has it.
-      const stages = /render\s+[\d.]+ ms\s+queue\s+[\d.]+ ms\s+encode\s+[\d.]+ ms\s+network\s+[\d.]+ ms\s+browser\s+[\d.]+ ms\s+bottleneck\s+\w+/;
+      const stages = /render\s+[\d.]+ ms\s+limit\s+[\d.]+ ms\s+queue\s+[\d.]+ ms\s+encode\s+[\d.]+ ms\s+network\s+[\d.]+ ms\s+browser\s+[\d.]+ ms\s+bottleneck\s+\w+/;
       await until(async () => stages.test(await hud.innerText()), "the stages are shown");
 
       // A view without a connection, whose statistics the test sets.

@@ -12,9 +12,14 @@ from hub import PATIENCE, Hub
 VENVS = [Path(folder) for folder in os.environ["JUPYTERHUB_VENVS"].split(":")]
 
 
-@pytest.fixture(scope="module", params=VENVS, ids=lambda venv: venv.name)
+# Each version starts the service itself; of the newest there is one that does not.
+WAYS = [*((venv, False) for venv in VENVS), (VENVS[-1], True)]
+
+
+@pytest.fixture(scope="module", params=WAYS, ids=lambda way: f"{way[0].name}{'-external' if way[1] else ''}")
 def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    hub = Hub(tmp_path_factory.mktemp(request.param.name), request.param)
+    venv, external = request.param
+    hub = Hub(tmp_path_factory.mktemp(venv.name), venv, external=external)
     yield hub
     hub.stop()
 

@@ -18,7 +18,9 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
-SNIPPET = ROOT / "deploy" / "jupyterhub" / "jupyterhub_config.py"
+SNIPPETS = ROOT / "deploy" / "jupyterhub"
+# What the operator of a service that the Hub does not start gives it.
+ENVIRONMENT = ROOT / "deploy" / "systemd" / "environment"
 PREFIX = "/services/framehub/"
 PATIENCE = 60.0
 # So long an answer of the Hub holds, in seconds: short, since tests wait for its end.
@@ -26,12 +28,15 @@ CACHE = 4.0
 # A service of the tests that may start users' servers.
 TESTER = "token-of-the-tester"
 PASSWORD = "password-of-the-tests"
+# Of a service that the Hub does not start.
+SERVICE_TOKEN = "token-of-the-service-of-the-tests"
 
 CONFIG = """
 load_subconfig({snippet!r})
 services = c.JupyterHub.services
 services[0]["url"] = "http://127.0.0.1:{service_port}"
-services[0]["environment"] = {environment!r}
+if "command" in services[0]:
+    services[0]["environment"] = {environment!r}
 services.append({{"name": "tester", "api_token": "{tester}"}})
 scopes = ["admin:servers", "read:users", "tokens", "admin:groups", "admin:users"]
 c.JupyterHub.load_roles.append({{"name": "tester", "services": ["tester"], "scopes": scopes}})
@@ -63,20 +68,26 @@ def until(condition: Callable[[], T | None], what: str, patience: float = PATIEN
 
 
 class Hub:
-    def __init__(self, folder: Path, venv: Path, environment: dict[str, str] | None = None) -> None:
-        """Starts it, FrameHub in that environment; by default answers are good for a short time and all is logged."""
+    def __init__(
+        self, folder: Path, venv: Path, environment: dict[str, str] | None = None, *, external: bool = False
+    ) -> None:
+        """Starts it, FrameHub in that environment; by default answers are good for a short time and all is logged.
+
+        With `external`, it is not the Hub that starts FrameHub.
+        """
         self.folder = folder
+        environment = environment or {"FRAMEHUB_AUTH_CACHE": str(CACHE), "RUST_LOG": "trace"}
         ports = free_ports(4)
         self.port = ports[0]
         self.origin = f"http://127.0.0.1:{self.port}"
         self.api = f"http://127.0.0.1:{ports[1]}/hub/api"
         config = CONFIG.format(
-            snippet=str(SNIPPET),
+            snippet=str(SNIPPETS / ("external_service.py" if external else "jupyterhub_config.py")),
             port=ports[0],
             hub_port=ports[1],
             proxy_port=ports[2],
             service_port=ports[3],
-            environment=environment or {"FRAMEHUB_AUTH_CACHE": str(CACHE), "RUST_LOG": "trace"},
+            environment=environment,
             tester=TESTER,
             password=PASSWORD,
             proxy=str(HERE / "node_modules" / ".bin" / "configurable-http-proxy"),
@@ -91,13 +102,38 @@ class Hub:
             self.process = subprocess.Popen(
                 [venv / "bin" / "jupyterhub", "-f", "config.py"],
                 cwd=folder,
-                env={"PATH": f"{binary}:{os.environ['PATH']}", "HOME": str(folder), "LANG": "C.UTF-8"},
+                env={
+                    "PATH": f"{binary}:{os.environ['PATH']}",
+                    "HOME": str(folder),
+                    "LANG": "C.UTF-8",
+                    "FRAMEHUB_SERVICE_TOKEN": SERVICE_TOKEN,
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
         self.children: list[int] = []
+        self.service = self._start_service(ports[3], environment) if external else None
         until(self._is_up, f"the Hub is up; its log is {self.log}")
+
+    def _start_service(self, port: int, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+        """Starts FrameHub beside the Hub."""
+        lines = [line for line in ENVIRONMENT.read_text().splitlines() if line and not line.startswith("#")]
+        given = dict(line.split("=", 1) for line in lines)
+        here = {
+            "FRAMEHUB_LISTEN": f"127.0.0.1:{port}",
+            "JUPYTERHUB_API_URL": self.api,
+            "JUPYTERHUB_API_TOKEN": SERVICE_TOKEN,
+        }
+        assert here.keys() <= given.keys()
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [os.environ["FRAMEHUB_BIN"]],
+                env={**given, **here, **environment, "HOME": str(self.folder)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
 
     def _is_up(self) -> bool:
         if self.process.poll() is not None:
@@ -137,6 +173,9 @@ class Hub:
         self.process.wait()
 
     def stop(self) -> None:
+        if self.service is not None:
+            self.service.terminate()
+            self.service.wait(PATIENCE)
         everyone = self.children
         if self.process.poll() is None:
             everyone = children(self.process.pid)

@@ -1,0 +1,16 @@
+# FrameHub as a service of JupyterHub that something else starts, such as systemd (deploy/systemd): put these lines into
+# your jupyterhub_config.py, or load this file there. The token is any secret of yours, for instance of
+# `openssl rand -hex 32`; the server has the same one in JUPYTERHUB_API_TOKEN.
+import os
+
+c = get_config()  # noqa: F821
+
+access = "access:services!service=framehub"
+service = {"name": "framehub", "url": "http://127.0.0.1:8420", "api_token": os.environ["FRAMEHUB_SERVICE_TOKEN"]}
+c.JupyterHub.services = [service | {"oauth_no_confirm": True, "oauth_client_allowed_scopes": ["admin-ui"]}]
+c.JupyterHub.load_roles = [
+    {"name": "framehub", "services": ["framehub"], "scopes": ["users:activity"]},
+    {"name": "user", "scopes": ["self", access]},
+    {"name": "server", "scopes": ["users:activity!user", "access:servers!server", access]},
+]
+c.Spawner.environment = {"FRAMEHUB_URL": "http://127.0.0.1:8000/services/framehub/"}
