@@ -68,6 +68,9 @@ fn main() {
         return;
     }
     let quick = std::env::args().any(|argument| argument == "--quick");
+    let named: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let wanted = |workload: &Workload| named.is_empty() || named.iter().any(|name| name == workload.name());
     let (sizes, views, span) = if quick {
         (&SIZES[..2], &VIEWS[..1], Duration::from_millis(500))
     } else {
@@ -91,7 +94,7 @@ fn main() {
                 "ratio",
                 "KB allocated",
             ]);
-            for workload in Workload::ALL {
+            for workload in Workload::ALL.into_iter().filter(wanted) {
                 let frames = workload.frames(size);
                 for &views in views {
                     let row = server.row(&frames, size, views, pace, span).await;

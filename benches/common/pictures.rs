@@ -22,11 +22,13 @@ pub enum Picture {
     Photo,
     /// Nothing that any codec could use.
     Noise,
+    /// A page of letters, black on white.
+    Text,
 }
 
 impl Picture {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Plot, Self::Smooth, Self::Photo, Self::Noise];
+    pub const ALL: [Self; 5] = [Self::Plot, Self::Smooth, Self::Photo, Self::Noise, Self::Text];
 
     /// For a table.
     pub fn name(self) -> &'static str {
@@ -35,6 +37,7 @@ impl Picture {
             Self::Smooth => "smooth",
             Self::Photo => "photo",
             Self::Noise => "noise",
+            Self::Text => "text",
         }
     }
 
@@ -42,6 +45,7 @@ impl Picture {
     pub fn rgb(self, width: u32, height: u32) -> Frame {
         let pixels = match self {
             Self::Plot => plot(width, height),
+            Self::Text => text(width, height),
             Self::Smooth => each_pixel(width, height, surface),
             Self::Photo => {
                 let mut grain = Random(7);
@@ -171,6 +175,17 @@ fn plot(width: u32, height: u32) -> Vec<u8> {
         canvas.disc(w * (0.1 + 0.85 * x), h * (0.05 + 0.85 * y), 3.5, COLORS[(random.next() % 5) as usize]);
     }
     canvas.text(w * 0.4, h * 0.015, 24, 77);
+    canvas.pixels
+}
+
+fn text(width: u32, height: u32) -> Vec<u8> {
+    let mut canvas = Canvas::white(width, height);
+    let letters = (width / 8).saturating_sub(8);
+    for (line, y) in (16..height.saturating_sub(16)).step_by(18).enumerate() {
+        // Paragraphs end somewhere.
+        let letters = if line % 7 == 6 { letters / 3 } else { letters };
+        canvas.text(32.0, y as f32, letters, line as u32 + 100);
+    }
     canvas.pixels
 }
 

@@ -127,12 +127,14 @@ impl Seat {
         let small = reduced(full, moving.percent);
         let number = picture.number;
         let need = |size: (u32, u32), lossless: bool, tiles: TileSet, settle: bool| {
-            let codec = if lossless || quality >= 100 {
-                Codec::Png
+            let (codec, reduction) = if !lossless && quality < 100 {
+                (Codec::ByContent { quality: moving.quality }, self.reduction)
+            } else if self.reduction == Reduction::NONE {
+                (Codec::Png, Reduction::NONE)
             } else {
-                Codec::ByContent { quality: moving.quality }
+                // Its link is slow: fewer bytes are worth more than the browser's and our time.
+                (Codec::WebP, Reduction::NONE)
             };
-            let reduction = if codec == Codec::Png { Reduction::NONE } else { self.reduction };
             let variant = Variant { width: size.0, height: size.1, codec, base64: self.base64 };
             let whole = tiles.is_full();
             Some(Need {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::*;
 use crate::{
     encode::{Codec, Part},
-    tiles::{Grid, join},
+    tiles::Grid,
 };
 
 const REST: Duration = Duration::from_millis(300);
@@ -53,8 +53,8 @@ fn rest(delivery: &mut Delivery) {
 
 fn image(job: &Job) -> Arc<Encoded> {
     let Variant { width, height, codec, .. } = job.variant;
-    let lossless = codec == Codec::Png;
-    let parts = join(Grid::new(width, height), &job.tiles, usize::MAX);
+    let lossless = matches!(codec, Codec::Png | Codec::WebP);
+    let grid = Grid::new(width, height);
     let part = |rect: crate::tiles::Rect| Part {
         x: rect.x,
         y: rect.y,
@@ -68,7 +68,7 @@ fn image(job: &Job) -> Arc<Encoded> {
         width,
         height,
         lossless,
-        parts: parts.into_iter().map(part).collect(),
+        parts: job.tiles.iter().map(|tile| part(grid.tile(tile))).collect(),
         base64: None,
         wait_time: Duration::ZERO,
         encode_time: Duration::ZERO,
@@ -116,9 +116,16 @@ fn row(values: [u8; 10]) -> Frame {
     Frame::gray8(640, 64, pixels).unwrap()
 }
 
-/// Where the parts of what was sent begin, and how wide they are, in tiles.
+/// Where in a row of tiles those begin that were sent side by side, and how many they are.
 fn columns(send: &Send) -> Vec<(u32, u32)> {
-    send.encoded.parts.iter().map(|part| (part.x / 64, part.width / 64)).collect()
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for column in send.encoded.parts.iter().map(|part| part.x / 64) {
+        match runs.last_mut() {
+            Some((start, len)) if *start + *len == column => *len += 1,
+            _ => runs.push((column, 1)),
+        }
+    }
+    runs
 }
 
 #[test]
@@ -427,7 +434,24 @@ fn a_widget_that_is_always_lossless_is_not_reduced() {
     delivery.adapt(ViewId(1), Reduction { quality: 25, percent: 50 });
     publish(&mut delivery, frame(40, 30));
     let job = only_encode(&mut delivery, 100);
-    assert_eq!((job.variant.width, job.variant.codec), (40, Codec::Png));
+    assert_eq!((job.variant.width, job.variant.codec), (40, Codec::WebP));
+}
+
+#[test]
+fn what_comes_to_rest_goes_over_a_slow_link_in_fewer_bytes() {
+    let mut delivery = with_views(1, 9);
+    for (reduction, codec) in
+        [(Reduction::NONE, Codec::Png), (Reduction { quality: 25, percent: 100 }, Codec::WebP)]
+    {
+        delivery.adapt(ViewId(1), reduction);
+        publish(&mut delivery, frame(40, 30));
+        let job = only_encode(&mut delivery, 80);
+        delivery.encoded(job.clone(), done(&job));
+        rest(&mut delivery);
+        let job = only_encode(&mut delivery, 80);
+        assert_eq!(job.variant.codec, codec);
+        delivery.encoded(job.clone(), done(&job));
+    }
 }
 
 #[test]

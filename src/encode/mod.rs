@@ -18,6 +18,7 @@ use crate::{
 
 mod content;
 mod data_uri;
+mod divide;
 mod fair;
 mod jpeg;
 mod opaque;
@@ -30,6 +31,7 @@ mod snapshot;
 mod strips;
 #[cfg(test)]
 mod testing;
+mod webp;
 
 pub use pool::{Outcome, Party, Pool};
 pub use snapshot::{SnapshotFormat, snapshot};
@@ -58,6 +60,8 @@ pub enum Codec {
     },
     /// PNG: exact.
     Png,
+    /// Lossless WebP: exact, smaller than PNG and slower. An image that is longer than a WebP can be (16,384 pixels a side) becomes a PNG.
+    WebP,
     /// Flat, graphic parts of the image as PNG, which there is as small as JPEG, quicker and exact; the others as JPEG.
     ByContent {
         /// Of the JPEG parts, as above.
@@ -74,7 +78,7 @@ pub struct Encoded {
     pub height: u32,
     /// Whether all parts have exactly the pixels of the (scaled) frame.
     pub lossless: bool,
-    /// The images to draw, in this order: two may overlap. At least one; each is made of whole tiles.
+    /// The images to draw. At least one; each is made of whole tiles, and no two overlap.
     pub parts: Vec<Part>,
     /// `data:<mimetype>;base64,<the bytes of all parts>`, when the variant asks for it.
     pub base64: Option<ByteString>,
@@ -111,7 +115,7 @@ pub struct Part {
     pub height: u32,
     /// Whether it has exactly the pixels of the (scaled) frame.
     pub lossless: bool,
-    /// `image/jpeg` or `image/png`.
+    /// `image/jpeg`, `image/png` or `image/webp`.
     pub mimetype: &'static str,
     /// The image file.
     pub bytes: Bytes,

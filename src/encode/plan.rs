@@ -3,11 +3,10 @@
 use bytes::Bytes;
 use rayon::prelude::*;
 
-use super::{Codec, EncodeError, Part, Pixels, content, jpeg, opaque, png, resize, scratch, strips};
-use crate::tiles::{Grid, Rect, TileSet, join};
+use super::divide::{Cost, divide};
+use super::{Codec, EncodeError, Part, Pixels, content, jpeg, opaque, png, resize, scratch, strips, webp};
+use crate::tiles::{Grid, Rect, TILE, TileSet};
 
-/// Most parts of a kind in a frame: each is decoded by itself.
-const MOST_PARTS: usize = 12;
 /// Fewest pixels that are worth another thread's while: about half a millisecond of JPEG.
 pub(super) const LEAST_SHARED: u64 = 100_000;
 
@@ -16,6 +15,7 @@ pub(super) const LEAST_SHARED: u64 = 100_000;
 enum Coding {
     Jpeg(u8),
     Png,
+    WebP,
 }
 
 /// Something for one thread to compress: a part, or a strip of one.
@@ -35,11 +35,11 @@ pub(super) fn carry_out(
     cores: usize,
 ) -> Result<Vec<Part>, EncodeError> {
     let units = units(from, grid, codec, tiles, cores);
-    let file = |unit: &Unit| compress(from, grid, unit);
+    let compressed = |unit: &Unit| compress(from, grid, unit);
     let files: Vec<Bytes> = if cores > 1 && units.len() > 1 {
-        units.par_iter().with_max_len(1).map(file).collect::<Result<_, _>>()?
+        units.par_iter().with_max_len(1).map(compressed).collect::<Result<_, _>>()?
     } else {
-        units.iter().map(file).collect::<Result<_, _>>()?
+        units.iter().map(compressed).collect::<Result<_, _>>()?
     };
     let mut parts = Vec::new();
     let mut start = 0;
@@ -69,42 +69,38 @@ fn part(units: &[Unit], files: &[Bytes]) -> Result<Part, EncodeError> {
     let (lossless, mimetype) = match units[0].coding {
         Coding::Jpeg(_) => (false, "image/jpeg"),
         Coding::Png => (true, "image/png"),
+        Coding::WebP => (true, "image/webp"),
     };
     Ok(Part { x, y, width, height, lossless, mimetype, bytes })
 }
 
-/// What there is to compress: lossy parts first, so that what is exact is drawn over them.
+/// What there is to compress.
 fn units(from: Pixels<'_>, grid: Grid, codec: Codec, tiles: &TileSet, cores: usize) -> Vec<Unit> {
-    let area: u64 = tiles.iter().map(|tile| grid.tile(tile).area()).sum();
+    let cost = |tile: Rect| {
+        let Cost { png, jpeg } = content::cost(from, source(from, grid, tile), tile.area());
+        match codec {
+            Codec::Png | Codec::WebP => Cost { png, jpeg: png },
+            Codec::Jpeg { .. } => Cost { png: jpeg, jpeg },
+            Codec::ByContent { .. } => Cost { png, jpeg },
+        }
+    };
+    let rects = divide(grid, tiles, cost);
+    let area: u64 = rects.iter().map(|(rect, _)| rect.area()).sum();
     let cores = (cores as u64).min(area / LEAST_SHARED).max(1);
     // What one thread of them is to do.
     let share = area.div_ceil(cores);
     let mut units = Vec::new();
-    match codec {
-        Codec::Png => cut_png(&join(grid, tiles, MOST_PARTS), share, &mut units),
-        Codec::Jpeg { quality } => cut_jpeg(&join(grid, tiles, MOST_PARTS), quality, share, &mut units),
-        Codec::ByContent { quality } => {
-            let (mut graphic, textured) = split(from, grid, tiles);
-            let lossy = join(grid, &textured, MOST_PARTS);
-            // What a joined rectangle holds anyway is not made twice.
-            for tile in lossy.iter().flat_map(|&rect| grid.touched(rect)) {
-                graphic.remove(tile);
+    for (rect, graphic) in rects {
+        match codec {
+            Codec::Jpeg { quality } => cut_jpeg(rect, quality, share, &mut units),
+            Codec::ByContent { quality } if !graphic => cut_jpeg(rect, quality, share, &mut units),
+            Codec::WebP if rect.width.max(rect.height) <= webp::MAX_SIDE => {
+                cut_exact(rect, Coding::WebP, share, &mut units);
             }
-            cut_jpeg(&lossy, quality, share, &mut units);
-            cut_png(&join(grid, &graphic, MOST_PARTS), share, &mut units);
+            _ => cut_exact(rect, Coding::Png, share, &mut units),
         }
     }
     units
-}
-
-/// The graphic tiles, and the others.
-fn split(from: Pixels<'_>, grid: Grid, tiles: &TileSet) -> (TileSet, TileSet) {
-    let (mut graphic, mut textured) = (TileSet::empty(grid.len()), TileSet::empty(grid.len()));
-    for tile in tiles.iter() {
-        let is_graphic = content::is_graphic(from, source(from, grid, grid.tile(tile)));
-        if is_graphic { graphic.insert(tile) } else { textured.insert(tile) }
-    }
-    (graphic, textured)
 }
 
 /// The pixels of `from` that become about those of a rectangle of the scaled picture.
@@ -119,33 +115,29 @@ fn source(from: Pixels<'_>, grid: Grid, rect: Rect) -> Rect {
     Rect { x, y, width: right - x, height: bottom - y }
 }
 
-/// PNGs are cut into images of their own.
-fn cut_png(rects: &[Rect], share: u64, units: &mut Vec<Unit>) {
-    for rect in rects {
-        let tile_rows = rect.height.div_ceil(crate::tiles::TILE);
-        let pieces = u32::try_from(rect.area().div_ceil(share)).unwrap_or(1).min(tile_rows);
-        let height = tile_rows.div_ceil(pieces) * crate::tiles::TILE;
-        for y in (0..rect.height).step_by(height as usize) {
-            let piece = Rect { y: rect.y + y, height: height.min(rect.height - y), ..*rect };
-            units.push(Unit { rect: piece, coding: Coding::Png, continues: false });
-        }
+/// A PNG or WebP is cut into images of their own.
+fn cut_exact(rect: Rect, coding: Coding, share: u64, units: &mut Vec<Unit>) {
+    let tile_rows = rect.height.div_ceil(TILE);
+    let pieces = u32::try_from(rect.area().div_ceil(share)).unwrap_or(1).min(tile_rows);
+    let height = tile_rows.div_ceil(pieces) * TILE;
+    for y in (0..rect.height).step_by(height as usize) {
+        let piece = Rect { y: rect.y + y, height: height.min(rect.height - y), ..rect };
+        units.push(Unit { rect: piece, coding, continues: false });
     }
 }
 
-/// JPEGs are cut into strips.
-fn cut_jpeg(rects: &[Rect], quality: u8, share: u64, units: &mut Vec<Unit>) {
-    for rect in rects {
-        if rect.width.max(rect.height) > jpeg::MAX_SIDE {
-            units.push(Unit { rect: *rect, coding: Coding::Png, continues: false });
-            continue;
-        }
-        let pieces = u32::try_from(rect.area().div_ceil(share)).unwrap_or(1);
-        let mut y = rect.y;
-        for (index, height) in strips::heights(rect.width, rect.height, pieces).into_iter().enumerate() {
-            let strip = Rect { y, height, ..*rect };
-            units.push(Unit { rect: strip, coding: Coding::Jpeg(quality), continues: index > 0 });
-            y += height;
-        }
+/// A JPEG is cut into strips.
+fn cut_jpeg(rect: Rect, quality: u8, share: u64, units: &mut Vec<Unit>) {
+    if rect.width.max(rect.height) > jpeg::MAX_SIDE {
+        units.push(Unit { rect, coding: Coding::Png, continues: false });
+        return;
+    }
+    let pieces = u32::try_from(rect.area().div_ceil(share)).unwrap_or(1);
+    let mut y = rect.y;
+    for (index, height) in strips::heights(rect.width, rect.height, pieces).into_iter().enumerate() {
+        let strip = Rect { y, height, ..rect };
+        units.push(Unit { rect: strip, coding: Coding::Jpeg(quality), continues: index > 0 });
+        y += height;
     }
 }
 
@@ -155,33 +147,36 @@ fn compress(from: Pixels<'_>, grid: Grid, unit: &Unit) -> Result<Bytes, EncodeEr
         let pixels = if (from.width, from.height) != grid.size() {
             let filter = match unit.coding {
                 Coding::Jpeg(_) => resize::Filter::Fast,
-                Coding::Png => resize::Filter::Best,
+                Coding::Png | Coding::WebP => resize::Filter::Best,
             };
             scratch.scaler.scale(from, grid, unit.rect, filter)?
         } else if unit.rect.width == from.width {
             from.rows(unit.rect.y, unit.rect.height)
         } else {
-            return match unit.coding {
-                Coding::Jpeg(quality) => {
-                    jpeg::encode(opaque::cut(from, unit.rect, &mut scratch.pixels), quality)
-                }
-                Coding::Png => png::encode(opaque::cut(from, unit.rect, &mut scratch.pixels)),
-            };
+            return file(unit.coding, opaque::cut(from, unit.rect, &mut scratch.pixels));
         };
         match unit.coding {
-            Coding::Jpeg(quality) => jpeg::encode(pixels, quality),
-            Coding::Png => png::encode(opaque::opaque(pixels, &mut scratch.pixels)),
+            Coding::Jpeg(_) => file(unit.coding, pixels),
+            Coding::Png | Coding::WebP => file(unit.coding, opaque::opaque(pixels, &mut scratch.pixels)),
         }
     })
+}
+
+fn file(coding: Coding, pixels: Pixels<'_>) -> Result<Bytes, EncodeError> {
+    match coding {
+        Coding::Jpeg(quality) => jpeg::encode(pixels, quality),
+        Coding::Png => png::encode(pixels),
+        Coding::WebP => webp::encode(pixels),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::encode::divide::MOST;
     use crate::encode::testing::{decode_rgb, noise, rgb};
     use crate::encode::{Encoded, Variant, encode, whole};
     use crate::frame::{Frame, PixelFormat};
-    use crate::tiles::TILE;
 
     const BY_CONTENT: Codec = Codec::ByContent { quality: 80 };
 
@@ -213,9 +208,9 @@ mod tests {
         for format in [PixelFormat::Gray8, PixelFormat::Rgb8, PixelFormat::Rgba8] {
             let frame = half_and_half(format, 256, 256);
             let encoded = whole(&frame, variant(&frame, BY_CONTENT)).unwrap();
-            assert_eq!(mimetypes(&encoded), [("image/jpeg", 128), ("image/png", 0)], "{format:?}");
-            assert!(!encoded.lossless && encoded.parts[1].lossless);
-            let upper = decode_rgb(&encoded.parts[1].bytes).into_raw();
+            assert_eq!(mimetypes(&encoded), [("image/png", 0), ("image/jpeg", 128)], "{format:?}");
+            assert!(!encoded.lossless && encoded.parts[0].lossless);
+            let upper = decode_rgb(&encoded.parts[0].bytes).into_raw();
             assert!(upper == rgb(&frame)[..upper.len()]);
         }
     }
@@ -241,7 +236,7 @@ mod tests {
             .collect();
         let frame = Frame::gray8(side, side, pixels).unwrap();
         let encoded = whole(&frame, variant(&frame, BY_CONTENT)).unwrap();
-        assert!(encoded.parts.len() <= 2 * MOST_PARTS, "{} parts", encoded.parts.len());
+        assert!(encoded.parts.len() <= MOST, "{} parts", encoded.parts.len());
     }
 
     #[test]

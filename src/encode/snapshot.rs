@@ -4,14 +4,10 @@ use bytes::Bytes;
 use image::ExtendedColorType;
 use image::ImageEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::codecs::webp::WebPEncoder;
 use serde::Deserialize;
 
-use super::{EncodeError, Pixels, jpeg, opaque};
+use super::{EncodeError, Pixels, jpeg, opaque, webp};
 use crate::frame::{Frame, PixelFormat};
-
-/// The most pixels a side of a WebP file.
-const WEBP_MAX_SIDE: u32 = 16_384;
 
 /// Quality of JPEG files: no visible loss; the few steps above only cost bytes.
 const JPEG_QUALITY: u8 = 97;
@@ -50,29 +46,24 @@ pub fn snapshot(frame: &Frame, format: SnapshotFormat) -> Result<Bytes, EncodeEr
         return Err(EncodeError::Empty);
     }
     let (width, height) = (frame.width(), frame.height());
-    if format == SnapshotFormat::WebP && width.max(height) > WEBP_MAX_SIDE {
-        return Err(EncodeError::TooLong { format: "WebP", limit: WEBP_MAX_SIDE, width, height });
-    }
     if format == SnapshotFormat::Jpeg {
         return jpeg::encode(Pixels::of(frame), JPEG_QUALITY);
     }
 
     let mut without_alpha = Vec::new();
     let pixels = opaque::opaque(Pixels::of(frame), &mut without_alpha);
+    if format == SnapshotFormat::WebP {
+        return webp::encode(pixels);
+    }
     let color = match pixels.format {
         PixelFormat::Gray8 => ExtendedColorType::L8,
         PixelFormat::Rgb8 => ExtendedColorType::Rgb8,
         PixelFormat::Rgba8 => ExtendedColorType::Rgba8,
     };
     let mut file = Vec::new();
-    let written =
-        if format == SnapshotFormat::WebP {
-            WebPEncoder::new_lossless(&mut file).write_image(pixels.bytes, width, height, color)
-        } else {
-            PngEncoder::new_with_quality(&mut file, CompressionType::Default, FilterType::Adaptive)
-                .write_image(pixels.bytes, width, height, color)
-        };
-    written.map_err(|error| pixels.failed("snapshot", error))?;
+    PngEncoder::new_with_quality(&mut file, CompressionType::Default, FilterType::Adaptive)
+        .write_image(pixels.bytes, width, height, color)
+        .map_err(|error| pixels.failed("snapshot", error))?;
     Ok(file.into())
 }
 
@@ -115,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_frame_that_the_format_cannot_hold_is_refused_with_a_way_out() {
-        let long = frame(PixelFormat::Gray8, WEBP_MAX_SIDE + 1, 1);
+        let long = frame(PixelFormat::Gray8, webp::MAX_SIDE + 1, 1);
         let error = snapshot(&long, SnapshotFormat::WebP).unwrap_err();
         assert!(error.to_string().contains("ask for PNG or for a smaller image"), "{error}");
         assert!(snapshot(&long, SnapshotFormat::Png).is_ok());

@@ -1,0 +1,60 @@
+//! WebP, lossless: for frames that must arrive exactly as drawn over a slow link, and for snapshots.
+
+use bytes::Bytes;
+use image::{ExtendedColorType, ImageEncoder, codecs::webp::WebPEncoder};
+
+use super::{EncodeError, Pixels};
+use crate::frame::PixelFormat;
+
+/// The most pixels a side.
+pub(super) const MAX_SIDE: u32 = 16_384;
+
+/// Compresses pixels without alpha channel. Two thirds of the fast PNG's bytes, for two to four times its time, and about twice
+/// as long to decode.
+pub(super) fn encode(pixels: Pixels<'_>) -> Result<Bytes, EncodeError> {
+    let (width, height) = (pixels.width, pixels.height);
+    if width.max(height) > MAX_SIDE {
+        return Err(EncodeError::TooLong { format: "WebP", limit: MAX_SIDE, width, height });
+    }
+    let color = match pixels.format {
+        PixelFormat::Gray8 => ExtendedColorType::L8,
+        PixelFormat::Rgb8 => ExtendedColorType::Rgb8,
+        PixelFormat::Rgba8 => ExtendedColorType::Rgba8,
+    };
+    let mut file = Vec::new();
+    WebPEncoder::new_lossless(&mut file)
+        .write_image(pixels.bytes, width, height, color)
+        .map_err(|error| pixels.failed("WebP", error))?;
+    Ok(file.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::testing::{FORMATS, decode_rgb, frame, rgb};
+    use crate::encode::{Codec, Variant, whole};
+
+    #[test]
+    fn a_webp_has_exactly_the_frames_colours_in_every_format_and_size() {
+        for format in FORMATS {
+            for (width, height) in [(1, 1), (1, 77), (77, 1), (63, 65), (320, 240)] {
+                let frame = frame(format, width, height);
+                let variant = Variant { width, height, codec: Codec::WebP, base64: false };
+                let encoded = whole(&frame, variant).unwrap();
+                assert_eq!((encoded.lossless, encoded.parts[0].mimetype), (true, "image/webp"));
+                assert!(
+                    decode_rgb(&encoded.parts[0].bytes).into_raw() == rgb(&frame),
+                    "{format:?} {width} × {height}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn an_image_too_long_for_webp_becomes_a_png() {
+        let long = frame(PixelFormat::Gray8, 2, MAX_SIDE + 1);
+        let variant = Variant { width: 2, height: MAX_SIDE + 1, codec: Codec::WebP, base64: false };
+        let encoded = whole(&long, variant).unwrap();
+        assert_eq!((encoded.lossless, encoded.parts[0].mimetype), (true, "image/png"));
+    }
+}
