@@ -1,7 +1,7 @@
 //! What a frame costs, by how much of it changes: beside sending every frame whole.
 //!
 //! ```sh
-//! cargo bench --bench changes             # nine minutes; -- --quick: a minute
+//! cargo bench --bench changes             # nine minutes; -- --quick: a minute; -- orbit still: those workloads alone
 //! ```
 //!
 //! How to read the tables: `benches/README.md`.
@@ -29,7 +29,7 @@ use common::{
     here, median,
     pictures::Picture,
     process::cpu_seconds,
-    race,
+    race, ratio,
     reel::Reel,
     view,
     workloads::Workload,
@@ -86,6 +86,8 @@ fn main() {
                 "frames/s",
                 "whole frames/s",
                 "ratio",
+                "encoder's frames/s",
+                "ratio",
                 "CPU ms",
                 "whole CPU ms",
                 "ratio",
@@ -99,7 +101,7 @@ fn main() {
                 for &views in views {
                     let row = server.row(&frames, size, views, pace, span).await;
                     let cells = [&[workload.name().to_owned(), views.to_string()], &row[..]].concat();
-                    table.row::<12>(cells.try_into().expect("twelve cells"));
+                    table.row::<14>(cells.try_into().expect("fourteen cells"));
                 }
             }
             let (width, height) = size;
@@ -138,6 +140,14 @@ fn alone((width, height): Size) {
 fn whole(frame: &Frame, codec: Codec) -> encode::Encoded {
     let variant = Variant { width: frame.width(), height: frame.height(), codec, base64: false };
     encode::whole(frame, variant).expect("the benchmark's frames can be encoded")
+}
+
+/// Frames a second that one thread makes JPEGs of when it does nothing else.
+fn encoder_rate(frames: &[Frame]) -> f64 {
+    let mut next = frames.iter().cycle();
+    let one = here(|| next.next().map(|frame| whole(frame, Codec::Jpeg { quality: QUALITY })));
+    let [seconds] = race(Effort { rounds: 3, times: frames.len() }, [one]);
+    1.0 / seconds
 }
 
 /// What a frame cost.
@@ -242,12 +252,11 @@ impl Bench {
         let paced_whole = plain.measure(size, pace, span).await;
         let number = |value: f64| if value < 10.0 { format!("{value:.2}") } else { format!("{value:.0}") };
         let mut cells = Vec::new();
-        for (one, other) in [
-            (free.rate, free_whole.rate),
-            (paced.cpu * 1e3, paced_whole.cpu * 1e3),
-            (paced.kb, paced_whole.kb),
-        ] {
-            cells.extend([number(one), number(other), format!("{:.2}", one / other)]);
+        cells.extend([number(free.rate), number(free_whole.rate), ratio(free.rate, free_whole.rate)]);
+        let alone = encoder_rate(frames);
+        cells.extend([number(alone), ratio(free.rate, alone)]);
+        for (one, other) in [(paced.cpu * 1e3, paced_whole.cpu * 1e3), (paced.kb, paced_whole.kb)] {
+            cells.extend([number(one), number(other), ratio(one, other)]);
         }
         cells.push(number(paced.allocated_kb));
         cells

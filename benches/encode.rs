@@ -7,6 +7,8 @@
 //!
 //! Without the first line, the columns about the C library are empty. `FRAMEHUB_BENCH_PYTHON` names another Python.
 
+#![expect(clippy::cast_precision_loss, reason = "files are smaller than 2^52 bytes")]
+
 mod common;
 
 use std::io::{BufRead, BufReader, Write};
@@ -43,6 +45,7 @@ fn main() {
     };
     jpeg(effort, peer.as_mut());
     png(effort, peer.as_mut());
+    decision(effort);
     variants(effort);
     filters(effort);
 }
@@ -140,6 +143,57 @@ fn png(effort: Effort, mut peer: Option<&mut Peer>) {
         }
     }
     table.print("PNG, against the image crate's default and against a plain writer with zlib level 7.");
+}
+
+/// What a picture becomes by its content, beside all of it as one or the other.
+fn decision(effort: Effort) {
+    const QUALITY: u8 = 80;
+    let mut table = Table::new([
+        "picture",
+        "by content ms (KB)",
+        "JPEG 80 ms (KB)",
+        "PNG ms (KB)",
+        "WebP ms (KB)",
+        "/ JPEG: time",
+        "bytes",
+        "parts",
+        "exact",
+    ]);
+    let (width, height) = (1920, 1080);
+    for picture in Picture::ALL {
+        let frame = picture.rgb(width, height);
+        let codecs = [
+            Codec::ByContent { quality: QUALITY },
+            Codec::Jpeg { quality: QUALITY },
+            Codec::Png,
+            Codec::WebP,
+        ];
+        let encoded = codecs.map(|codec| whole(&frame, codec));
+        let seconds = race(
+            effort,
+            codecs.map(|codec| {
+                here({
+                    let frame = &frame;
+                    move || whole(frame, codec)
+                })
+            }),
+        );
+        let cell = |index: usize| format!("{} ({})", ms(seconds[index]), encoded[index].len().div_ceil(1024));
+        let parts = &encoded[0].parts;
+        let exact: u64 = parts.iter().filter(|part| part.lossless).map(|part| part.rect().area()).sum();
+        table.row([
+            picture.name().to_owned(),
+            cell(0),
+            cell(1),
+            cell(2),
+            cell(3),
+            ratio(seconds[0], seconds[1]),
+            format!("{:.2}×", encoded[0].len() as f64 / encoded[1].len() as f64),
+            parts.len().to_string(),
+            format!("{} %", exact * 100 / frame.area()),
+        ]);
+    }
+    table.print("What a tile becomes is decided from a sample of its pixels: 1920×1080.");
 }
 
 fn variants(effort: Effort) {
