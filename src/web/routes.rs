@@ -143,6 +143,7 @@ fn guarded() -> impl actix_web::dev::HttpServiceFactory {
         .wrap(from_fn(guard))
         .service(resource("/", [(Method::GET, web::get().to(pages::gallery))]))
         .service(resource("/widgets/{id}", [(Method::GET, web::get().to(pages::viewer))]))
+        .service(resource("/admin", [(Method::GET, web::get().to(pages::administration))]))
         .service(resource("/metrics", [(Method::GET, web::get().to(api::guarded_metrics))]))
         .service(resource("/api/kinds", [(Method::GET, web::get().to(api::kinds))]))
         .service(resource(

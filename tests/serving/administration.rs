@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     browser::Browser,
-    fake_hub::{ACCESS, FakeHub},
+    fake_hub::{ACCESS, FakeHub, PREFIX},
     jupyterhub::{LONG, ask, kernel, probe, view},
     kernel_link::Kernel,
     kernel_views::ticket,
@@ -96,6 +96,13 @@ fn nobody_but_administrators_is_told_of_others_or_who_watches() {
     let (message, _) = ask(&server, "GET", USERS, &ann, "").error(403, "scope");
     assert!(message.contains("--admin-scope"), "{message}");
     server.request_with("GET", USERS, "", "").error(401, "signed_out");
+    let page = |token: &str| ask(&server, "GET", &format!("{PREFIX}admin"), token, "");
+    let refused = page(&ann);
+    assert_eq!(refused.status, 403);
+    assert!(String::from_utf8_lossy(&refused.body).contains("for administrators"));
+    let shown = page(&root);
+    assert_eq!((shown.status, shown.header("cache-control")), (200, Some("no-store")));
+    assert!(shown.header("content-security-policy").unwrap().contains("script-src 'self'"));
     for (token, administrator) in [(&ann, false), (&root, true)] {
         assert_eq!(ask(&server, "GET", WIDGETS, token, "").expect(200)["administrator"], administrator);
     }
@@ -120,6 +127,8 @@ fn without_users_there_is_one_who_has_everything_and_no_limits() {
         assert_eq!(users[0]["taken"], json!({"widgets": 2, "views": 0, "kernels": 1}));
         assert_eq!((&users[0]["limits"], &users[0]["sent_pixels"]), (&Value::Null, &json!(64)));
         assert_eq!(each(&users[0]["widgets"], "id")[0], probe.id());
+        let page = server.request("GET", "/admin", None);
+        assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
         assert_eq!(server.request("GET", "/api/widgets", None).expect(200)["administrator"], true);
     }
 }

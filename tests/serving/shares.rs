@@ -267,6 +267,7 @@ fn on_a_server_with_a_key_a_link_opens_its_widget_and_nothing_else() {
         ("POST", "/api/widgets"),
         ("GET", "/api/kinds"),
         ("GET", "/metrics"),
+        ("GET", "/admin"),
         ("GET", "/api/users"),
         ("GET", "/api/kernel"),
         ("GET", &format!("/widgets/{}", other.id())),
