@@ -37,6 +37,8 @@ const WIDGET_CLOSED = 4000;
 const ROLE_CHANGED = 4002;
 /** The server's close code for a view that somebody else ended. */
 const DISCONNECTED = 4004;
+/** @type {ClientState} */
+const ENDED = Object.freeze({ name: "ended", text: "This view was disconnected by the widget's owner or an administrator." });
 /** The server's reasons for ending a view whose widget is no longer shared with its user, and what the user is told. @type {Partial<Record<string, string>>} */
 const NOT_SHARED = {
   revoked: "This widget is no longer shared with you.",
@@ -192,6 +194,10 @@ export class FrameHubClient extends EventTarget {
         this.#stop({ name: "closed", text: "The widget was closed." });
         return;
       }
+      if (message.type === "close" && message.reason === "disconnected") {
+        this.#stop(ENDED);
+        return;
+      }
       this.#tell("message", message);
     } catch (error) {
       this.#tell("fault", error instanceof Error ? error : new Error(String(error)));
@@ -215,7 +221,7 @@ export class FrameHubClient extends EventTarget {
       return;
     }
     if (code === DISCONNECTED) {
-      this.#stop({ name: "ended", text: "This view was disconnected by the widget's owner or an administrator." });
+      this.#stop(ENDED);
       return;
     }
     if (code === ROLE_CHANGED) {

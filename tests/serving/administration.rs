@@ -121,10 +121,11 @@ fn without_users_there_is_one_who_has_everything_and_no_limits() {
         let probe = server.probe(json!({}));
         let mut program = Kernel::start(&server, "session-of-the-tests");
         program.widget(json!({}));
-        let _view = server.view(probe.id()).sized(8, 8, 1.0).frame();
+        let mut view = server.view(probe.id()).sized(8, 8, 1.0);
+        view.frame();
         let users = told();
         assert_eq!(each(&users, "name"), [Value::Null]);
-        assert_eq!(users[0]["taken"], json!({"widgets": 2, "views": 0, "kernels": 1}));
+        assert_eq!(users[0]["taken"], json!({"widgets": 2, "views": 1, "kernels": 1}));
         assert_eq!((&users[0]["limits"], &users[0]["sent_pixels"]), (&Value::Null, &json!(64)));
         assert_eq!(each(&users[0]["widgets"], "id")[0], probe.id());
         let page = server.request("GET", "/admin", None);
