@@ -148,7 +148,14 @@ export class Roster {
         action: "Disconnect all",
         act: (row) => this.#wishes.disconnectAll(row, user.name),
       },
-      { name, details: detailsOf(load), rates, bottleneck, children: load.widgets.length },
+      {
+        name,
+        deed: `Disconnect all views of ${name}`,
+        details: detailsOf(load),
+        rates,
+        bottleneck,
+        children: load.widgets.length,
+      },
       isFound || found.size > 0,
     );
     row.button.disabled = user.taken.views === 0;
@@ -165,6 +172,7 @@ export class Roster {
    */
   #widget({ widget, rates, bottleneck, views }, few, visible) {
     const { id, kind, title, stats } = widget;
+    const name = title || kind;
     const row = this.#row(
       id,
       {
@@ -176,7 +184,8 @@ export class Roster {
         act: (row) => this.#wishes.close(row, id),
       },
       {
-        name: title || kind,
+        name,
+        deed: `Close ${name}`,
         state: STATES[stats.state] ?? "",
         details: [...(title ? [{ text: kind }] : []), { text: plural(views.length, "view") }, { text: id.slice(0, ID) }],
         rates,
@@ -185,24 +194,26 @@ export class Roster {
       },
       visible,
     );
-    return [row.element, ...views.map((view) => this.#view(view, id, visible && row.open))];
+    return [row.element, ...views.map((view) => this.#view(view, widget, visible && row.open))];
   }
 
   /**
    * The row of a view.
    * @param {ViewLoad} load
-   * @param {string} widget
+   * @param {WidgetLoad["widget"]} widget
    * @param {boolean} visible
    */
-  #view({ view, rates, bottleneck }, widget, visible) {
-    const { view: name, viewer, role, width, height } = view;
+  #view({ view, rates, bottleneck }, { id, title, kind }, visible) {
+    const { viewer, role, width, height } = view;
+    const name = `${view.view}, ${whose(viewer)}`;
     const size = width > 0 ? `${Math.round(width)} × ${Math.round(height)}` : "no size yet";
-    const act = (/** @type {Row} */ row) => this.#wishes.disconnect(row, widget, name);
+    const act = (/** @type {Row} */ row) => this.#wishes.disconnect(row, id, view.view);
     return this.#row(
-      `${widget}/${name}`,
+      `${id}/${view.view}`,
       { level: "view", open: false, action: "Disconnect", act },
       {
-        name: `${name}, ${whose(viewer)}`,
+        name,
+        deed: `Disconnect ${name}, of ${title || kind}`,
         details: [{ text: role === "watch" ? "watches" : "interacts" }, { text: size }, ...(view.visible ? [] : [{ text: "hidden" }])],
         rates,
         bottleneck,

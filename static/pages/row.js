@@ -19,6 +19,7 @@ const MEANING = {
  * What a row shows of what may change.
  * @typedef {object} Shown
  * @property {string} name
+ * @property {string} deed what its button does, in full
  * @property {string} [state] what is wrong; empty if nothing is
  * @property {{text: string, full?: boolean}[]} details `full`: nearly as much as may be
  * @property {Rates} rates
@@ -52,14 +53,12 @@ export class Row {
   #head;
   #fold = make("button", { type: "button", class: "fold" }, icon("M6 4l4 4-4 4"));
   #action;
-  #label;
   element;
 
   /** @param {Make} parts */
   constructor({ level, href, below = "", open, action, act, fold }) {
     this.open = open;
     this.#below = below;
-    this.#label = action;
     this.#name = href === undefined ? make("span") : make("a", { href });
     this.#action = make("button", { type: "button" }, action);
     this.#action.addEventListener("click", () => act(this));
@@ -88,7 +87,7 @@ export class Row {
   }
 
   /** @param {Shown} shown */
-  show({ name, state = "", details, rates, bottleneck, children }) {
+  show({ name, deed, state = "", details, rates, bottleneck, children }) {
     this.name = name;
     say(this.#name, name);
     say(this.#state, state);
@@ -114,7 +113,7 @@ export class Row {
     this.#fold.disabled = children === 0;
     this.#fold.setAttribute("aria-expanded", String(this.open));
     this.#fold.setAttribute("aria-label", `${this.#below} of ${name}`);
-    this.#action.setAttribute("aria-label", `${this.#label} ${name}`);
+    this.#action.setAttribute("aria-label", deed);
   }
 
   /** @param {boolean} possible whether there is anything to do */

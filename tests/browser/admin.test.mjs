@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
+import { Visit, launchBrowserWithTabs } from "./support/browser.mjs";
 import { useSite } from "./support/site.mjs";
 import { until } from "./support/until.mjs";
 import { load } from "./support/users.mjs";
 
-/** @typedef {import("./support/browser.mjs").Visit} Visit */
 /** @typedef {import("./support/server.mjs").Server} Server */
 
 /**
@@ -84,7 +84,7 @@ for (const prefix of ["/", "/services/framehub/"]) {
         await visit.page.waitForURL(server.url("admin"));
         await row(visit, "Everybody").waitFor();
         assert.ok(await visit.page.getByText("There are no widgets now.").isVisible());
-        assert.ok(await visit.page.getByRole("button", { name: "Disconnect all Everybody" }).isDisabled());
+        assert.ok(await visit.page.getByRole("button", { name: "Disconnect all views of Everybody" }).isDisabled());
         await visit.page.getByRole("link", { name: "Gallery" }).click();
         await visit.page.waitForURL(server.url());
       }));
@@ -186,7 +186,7 @@ for (const prefix of ["/", "/services/framehub/"]) {
           await until(async () => (await Promise.all(made.map(({ id }) => server.stats(id)))).every(({ views }) => views.length === 1), "both are shown");
           await open(visit, server);
           await row(visit, /^v1/).nth(1).waitFor();
-          await visit.page.getByRole("button", { name: "Disconnect all Everybody" }).click();
+          await visit.page.getByRole("button", { name: "Disconnect all views of Everybody" }).click();
           assert.match(await dialog(visit).innerText(), /2 views of 2 widgets/);
           await dialog(visit).getByRole("button", { name: "Disconnect all" }).click();
           await row(visit, /^v1/).first().waitFor({ state: "detached" });
@@ -275,6 +275,27 @@ describe("the administrator's page of a server with users", () => {
       assert.equal(await page.locator("tbody tr:visible").count(), 203);
       assert.equal(await page.locator("tr.view:visible button:visible").count(), 1);
     }));
+
+  test("a page that nobody sees asks for nothing, and asks again when it is seen", async () => {
+    const { server } = site;
+    const { context, close } = await launchBrowserWithTabs();
+    try {
+      const [visit, other] = [new Visit(await context.newPage()), new Visit(await context.newPage())];
+      const asked = (/** @type {Visit} */ { requests }) => requests.filter((url) => url.endsWith("/api/users")).length;
+      await visit.page.bringToFront();
+      await open(visit, server);
+      await other.page.bringToFront();
+      await until(() => visit.page.evaluate(() => document.visibilityState === "hidden"), "the browser hides the tab");
+      const before = asked(visit);
+      await open(other, server);
+      await until(() => asked(other) >= 3, "the one that is seen looks again and again");
+      assert.equal(asked(visit), before);
+      await visit.page.bringToFront();
+      await until(() => asked(visit) > before, "it looks again");
+    } finally {
+      await close();
+    }
+  });
 
   test("who is no administrator any more is told so", () =>
     site.visiting(
