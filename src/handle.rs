@@ -14,6 +14,7 @@ use crate::{
     Frame,
     actors::widget::{self, Widget},
     clock::unix_now,
+    event::ViewId,
     quota::Quota,
     render::Options,
     sharing::Shares,
@@ -180,6 +181,16 @@ impl WidgetHandle {
     /// Takes the control away from the view that holds it, if any: all views that may interact may act again.
     pub fn take_control_away(&self) {
         self.widget.do_send(widget::TakeControlAway);
+    }
+
+    /// Ends a view, whose page says so and does not connect again by itself. Answers whether there was one.
+    pub async fn disconnect(&self, view: ViewId) -> bool {
+        self.widget.send(widget::Disconnect(Some(view))).await.is_ok_and(|ended| ended > 0)
+    }
+
+    /// Ends all views, as [`WidgetHandle::disconnect`] does one.
+    pub fn disconnect_all(&self) {
+        self.widget.do_send(widget::Disconnect(None));
     }
 
     /// Closes the widget: its renderer gets one `close` event, its views are told, nothing of it stays.

@@ -7,6 +7,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread::available_parallelism,
+    time::Instant,
 };
 
 use actix::prelude::*;
@@ -28,7 +29,7 @@ use crate::{
     metrics::{Connected, Exposition, Format, Reason, ServerMetrics},
     panic,
     protocol::{InboundLimits, Refusal, close_code},
-    quota::{Full, Held, Quota, Quotas, UserLimits},
+    quota::{Full, Held, Quota, Quotas, Taken, UserLimits, UserReport},
     render::{KindError, Kinds, Options},
     sharing::{Links, Reach},
     traits::{TraitError, Traits},
@@ -377,6 +378,38 @@ impl Hub {
     /// A widget's statistics; `None` when it is closed.
     pub async fn report(&self, handle: &WidgetHandle) -> Option<WidgetReport> {
         handle.addr().send(GetReport).await.ok()
+    }
+
+    /// The statistics of widgets, in their order; `None` of those that are closed.
+    pub async fn reports(&self, handles: &[WidgetHandle]) -> Vec<Option<WidgetReport>> {
+        // All are asked before the first answers.
+        let asked: Vec<_> = handles.iter().map(|handle| handle.addr().send(GetReport)).collect();
+        let mut reports = Vec::with_capacity(asked.len());
+        for report in asked {
+            reports.push(report.await.ok());
+        }
+        reports
+    }
+
+    /// What each user takes of the server who has something: the common one first, if there are no users or it has something.
+    pub fn users(&self) -> Vec<UserReport> {
+        let now = Instant::now();
+        let everybody = self.0.quotas.of(None).report(now);
+        let common =
+            (self.reach() != Reach::Users || everybody.taken != Taken::default()).then_some(everybody);
+        let mut users: Vec<_> = self.0.quotas.users().iter().map(|quota| quota.report(now)).collect();
+        users.sort_by(|a, b| a.name.cmp(&b.name));
+        common.into_iter().chain(users).collect()
+    }
+
+    /// Bounds on what the server carries.
+    pub fn limits(&self) -> &HubLimits {
+        &self.0.limits
+    }
+
+    /// How many kernels are connected.
+    pub fn connected_kernels(&self) -> usize {
+        self.0.limits.max_kernels - self.0.kernel_places.available_permits()
     }
 
     /// The counts of the server as a whole.

@@ -1,8 +1,9 @@
 /** The gallery: every widget of the server with a live picture, and a way to make more. */
 
-import { ApiError, kinds, request, widgets } from "./pages/api.js";
+import { explain, kinds, request, widgets } from "./pages/api.js";
 import { cardOf } from "./pages/card.js";
 import { Creator } from "./pages/creator.js";
+import { Refresh } from "./pages/refresh.js";
 
 /** @import { Kind, WidgetEntry } from "./pages/api.js" */
 
@@ -18,44 +19,34 @@ const empty = by("empty");
 const cards = new Map();
 /** By name; null until the server has told. @type {Map<string, Kind> | null} */
 let known = null;
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let timer;
-/** Ends the look that is under way. */
-let looking = new AbortController();
 
+const refresh = new Refresh({ look, failed, every: EVERY, soon: SOON });
 const creator = new Creator(/** @type {HTMLDialogElement} */ (by("creator")), async (id) => {
-  await look();
+  await refresh.now();
   const card = cards.get(id);
   card?.scrollIntoView({ block: "nearest" });
   card?.querySelector("a")?.focus({ preventScroll: true });
 });
 by("new").addEventListener("click", () => creator.open([...(known?.values() ?? [])]));
-addEventListener("focus", look);
-addEventListener("online", look);
-document.addEventListener("visibilitychange", look);
-look();
+refresh.now();
 
-/** Brings the page up to date, and plans the next time. */
-async function look() {
-  clearTimeout(timer);
-  looking.abort();
-  if (document.visibilityState !== "visible") return;
-  looking = new AbortController();
-  const { signal } = looking;
-  let next = EVERY;
-  try {
-    known ??= new Map((await kinds()).map((kind) => [kind.kind, kind]));
-    const list = await widgets(AbortSignal.any([signal, AbortSignal.timeout(10_000)]));
-    if (signal.aborted) return;
-    show(list);
-  } catch (error) {
-    if (signal.aborted) return;
-    // A restarted server may know other kinds.
-    known = null;
-    next = SOON;
-    tell(error);
-  }
-  timer = setTimeout(look, next);
+/**
+ * Brings the page up to date.
+ * @param {AbortSignal} signal
+ */
+async function look(signal) {
+  known ??= new Map((await kinds()).map((kind) => [kind.kind, kind]));
+  const { widgets: list, administrator } = await widgets(signal);
+  if (signal.aborted) return;
+  by("admin").hidden = !administrator;
+  show(list);
+}
+
+/** @param {unknown} error */
+function failed(error) {
+  // A restarted server may know other kinds.
+  known = null;
+  tell(error);
 }
 
 /** @param {WidgetEntry[]} list */
@@ -87,21 +78,13 @@ async function close(id) {
   } catch (error) {
     tell(error);
   }
-  await look();
+  await refresh.now();
 }
 
 /** @param {unknown} error */
 function tell(error) {
   status.dataset.state = "bad";
-  if (error instanceof ApiError && error.code === "signed_out") {
-    status.textContent = "You are signed out: reload the page to sign in at the JupyterHub.";
-  } else if (error instanceof ApiError && error.status === 401) {
-    status.textContent = "This needs the access key: open the address that the server printed when it started.";
-  } else if (error instanceof ApiError && error.status > 0) {
-    status.textContent = `The server answered: ${error.message}`;
-  } else {
-    status.textContent = "The server does not answer. Trying again …";
-  }
+  status.textContent = explain(error);
 }
 
 /** @param {string} name of an element of the page */

@@ -17,6 +17,7 @@ const STATES = {
   gone: "Waiting for the kernel",
   disconnected: "Reconnecting",
   denied: "No access",
+  ended: "Disconnected",
   closed: "Closed",
   dismissed: "View closed",
 };

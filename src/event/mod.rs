@@ -25,6 +25,15 @@ impl std::fmt::Display for ViewId {
     }
 }
 
+impl ViewId {
+    /// The view of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        let number = name.strip_prefix('v')?.parse().ok().map(Self)?;
+        // No name but the one that is told: neither `v01` nor `v+1`.
+        (number.to_string() == name).then_some(number)
+    }
+}
+
 impl Serialize for ViewId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)

@@ -104,6 +104,11 @@ impl WidgetMetrics {
         }
     }
 
+    /// Seconds spent encoding so far.
+    pub fn encode_seconds(&self) -> f64 {
+        self.encode_seconds.get()
+    }
+
     /// A frame of so many bytes was sent; `settle` says whether it only makes the one before exact.
     pub fn sent(&self, bytes: u64, settle: bool) {
         self.sent_bytes.inc_by(bytes);

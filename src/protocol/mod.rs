@@ -66,6 +66,8 @@ pub mod close_code {
     pub const ROLE_CHANGED: u16 = 4002;
     /// The user is signed out, and has to sign in before connecting again; or the widget is no longer shared with the user.
     pub const SIGNED_OUT: u16 = 4003;
+    /// Somebody who may end every view of the widget has ended this one; connect again when the user says so.
+    pub const DISCONNECTED: u16 = 4004;
     /// The view did not confirm its frames in time, the kernel did not answer; connect again.
     pub const DEADLINE: u16 = 4008;
 }

@@ -4,23 +4,33 @@
 //! users, nothing is limited for each of them, and all widgets are one party at the encoder: first come, first served.
 
 mod allowance;
+mod places;
+mod report;
 
 use std::{
     num::NonZero,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     thread::available_parallelism,
     time::{Duration, Instant},
 };
 
 use dashmap::DashMap;
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use serde::Serialize;
+use tokio::sync::Semaphore;
 
-use self::allowance::Allowance;
+use self::{allowance::Allowance, places::Places};
+pub use self::{
+    places::Held,
+    report::{Taken, UserReport},
+};
 use crate::encode::Party;
 
 /// Bounds on what one user takes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct UserLimits {
     /// Most widgets.
     pub max_widgets: usize,
@@ -66,19 +76,18 @@ impl Full {
     }
 }
 
-/// A user's right to one more of something, for as long as it lives.
-pub type Held = OwnedSemaphorePermit;
-
 /// What one user takes of the server.
 #[derive(Debug)]
 pub struct Quota {
     owner: Option<String>,
     party: Party,
     limits: UserLimits,
-    widgets: Arc<Semaphore>,
-    views: Arc<Semaphore>,
-    kernels: Arc<Semaphore>,
+    widgets: Places,
+    views: Places,
+    kernels: Places,
     renderers: Arc<Semaphore>,
+    /// Pixels sent to the views of the user's widgets.
+    sent_pixels: AtomicU64,
     /// `None` where there are no users.
     spending: Option<Mutex<Spending>>,
 }
@@ -94,11 +103,7 @@ struct Spending {
 impl Quota {
     /// The quota of a user; without one, of everybody, and without limits.
     pub fn new(owner: Option<String>, limits: UserLimits) -> Self {
-        let places = |most: usize| {
-            let most =
-                if owner.is_some() { most.min(Semaphore::MAX_PERMITS) } else { Semaphore::MAX_PERMITS };
-            Arc::new(Semaphore::new(most))
-        };
+        let places = |most| if owner.is_some() { Places::new(most) } else { Places::unlimited() };
         let now = Instant::now();
         let spending = owner.is_some().then(|| {
             Mutex::new(Spending {
@@ -111,7 +116,11 @@ impl Quota {
             widgets: places(limits.max_widgets),
             views: places(limits.max_views),
             kernels: places(limits.max_kernels),
-            renderers: places(available_parallelism().map_or(1, NonZero::get)),
+            renderers: Arc::new(Semaphore::new(match &owner {
+                Some(_) => available_parallelism().map_or(1, NonZero::get),
+                None => Semaphore::MAX_PERMITS,
+            })),
+            sent_pixels: AtomicU64::new(0),
             party: Party::new(),
             owner,
             limits,
@@ -134,7 +143,7 @@ impl Quota {
     /// # Errors
     /// When the user has as many as one may.
     pub fn widget(&self) -> Result<Held, Full> {
-        place(&self.widgets).ok_or(Full::Widgets(self.limits.max_widgets))
+        self.widgets.take().ok_or(Full::Widgets(self.limits.max_widgets))
     }
 
     /// A place for one more view of the user's widgets.
@@ -142,7 +151,7 @@ impl Quota {
     /// # Errors
     /// When there are as many as may be.
     pub fn view(&self) -> Result<Held, Full> {
-        place(&self.views).ok_or(Full::Views(self.limits.max_views))
+        self.views.take().ok_or(Full::Views(self.limits.max_views))
     }
 
     /// A place for one more kernel.
@@ -150,7 +159,7 @@ impl Quota {
     /// # Errors
     /// When the user has as many as one may.
     pub fn kernel(&self) -> Result<Held, Full> {
-        place(&self.kernels).ok_or(Full::Kernels(self.limits.max_kernels))
+        self.kernels.take().ok_or(Full::Kernels(self.limits.max_kernels))
     }
 
     /// Places for the user's renderers that work on the server's threads: as many at a time as there are cores. A user with many
@@ -162,6 +171,7 @@ impl Quota {
     /// So many pixels are sent to a view.
     #[expect(clippy::cast_precision_loss, reason = "frames have far fewer than 2^52 pixels")]
     pub fn sent(&self, pixels: u64, now: Instant) {
+        self.sent_pixels.fetch_add(pixels, Ordering::Relaxed);
         if let Some(spending) = &self.spending {
             spending.lock().pixels.spend(pixels as f64, now);
         }
@@ -180,10 +190,6 @@ impl Quota {
         }
         (!wait.is_zero()).then_some(wait)
     }
-}
-
-fn place(places: &Arc<Semaphore>) -> Option<Held> {
-    Arc::clone(places).try_acquire_owned().ok()
 }
 
 /// The quotas of all users. Those of users who have nothing any more are forgotten.
@@ -212,6 +218,11 @@ impl Quotas {
             *entry = Arc::downgrade(&quota);
             quota
         })
+    }
+
+    /// The quotas of users who have something.
+    pub fn users(&self) -> Vec<Arc<Quota>> {
+        self.users.iter().filter_map(|quota| quota.upgrade()).collect()
     }
 }
 

@@ -39,7 +39,10 @@ pub async fn guarded_metrics(
     hub: Data<Hub>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
-    caller.sees_all()?;
+    caller.sees_all(
+        "the metrics tell of everybody's widgets: they are for administrators, for the Hub's tokens with the scope read:metrics, and \
+         for the token of --metrics-token",
+    )?;
     metrics(hub, request).await
 }
 
@@ -95,7 +98,7 @@ fn type_name(value: &Value) -> &'static str {
 pub async fn list(site: Data<Site>, caller: Caller) -> HttpResponse {
     let widgets: Vec<_> =
         caller.widgets(&site).iter().map(|(widget, right)| summary(&site, widget, *right)).collect();
-    HttpResponse::Ok().json(json!({"widgets": widgets}))
+    HttpResponse::Ok().json(json!({"widgets": widgets, "administrator": caller.is_administrator()}))
 }
 
 #[derive(Deserialize)]
@@ -248,7 +251,8 @@ pub fn address(site: &Site, widget: &WidgetHandle) -> String {
     format!("{}widgets/{}", site.base_url, widget.id())
 }
 
-fn summary(site: &Site, widget: &WidgetHandle, right: Right) -> Value {
+/// A widget, in short.
+pub fn summary(site: &Site, widget: &WidgetHandle, right: Right) -> Value {
     let identity = widget.identity();
     json!({
         "id": identity.id,

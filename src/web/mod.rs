@@ -11,4 +11,6 @@ pub mod routes;
 pub mod shares;
 pub mod socket;
 mod trace;
+pub mod users;
+pub mod views;
 pub mod websocket;

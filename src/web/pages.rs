@@ -69,6 +69,15 @@ pub async fn viewer(site: Data<Site>, caller: Caller, id: Path<String>) -> HttpR
     response
 }
 
+/// `GET /admin`: who takes what of the server, for administrators.
+pub async fn administration(site: Data<Site>, caller: Caller) -> HttpResponse {
+    if caller.is_administrator() {
+        return page("admin.html");
+    }
+    let message = "This page is for administrators: it shows everybody's widgets. Yours are in the gallery.";
+    notice(StatusCode::FORBIDDEN, &site.base_url, message)
+}
+
 /// `GET /static/{path}`: modules, styles and images.
 ///
 /// # Errors

@@ -18,6 +18,7 @@ use super::{
     error::{ApiError, Foreign},
     kernel, pages, shares, socket,
     trace::trace,
+    users, views,
 };
 use crate::{
     hub::Hub,
@@ -142,6 +143,7 @@ fn guarded() -> impl actix_web::dev::HttpServiceFactory {
         .wrap(from_fn(guard))
         .service(resource("/", [(Method::GET, web::get().to(pages::gallery))]))
         .service(resource("/widgets/{id}", [(Method::GET, web::get().to(pages::viewer))]))
+        .service(resource("/admin", [(Method::GET, web::get().to(pages::administration))]))
         .service(resource("/metrics", [(Method::GET, web::get().to(api::guarded_metrics))]))
         .service(resource("/api/kinds", [(Method::GET, web::get().to(api::kinds))]))
         .service(resource(
@@ -168,6 +170,14 @@ fn guarded() -> impl actix_web::dev::HttpServiceFactory {
             "/api/widgets/{id}/shares/{share}",
             [(Method::DELETE, web::delete().to(shares::revoke))],
         ))
+        .service(resource(
+            "/api/widgets/{id}/views/{view}",
+            [(Method::DELETE, web::delete().to(views::disconnect))],
+        ))
+        .service(resource(
+            "/api/widgets/{id}/views",
+            [(Method::DELETE, web::delete().to(views::disconnect_all))],
+        ))
         .service(resource("/api/widgets/{id}/draw", [(Method::POST, web::post().to(api::draw))]))
         .service(resource("/api/widgets/{id}/stats", [(Method::GET, web::get().to(api::stats))]))
         .service(resource(
@@ -175,6 +185,7 @@ fn guarded() -> impl actix_web::dev::HttpServiceFactory {
             [(Method::POST, web::post().to(api::reset_stats))],
         ))
         .service(resource("/api/widgets/{id}/snapshot", [(Method::GET, web::get().to(api::snapshot))]))
+        .service(resource("/api/users", [(Method::GET, web::get().to(users::list))]))
         .service(resource("/api/kernel", [(Method::GET, web::get().to(kernel::connect))]))
         .service(resource("/api/widgets/{id}/view", [(Method::GET, web::get().to(socket::connect))]))
         .default_service(web::to(not_found))

@@ -137,7 +137,13 @@ impl Actor for Socket {
 
     fn started(&mut self, context: &mut Self::Context) {
         let outbox = context.address().recipient();
-        let attach = Attach { role: self.roles.role, base64: self.base64, adaptive: self.adaptive, outbox };
+        let attach = Attach {
+            viewer: self.caller.viewer(),
+            role: self.roles.role,
+            base64: self.base64,
+            adaptive: self.adaptive,
+            outbox,
+        };
         // Nothing is read before the view is there.
         self.widget
             .addr()

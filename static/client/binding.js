@@ -23,6 +23,7 @@ const SHOWN = {
   waiting: "disconnected",
   closed: "closed",
   denied: "denied",
+  ended: "ended",
   idle: "disconnected",
 };
 
@@ -72,6 +73,7 @@ export function bind(view, client) {
     view.showPointers([]);
     const state = wasOpen && name === "connecting" ? "disconnected" : SHOWN[name];
     let action = name === "waiting" ? { label: "Try now", run: () => client.retry() } : undefined;
+    if (name === "ended") action = { label: "Connect again", run: () => client.connect() };
     if (signIn) action = { label: "Sign in", run: () => signInAt(signIn) };
     view.setStatus({ state, text: name === "idle" ? "" : text, ...(action ? { action } : {}) });
   });

@@ -20,8 +20,9 @@ import { readBinaryFrame, readTextFrame } from "./message.js";
  * @typedef {ViewOptions | {link: Link}} ClientOptions the view that a page opens itself, or another way to reach one
  *
  * @typedef {object} ClientState
- * @property {"connecting" | "open" | "waiting" | "closed" | "denied" | "idle"} name `waiting`: for the next attempt;
- *   `closed`: the widget is, for good; `denied`: the server refuses this page; `idle`: this side disconnected
+ * @property {"connecting" | "open" | "waiting" | "closed" | "denied" | "ended" | "idle"} name `waiting`: for the next attempt;
+ *   `closed`: the widget is, for good; `denied`: the server refuses this page; `ended`: somebody ended this view, and the user may
+ *   connect it again; `idle`: this side disconnected
  * @property {string} text for people
  * @property {URL} [signIn] where the user can sign in, in a tab of its own, to be let in
  *
@@ -34,6 +35,10 @@ import { readBinaryFrame, readTextFrame } from "./message.js";
 const WIDGET_CLOSED = 4000;
 /** The server's close code for a view that may do more or less from now on. */
 const ROLE_CHANGED = 4002;
+/** The server's close code for a view that somebody else ended. */
+const DISCONNECTED = 4004;
+/** @type {ClientState} */
+const ENDED = Object.freeze({ name: "ended", text: "This view was disconnected by the widget's owner or an administrator." });
 /** The server's reasons for ending a view whose widget is no longer shared with its user, and what the user is told. @type {Partial<Record<string, string>>} */
 const NOT_SHARED = {
   revoked: "This widget is no longer shared with you.",
@@ -90,9 +95,9 @@ export class FrameHubClient extends EventTarget {
     this.#open();
   }
 
-  /** Ends the connection from this side. */
+  /** Ends the connection from this side. A view that somebody else ended stays so until it is connected again. */
   disconnect() {
-    this.#stop({ name: "idle", text: "" });
+    if (this.#state.name !== "ended") this.#stop({ name: "idle", text: "" });
   }
 
   /** Tries again at once, if it waits for the next attempt. */
@@ -189,6 +194,10 @@ export class FrameHubClient extends EventTarget {
         this.#stop({ name: "closed", text: "The widget was closed." });
         return;
       }
+      if (message.type === "close" && message.reason === "disconnected") {
+        this.#stop(ENDED);
+        return;
+      }
       this.#tell("message", message);
     } catch (error) {
       this.#tell("fault", error instanceof Error ? error : new Error(String(error)));
@@ -209,6 +218,10 @@ export class FrameHubClient extends EventTarget {
     const notShared = NOT_SHARED[reason];
     if (opened && notShared) {
       this.#stop({ name: "denied", text: notShared });
+      return;
+    }
+    if (code === DISCONNECTED) {
+      this.#stop(ENDED);
       return;
     }
     if (code === ROLE_CHANGED) {

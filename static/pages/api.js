@@ -47,6 +47,17 @@ export async function request(path, { method = "GET", body, signal } = {}) {
   return answer;
 }
 
+/**
+ * What people are told of a request that failed.
+ * @param {unknown} error
+ */
+export function explain(error) {
+  if (!(error instanceof ApiError) || error.status === 0) return "The server does not answer. Trying again …";
+  if (error.code === "signed_out") return "You are signed out: reload the page to sign in at the JupyterHub.";
+  if (error.status === 401) return "This needs the access key: open the address that the server printed when it started.";
+  return `The server answered: ${error.message}`;
+}
+
 /** @returns {Promise<Kind[]>} */
 export async function kinds() {
   return (await request("kinds")).kinds;
@@ -54,10 +65,10 @@ export async function kinds() {
 
 /**
  * @param {AbortSignal} signal
- * @returns {Promise<WidgetEntry[]>}
+ * @returns {Promise<{widgets: WidgetEntry[], administrator: boolean}>}
  */
-export async function widgets(signal) {
-  return (await request("widgets", { signal })).widgets;
+export function widgets(signal) {
+  return request("widgets", { signal });
 }
 
 /**

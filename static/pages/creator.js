@@ -2,6 +2,7 @@
 
 import { make } from "../view/dom.js";
 import { request } from "./api.js";
+import { part } from "./part.js";
 
 /** @import { Kind, KindOption } from "./api.js" */
 
@@ -21,12 +22,12 @@ export class Creator {
   constructor(dialog, created) {
     this.#dialog = dialog;
     this.#created = created;
-    this.#kinds = part(dialog, "#kinds");
-    this.#options = part(dialog, "#options");
-    this.#problem = part(dialog, "#problem");
-    part(dialog, "#create").addEventListener("click", () => this.#create());
+    this.#kinds = part(dialog, "#kinds", HTMLElement);
+    this.#options = part(dialog, "#options", HTMLElement);
+    this.#problem = part(dialog, "#problem", HTMLElement);
+    part(dialog, "#create", HTMLElement).addEventListener("click", () => this.#create());
     // Enter in a field means the dialog's purpose, not its first button.
-    part(dialog, "form").addEventListener("keydown", (event) => {
+    part(dialog, "form", HTMLElement).addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || !(event.target instanceof HTMLInputElement)) return;
       event.preventDefault();
       this.#create();
@@ -90,15 +91,4 @@ function fieldOf({ name, type, default: value, description }) {
 function valueOf(field) {
   if (field.type === "checkbox") return field.checked;
   return field.type === "number" ? field.valueAsNumber : field.value;
-}
-
-/**
- * @param {HTMLElement} dialog
- * @param {string} selector
- * @returns {HTMLElement}
- */
-function part(dialog, selector) {
-  const element = dialog.querySelector(selector);
-  if (!(element instanceof HTMLElement)) throw new Error(`the dialog has no ${selector}`);
-  return element;
 }

@@ -2,6 +2,7 @@
 
 import { make } from "../view/dom.js";
 import { request } from "./api.js";
+import { part } from "./part.js";
 
 /**
  * @typedef {"user" | "group" | "link"} With
@@ -181,17 +182,4 @@ function endOf({ expires }) {
   if (expires === null) return "";
   const end = new Date(expires * 1000);
   return `, until ${end.toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}`;
-}
-
-/**
- * @template {HTMLElement} Kind
- * @param {HTMLElement} dialog
- * @param {string} selector
- * @param {new () => Kind} kind
- * @returns {Kind}
- */
-function part(dialog, selector, kind) {
-  const element = dialog.querySelector(selector);
-  if (!(element instanceof kind)) throw new Error(`the dialog has no ${selector}`);
-  return element;
 }

@@ -42,7 +42,7 @@ import { WheelEvents } from "./wheel.js";
 /** @import { Sharing } from "./sharing.js" */
 
 /** States in which the picture is not what the renderer would show now. @type {Set<State>} */
-const STALE = new Set(["gone", "disconnected", "denied", "closed"]);
+const STALE = new Set(["gone", "disconnected", "denied", "ended", "closed"]);
 
 export class FrameView extends HTMLElement {
   /** @type {string[]} */

@@ -8,7 +8,7 @@ import { make } from "./dom.js";
 /** @import { State, Status } from "./types.js" */
 
 /** States that leave nothing to do in the picture, and say so in its middle. @type {Set<State>} */
-const FINAL = new Set(["denied", "closed", "dismissed"]);
+const FINAL = new Set(["denied", "ended", "closed", "dismissed"]);
 
 export class Notice {
   #line = make("span", { slot: "status" });

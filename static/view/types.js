@@ -55,7 +55,7 @@
  * @property {Uint8Array<ArrayBuffer>[]} images
  * @property {number} bytes of the whole message
  *
- * @typedef {"connecting" | "live" | "busy" | "error" | "gone" | "disconnected" | "denied" | "closed" | "dismissed"} State
+ * @typedef {"connecting" | "live" | "busy" | "error" | "gone" | "disconnected" | "denied" | "ended" | "closed" | "dismissed"} State
  *
  * @typedef {object} Status What the view says of itself.
  * @property {State} state

@@ -56,6 +56,30 @@ describe("a view's connection", () => {
     }
   });
 
+  test("that somebody else ended stays ended, also when it goes out of sight and comes back", async () => {
+    const server = await startServer();
+    try {
+      await visiting(browser, async (visit) => {
+        const views = async (/** @type {string} */ id) => (await server.stats(id)).views.length;
+        const lazy = (/** @type {string} */ id) => `<framehub-view lazy widget="${id}"></framehub-view>`;
+        await visit.embed(server, `<div id="box">${lazy("square")}${lazy("grid")}</div>`);
+        await until(async () => (await views("square")) === 1 && (await views("grid")) === 1, "both are shown");
+        await server.request("api/widgets/square/views", { method: "DELETE" });
+        await until(async () => (await visit.view.innerText()).includes("This view was disconnected"), "it says so");
+        const show = (/** @type {string} */ display) =>
+          visit.page.evaluate((display) => document.getElementById("box")?.style.setProperty("display", display), display);
+        await show("none");
+        await until(async () => (await views("grid")) === 0, "the other one lets go");
+        await show("block");
+        await until(async () => (await views("grid")) === 1, "the other one is back");
+        assert.equal(await views("square"), 0);
+        assert.match(await visit.view.innerText(), /This view was disconnected/);
+      });
+    } finally {
+      await server.stop();
+    }
+  });
+
   describe("of a laptop that slept for an hour", () => {
     /**
      * Opens a widget's page whose first connection can be cut without either side hearing of it, as sleep does.

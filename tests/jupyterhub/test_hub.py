@@ -79,6 +79,27 @@ def test_an_administrator_sees_and_uses_everything(hub: Hub, kernel: httpx.Clien
         assert listed(program) == set()
 
 
+def test_an_administrator_sees_who_watches_what_and_disconnects_a_view(hub: Hub, kernel: httpx.Client) -> None:
+    widget = make(kernel)
+    ann, bob, root = (hub.browser(name) for name in ("ann", "bob", "root"))
+    for browser, status in ((ann, 403), (bob, 403), (root, 200)):
+        assert browser.get("admin").status_code == status
+        assert browser.get("api/users").status_code == status
+        assert browser.get("api/widgets").json()["administrator"] == (status == 200)
+    with view(ann, widget) as socket:
+        frame(socket)
+        user = next(user for user in root.get("api/users").json()["users"] if user["name"] == "ann")
+        assert user["taken"]["views"] >= 1
+        assert user["limits"]["max_views"] == 500
+        assert user["sent_pixels"] >= 100 * 80
+        found = next(each for each in user["widgets"] if each["id"] == widget)["stats"]["views"]
+        assert [each["viewer"] for each in found] == [{"by": "user", "user": "ann"}]
+        path = f"{PREFIX}api/widgets/{widget}/views/{found[0]['view']}"
+        assert bob.http.delete(path).status_code == 404
+        assert root.http.delete(path).status_code == 204
+        assert closed(socket) == (4004, "disconnected")
+
+
 def test_the_hub_hears_of_a_user_who_acts_and_not_of_an_open_page(hub: Hub, kernel: httpx.Client) -> None:
     def active() -> str:
         return str(hub.ask("GET", "users/ann").json()["servers"][""]["last_activity"])

@@ -106,6 +106,32 @@ fn a_token_without_the_scope_or_of_a_service_is_refused_and_counted_as_such() {
 }
 
 #[test]
+fn no_scope_that_looks_like_the_administrators_and_no_header_makes_an_administrator() {
+    let (hub, server) = started();
+    let root = hub.token("root", &[ACCESS, "admin-ui"]);
+    let widget = probe(&server, &root);
+    let tokens = [
+        hub.token("ann", &[ACCESS, "admin-ui!user=ann", "admin:users", "admin"]),
+        hub.token("root", &[ACCESS]),
+        METRICS_TOKEN.to_owned(),
+    ];
+    counted(&server, "auth", 6, || {
+        for (token, error) in tokens.iter().zip([(403, "scope"), (403, "scope"), (401, "signed_out")]) {
+            for path in ["api/users", "api/users?admin=true"] {
+                let headers =
+                    format!("Authorization: Bearer {token}\r\nX-Forwarded-User: root\r\nX-Admin: true\r\n");
+                let path = format!("{PREFIX}{path}");
+                server.request_with("GET", &path, &headers, "").error(error.0, error.1);
+            }
+        }
+    });
+    let path = format!("{WIDGETS}/{widget}/views");
+    ask(&server, "DELETE", &path, &tokens[0], "").error(404, "unknown_widget");
+    ask(&server, "DELETE", &format!("{path}/..%2f..%2f{widget}"), &root, "").error(404, "unknown_view");
+    ask(&server, "GET", &format!("{WIDGETS}/{widget}"), &root, "").expect(200);
+}
+
+#[test]
 fn the_cookie_of_another_service_is_nobodys() {
     let (hub, server) = started();
     let mut config = hub.config(LONG);

@@ -1,6 +1,7 @@
 //! The server as views, programs and renderers meet it: in one process, on a free port, with fake browsers.
 
 mod access;
+mod administration;
 mod attacks;
 mod bad_input;
 mod browser;

@@ -36,9 +36,11 @@ fn on_every_route_another_users_widget_is_answered_like_none() {
     let widget = probe(&server, &owner);
     let shares = format!("{PREFIX}api/widgets/{widget}/shares");
     let share = ask(&server, "POST", &shares, &owner, r#"{"link": true}"#).expect(201);
+    let _watching = view(&server, &widget, &owner).unwrap();
+    let share = share["id"].as_str().unwrap();
     let paths: Vec<_> =
-        paths().iter().map(|path| path.replace("{share}", share["id"].as_str().unwrap())).collect();
-    assert!(paths.len() >= 8, "{paths:?}");
+        paths().iter().map(|path| path.replace("{share}", share).replace("{view}", "v1")).collect();
+    assert!(paths.len() >= 10, "{paths:?}");
     let body = json!({"traits": {"title": "Taken"}}).to_string();
     let upgrade = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: framehub.view.v1\r\n";

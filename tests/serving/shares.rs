@@ -101,6 +101,8 @@ fn a_user_sees_what_is_shared_to_watch_and_can_do_nothing_with_it() {
         ("GET", "/shares", "", "not_owner"),
         ("POST", "/shares", r#"{"user": "carl"}"#, "not_owner"),
         ("DELETE", &format!("/shares/{}", made["id"].as_str().unwrap()), "", "not_owner"),
+        ("DELETE", "/views", "", "not_owner"),
+        ("DELETE", "/views/v1", "", "not_owner"),
         ("POST", "/draw", "", "role"),
     ] {
         for (token, status, code) in [(&bob, 403, code), (&carl, 404, "unknown_widget")] {
@@ -265,6 +267,8 @@ fn on_a_server_with_a_key_a_link_opens_its_widget_and_nothing_else() {
         ("POST", "/api/widgets"),
         ("GET", "/api/kinds"),
         ("GET", "/metrics"),
+        ("GET", "/admin"),
+        ("GET", "/api/users"),
         ("GET", "/api/kernel"),
         ("GET", &format!("/widgets/{}", other.id())),
         ("GET", &format!("/api/widgets/{}", other.id())),

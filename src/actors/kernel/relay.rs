@@ -11,7 +11,7 @@ use bytestring::ByteString;
 use super::{Kernel, KernelOutbox, RelayEnded, ToKernel};
 use crate::{
     actors::{
-        view::{Disconnected, FromClient, ToClient, View},
+        view::{Disconnected, FromClient, ToClient, View, Viewer},
         widget::Attach,
     },
     handle::WidgetHandle,
@@ -85,7 +85,13 @@ impl Actor for Relay {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         let outbox = ctx.address().recipient();
-        let attach = Attach { role: self.role, base64: self.base64, adaptive: self.adaptive, outbox };
+        let attach = Attach {
+            viewer: Viewer::Kernel,
+            role: self.role,
+            base64: self.base64,
+            adaptive: self.adaptive,
+            outbox,
+        };
         // Nothing is taken before the view is there.
         self.widget
             .addr()

@@ -35,6 +35,22 @@ pub enum ToClient {
     },
 }
 
+/// Whose a view is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "by", content = "user", rename_all = "lowercase")]
+pub enum Viewer {
+    /// Whoever has the key, or anybody where none is asked for.
+    Anyone,
+    /// A user.
+    User(String),
+    /// Whoever has a link, and is no user.
+    Link,
+    /// Whoever has a ticket of the widget's kernel: a page of its notebook.
+    Ticket,
+    /// Whoever is reached through the widget's kernel.
+    Kernel,
+}
+
 /// A message of the browser, or why it was refused.
 #[derive(Message, Debug)]
 #[rtype(result = "()")]
@@ -92,6 +108,9 @@ pub struct GetReport;
 pub struct ViewReport {
     /// The view.
     pub view: ViewId,
+    /// Whose it is. Not for everybody who may ask for statistics.
+    #[serde(skip)]
+    pub viewer: Viewer,
     /// What it may do.
     pub role: Role,
     /// Whether its user can see it.

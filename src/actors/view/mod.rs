@@ -58,6 +58,8 @@ pub struct ViewLimits {
 pub struct Place {
     /// Its name.
     pub id: ViewId,
+    /// Whose it is.
+    pub viewer: Viewer,
     /// What it may do.
     pub role: Role,
     /// Whether it is sent less than it could show when its link is slow.
@@ -462,6 +464,7 @@ impl Handler<GetReport> for View {
         let size = self.size;
         ViewReport {
             view: self.place.id,
+            viewer: self.place.viewer.clone(),
             role: self.place.role,
             visible: self.is_visible(),
             // The widget knows these, and how long it renders.

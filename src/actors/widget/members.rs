@@ -7,9 +7,11 @@ use std::{
 
 use actix::prelude::*;
 
-use super::{Adapt, Attach, ControlWanted, Input, Leave, Member, TakeControlAway, ViewChanged, Widget};
+use super::{
+    Adapt, Attach, ControlWanted, Disconnect, Input, Leave, Member, TakeControlAway, ViewChanged, Widget,
+};
 use crate::{
-    actors::view::{self, Place, View},
+    actors::view::{self, End, Place, View},
     event::{Event, EventKind, ViewId},
     metrics::Reason,
     protocol::{
@@ -27,6 +29,12 @@ const POINTERS_WITHIN: Duration = Duration::from_millis(50);
 /// Most events that wait for a busy renderer. A user cannot act as much within a turn; what cannot be merged beyond it comes
 /// from a program.
 const MAX_QUEUE: usize = 10_000;
+/// What a view is told that somebody else ended.
+const DISCONNECTED: End = End {
+    reason: "disconnected",
+    message: "the widget's owner or an administrator has disconnected this view",
+    code: close_code::DISCONNECTED,
+};
 
 impl Widget {
     /// Works out the widget's size anew; when it changed, the renderer is told and drawn.
@@ -135,6 +143,7 @@ impl Widget {
         let traits = self.shared.traits.lock().clone();
         let place = Place {
             id,
+            viewer: attach.viewer,
             role: attach.role,
             adaptive: attach.adaptive,
             capacity: traits.max_buffered_frames,
@@ -317,6 +326,16 @@ impl Handler<TakeControlAway> for Widget {
             self.follow_control(ctx);
             self.announce();
         }
+    }
+}
+
+impl Handler<Disconnect> for Widget {
+    type Result = usize;
+
+    fn handle(&mut self, Disconnect(view): Disconnect, _: &mut Self::Context) -> usize {
+        let ended = self.views.iter().filter(|(id, _)| view.is_none_or(|view| view == **id));
+        // Each says itself that it leaves, after it has released what its user held.
+        ended.map(|(_, member)| member.addr.do_send(DISCONNECTED)).count()
     }
 }
 

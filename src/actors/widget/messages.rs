@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     Frame, RemoteFrameBuffer,
-    actors::view::{Outbox, View},
+    actors::view::{Outbox, View, Viewer},
     adaptation::Reduction,
     event::{EventKind, Size, ViewId},
     handle::SnapshotError,
@@ -71,6 +71,8 @@ pub struct TakeSnapshot {
 #[derive(Message)]
 #[rtype(result = "Result<Addr<View>, Refusal>")]
 pub struct Attach {
+    /// Whose it is.
+    pub viewer: Viewer,
     /// What the view may do.
     pub role: Role,
     /// Whether it takes frames as base64.
@@ -138,3 +140,8 @@ pub struct TakeControlAway;
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Leave(pub ViewId);
+
+/// End a view, or all of them; answers how many there were.
+#[derive(Message)]
+#[rtype(result = "usize")]
+pub struct Disconnect(pub Option<ViewId>);

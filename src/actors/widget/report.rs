@@ -8,6 +8,7 @@ use crate::{
     actors::view::{self, ViewReport},
     breakdown::Breakdown,
     event::Size,
+    protocol::view::State,
     stats::StatsSummary,
 };
 
@@ -32,10 +33,14 @@ pub struct WidgetReport {
     pub encodes: u64,
     /// Mean time of `get_frame`.
     pub render: f64,
+    /// Time spent encoding.
+    pub encode_seconds: f64,
     /// Events that were merged into others while they waited for the renderer.
     pub coalesced_events: u64,
     /// The size that the renderer has; `null` before a view has told its own.
     pub size: Option<Size>,
+    /// What the renderer is doing.
+    pub state: State,
     /// Whether nothing is being drawn or asked for, and no event waits for the renderer.
     pub at_rest: bool,
     /// Each view.
@@ -55,8 +60,10 @@ impl Handler<GetReport> for Widget {
             unchanged_frames: self.delivery.unchanged(),
             encodes: self.delivery.encodes(),
             render,
+            encode_seconds: self.around.metrics.encode_seconds(),
             coalesced_events: self.queue.coalesced(),
             size: self.size,
+            state: self.state,
             at_rest: self.is_at_rest(),
             views: Vec::new(),
         };

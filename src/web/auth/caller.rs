@@ -15,6 +15,7 @@ use serde::Deserialize;
 
 use super::{jupyterhub::Lease, ticket::Permit};
 use crate::{
+    actors::view::Viewer,
     clock::unix_millis,
     handle::WidgetHandle,
     protocol::view::Role,
@@ -79,19 +80,32 @@ impl Caller {
         }
     }
 
-    /// Whether this caller may see what is told of everybody's widgets.
-    ///
-    /// # Errors
-    /// 403 when not.
-    pub fn sees_all(&self) -> Result<(), ApiError> {
-        let all = match self {
+    /// Whose a view is that this caller opens.
+    pub fn viewer(&self) -> Viewer {
+        match self {
+            Self::Anyone => Viewer::Anyone,
+            Self::User(lease, _) => Viewer::User(lease.user().name.clone()),
+            Self::Visitor(_) => Viewer::Link,
+            Self::Guest(_) => Viewer::Ticket,
+        }
+    }
+
+    /// Whether everybody's widgets are this caller's to see and to use.
+    pub fn is_administrator(&self) -> bool {
+        match self {
             Self::Anyone => true,
             Self::User(lease, _) => lease.user().admin,
             Self::Visitor(_) | Self::Guest(_) => false,
-        };
-        let message = "the metrics tell of everybody's widgets: they are for administrators, for the Hub's tokens with the scope \
-            read:metrics, and for the token of --metrics-token";
-        if all { Ok(()) } else { Err(ApiError::new(StatusCode::FORBIDDEN, "scope", message)) }
+        }
+    }
+
+    /// Lets administrators through.
+    ///
+    /// # Errors
+    /// 403 for others, with the message.
+    pub fn sees_all(&self, message: &str) -> Result<(), ApiError> {
+        let denied = || ApiError::new(StatusCode::FORBIDDEN, "scope", message);
+        self.is_administrator().then_some(()).ok_or_else(denied)
     }
 
     /// What this caller may do with a widget now; `None` when to this caller there is no such widget.

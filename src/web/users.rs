@@ -1,0 +1,83 @@
+//! The HTTP API of administrators: who takes what of the server.
+
+use std::collections::HashMap;
+
+use actix_web::{HttpResponse, web::Data};
+use serde_json::{Value, json};
+
+use super::{
+    api::summary,
+    auth::caller::{Caller, Right},
+    error::ApiError,
+    routes::Site,
+};
+use crate::{
+    actors::{view::ViewReport, widget::WidgetReport},
+    clock::unix_now,
+    handle::WidgetHandle,
+};
+
+/// Why others are refused.
+pub const FOR_ADMINISTRATORS: &str = "this tells of everybody's widgets: it is for administrators, who have the JupyterHub's scope \
+    that --admin-scope names";
+
+/// `GET /api/users`: each user who has something, the user's widgets and their views; what they take, and what limits hold. Counts
+/// rise, so that who asks twice knows the rates between.
+///
+/// # Errors
+/// 403 for all but administrators.
+pub async fn list(site: Data<Site>, caller: Caller) -> Result<HttpResponse, ApiError> {
+    caller.sees_all(FOR_ADMINISTRATORS)?;
+    let hub = &site.hub;
+    let handles = hub.registry().all();
+    let reports = hub.reports(&handles).await;
+    let mut views = 0;
+    let mut of_user: HashMap<Option<String>, Vec<Value>> = HashMap::new();
+    for (handle, report) in handles.iter().zip(&reports) {
+        // One that was closed meanwhile is not in the list.
+        let Some(report) = report else { continue };
+        views += report.views.len();
+        of_user.entry(handle.identity().owner.clone()).or_default().push(told(&site, handle, report));
+    }
+    let users: Vec<_> = hub
+        .users()
+        .into_iter()
+        .map(|user| {
+            let widgets = of_user.remove(&user.name).unwrap_or_default();
+            let mut user = json!(user);
+            user["widgets"] = json!(widgets);
+            user
+        })
+        .collect();
+    let (limits, pool) = (hub.limits(), hub.pool());
+    let server = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "time": unix_now(),
+        "widgets": handles.len(),
+        "views": views,
+        "kernels": hub.connected_kernels(),
+        "encoder_threads": pool.threads(),
+        "encoder_jobs": pool.jobs(),
+        "encoder_seconds": pool.busy().as_secs_f64(),
+        "limits": {
+            "max_widgets": limits.max_widgets,
+            "max_views": limits.widget.max_views,
+            "max_kernels": limits.max_kernels,
+            "idle_timeout": limits.widget.idle.map(|idle| idle.as_secs_f64()),
+        },
+    });
+    Ok(HttpResponse::Ok().json(json!({"server": server, "users": users})))
+}
+
+/// A widget with its statistics, and with whose its views are.
+fn told(site: &Site, widget: &WidgetHandle, report: &WidgetReport) -> Value {
+    let mut told = summary(site, widget, Right::Own);
+    told["stats"] = json!(report);
+    let views = report.views.iter().map(|view: &ViewReport| {
+        let mut viewed = json!(view);
+        viewed["viewer"] = json!(view.viewer);
+        viewed
+    });
+    told["stats"]["views"] = views.collect();
+    told
+}
