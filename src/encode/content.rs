@@ -18,7 +18,7 @@ const JPEG_BITS: u64 = 9;
 /// Pixels that PNG compresses in the time that sending a byte is worth.
 const PNG_PIXELS: u64 = 64;
 /// The same of JPEG, which takes longer, and is to be made exact later.
-const JPEG_PIXELS: u64 = 11;
+const JPEG_PIXELS: u64 = 9;
 
 /// What `area` pixels cost that are made of a rectangle of `pixels`.
 pub(super) fn cost(pixels: Pixels<'_>, rect: Rect, area: u64) -> Cost {

@@ -10,7 +10,7 @@ use crate::tiles::{Grid, Rect, TileSet};
 /// Most rectangles of a picture.
 pub(super) const MOST: usize = 24;
 /// What an image costs by itself, in bytes: its header, its entry in the message, and the browser's while to decode one more.
-const IMAGE: u64 = 2000;
+const IMAGE: u64 = 1000;
 
 /// What a tile costs to send either way, in bytes, what it takes the cores counted in.
 #[derive(Debug, Clone, Copy, Default)]
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn what_lies_far_apart_stays_apart_and_what_is_near_is_joined() {
         let grid = Grid::new(6400, 640);
-        let divided = divide(grid, &set(grid, &[0, 2, 99, 199]), |_| TEXT);
+        let divided = divide(grid, &set(grid, &[0, 2, 99, 199]), |_| FLAT);
         let tile = |x, y, width, height| Rect {
             x: x * TILE,
             y: y * TILE,
