@@ -52,7 +52,17 @@ c.Authenticator.allowed_users = {{"ann", "bob", "carl", "root"}}
 c.Authenticator.admin_users = {{"root"}}
 c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = {homes!r}
-c.Spawner.cmd = [{python!r}, {notebook!r}]
+c.Spawner.cmd = {command!r}
+"""
+# Of users' JupyterLabs, which have the package from here.
+LAB_CONFIG = f"""
+c.Spawner.environment["PYTHONPATH"] = {str(ROOT / "python")!r}
+c.Spawner.args = [
+    "--allow-root",
+    "--LabApp.expose_app_in_browser=True",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    "--LabApp.news_url=",
+]
 """
 
 
@@ -69,11 +79,17 @@ def until(condition: Callable[[], T | None], what: str, patience: float = PATIEN
 
 class Hub:
     def __init__(
-        self, folder: Path, venv: Path, environment: dict[str, str] | None = None, *, external: bool = False
+        self,
+        folder: Path,
+        venv: Path,
+        environment: dict[str, str] | None = None,
+        *,
+        external: bool = False,
+        labs: bool = False,
     ) -> None:
         """Starts it, FrameHub in that environment; by default answers are good for a short time and all is logged.
 
-        With `external`, it is not the Hub that starts FrameHub.
+        With `external`, it is not the Hub that starts FrameHub. With `labs`, users' servers are JupyterLabs.
         """
         self.folder = folder
         environment = environment or {"FRAMEHUB_AUTH_CACHE": str(CACHE), "RUST_LOG": "trace"}
@@ -92,10 +108,11 @@ class Hub:
             password=PASSWORD,
             proxy=str(HERE / "node_modules" / ".bin" / "configurable-http-proxy"),
             homes=str(folder / "home" / "{username}"),
-            python=sys.executable,
-            notebook=str(HERE / "notebook.py"),
+            command=[str(venv / "bin" / "jupyterhub-singleuser")]
+            if labs
+            else [sys.executable, str(HERE / "notebook.py")],
         )
-        (folder / "config.py").write_text(config)
+        (folder / "config.py").write_text(config + (LAB_CONFIG if labs else ""))
         self.log = folder / "log"
         binary = Path(os.environ["FRAMEHUB_BIN"]).parent
         with self.log.open("wb") as log:
