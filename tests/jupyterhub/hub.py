@@ -63,6 +63,12 @@ c.JupyterHub.cleanup_servers = False
 c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.auth_token = "{token}"
 """
+# Of a Hub that gives each user and each service an origin of its own. Kernels here find no such name.
+SUBDOMAIN_CONFIG = """
+c.JupyterHub.subdomain_host = "http://hub.localhost:{port}"
+c.Spawner.environment["FRAMEHUB_URL"] = services[0]["url"] + "{prefix}"
+c.Spawner.environment["FRAMEHUB_PUBLIC_URL"] = "http://framehub--service.hub.localhost:{port}{prefix}"
+"""
 # Of users' JupyterLabs, which have the package from here.
 LAB_CONFIG = f"""
 c.Spawner.environment["PYTHONPATH"] = {str(ROOT / "python")!r}
@@ -96,18 +102,22 @@ class Hub:
         external: bool = False,
         labs: bool = False,
         apart: bool = False,
+        subdomains: bool = False,
     ) -> None:
         """Starts it, FrameHub in that environment; by default answers are good for a short time and all is logged.
 
         With `external`, it is not the Hub that starts FrameHub. With `labs`, users' servers are JupyterLabs. With
-        `apart`, the proxy and the users' servers outlive the Hub, which may be started anew.
+        `apart`, the proxy and the users' servers outlive the Hub, which may be started anew. With `subdomains`, users
+        and services have origins of their own, which browsers find.
         """
         self.folder = folder
         self.venv = venv
         environment = environment or {"FRAMEHUB_AUTH_CACHE": str(CACHE), "RUST_LOG": "trace"}
         ports = free_ports(4)
         self.port = ports[0]
-        self.origin = f"http://127.0.0.1:{self.port}"
+        self.origin = f"http://{'hub.localhost' if subdomains else '127.0.0.1'}:{self.port}"
+        # That of FrameHub.
+        self.service = f"http://framehub--service.hub.localhost:{self.port}" if subdomains else self.origin
         self.api = f"http://127.0.0.1:{ports[1]}/hub/api"
         config = CONFIG.format(
             snippet=str(SNIPPETS / ("external_service.py" if external else "jupyterhub_config.py")),
@@ -126,6 +136,8 @@ class Hub:
         )
         if labs:
             config += LAB_CONFIG
+        if subdomains:
+            config += SUBDOMAIN_CONFIG.format(port=self.port, prefix=PREFIX)
         if apart:
             config += APART_CONFIG.format(token=PROXY_TOKEN)
         (folder / "config.py").write_text(config)
@@ -183,11 +195,15 @@ class Hub:
             raise AssertionError(f"the Hub ended:\n{self.log.read_text()}")
         self.children |= set(children(self.process.pid))
         try:
-            health = httpx.get(f"{self.origin}{PREFIX}health")
-            hub = httpx.get(f"{self.origin}/hub/health")
+            health = self._get(self.service, f"{PREFIX}health")
+            hub = self._get(self.origin, "/hub/health")
         except httpx.TransportError:
             return False
         return health.status_code == 200 and hub.status_code == 200
+
+    def _get(self, origin: str, path: str) -> httpx.Response:
+        """Asks one of the proxy's hosts, whose names need not be known here."""
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", headers={"Host": origin.removeprefix("http://")})
 
     def ask(self, method: str, path: str, token: str = TESTER, **options: Any) -> httpx.Response:
         """A request to the Hub's API."""

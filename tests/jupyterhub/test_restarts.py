@@ -81,6 +81,26 @@ def back(notebook: Notebook, crowd: Crowd) -> float:
     return took
 
 
+def test_the_hub_restarts_beside_the_service_and_no_view_notices(tmp_path: Path) -> None:
+    hub = Hub(tmp_path, VENVS[-1], {"RUST_LOG": "info"}, external=True, apart=True)
+    try:
+        told = hub.notebook("ann")
+        headers = {"Authorization": f"Bearer {told['JUPYTERHUB_API_TOKEN']}"}
+        with httpx.Client(base_url=told["FRAMEHUB_URL"], headers=headers, timeout=PATIENCE) as kernel:
+            ids = [make(kernel) for _ in range(WIDGETS)]
+            browser = hub.browser("ann")
+            browser.get("")
+            with Crowd(browser, ids, VIEWS, drag=5.0) as crowd:
+                hub.end()
+                crowd.go_on()
+                hub.begin()
+                crowd.go_on()
+                assert crowd.connections == WIDGETS * VIEWS
+            assert kernel.get("api/widgets").status_code == 200
+    finally:
+        hub.stop()
+
+
 def test_the_service_is_killed_and_views_and_kernels_are_back_soon(hub: Hub, notebook: Notebook, crowd: Crowd) -> None:
     server = hub.server()
     assert server is not None
@@ -112,23 +132,3 @@ def test_the_hub_is_killed_and_the_next_one_takes_the_views_over(hub: Hub, noteb
     until(lambda: hub.server() not in (None, left), "the Hub has a service of its own")
     notebook.view().wait("view.state === 'disconnected'", "the service that was left makes room")
     assert back(notebook, crowd) < BACK
-
-
-def test_the_hub_restarts_beside_the_service_and_no_view_notices(tmp_path: Path) -> None:
-    hub = Hub(tmp_path, VENVS[-1], {"RUST_LOG": "info"}, external=True, apart=True)
-    try:
-        told = hub.notebook("ann")
-        headers = {"Authorization": f"Bearer {told['JUPYTERHUB_API_TOKEN']}"}
-        with httpx.Client(base_url=told["FRAMEHUB_URL"], headers=headers, timeout=PATIENCE) as kernel:
-            ids = [make(kernel) for _ in range(WIDGETS)]
-            browser = hub.browser("ann")
-            browser.get("")
-            with Crowd(browser, ids, VIEWS, drag=5.0) as crowd:
-                hub.end()
-                crowd.go_on()
-                hub.begin()
-                crowd.go_on()
-                assert crowd.connections == WIDGETS * VIEWS
-            assert kernel.get("api/widgets").status_code == 200
-    finally:
-        hub.stop()
