@@ -107,6 +107,7 @@ def test_a_second_user_watches_then_acts_then_is_out_within_a_second(
 
     notebook.execute("share = w.share(user='bob', role='watch')")
     assert [entry["id"] for entry in bob.ask("api/widgets")[1]["widgets"]] == [widget]
+    assert bob.opens(widget)
     view = bob.view(url)
     reason = view.page.locator("#why-not")
     view.wait_live()

@@ -80,6 +80,6 @@ class User:
               socket.onopen = () => { resolve(true); socket.close(); };
               socket.onerror = () => resolve(false);
             })""",
-            f"{PREFIX}api/widgets/{widget}/view".replace("http", "ws"),
+            f"{PREFIX}api/widgets/{widget}/view",
         )
         return opened
