@@ -77,6 +77,7 @@ def back(notebook: Notebook, crowd: Crowd) -> float:
     until(crowd.draws, "all views draw again")
     notebook.view().wait_live()
     took = time.monotonic() - began
+    print(f"\n{WIDGETS * VIEWS} views are back after {took:.1f} s")
     crowd.go_on()
     return took
 
@@ -105,10 +106,12 @@ def test_the_service_is_killed_and_views_and_kernels_are_back_soon(hub: Hub, not
     server = hub.server()
     assert server is not None
     urls = notebook.value("[each.url for each in widgets]")
+    killed = time.monotonic()
     os.kill(server, signal.SIGKILL)
     notebook.view().wait("view.state === 'disconnected'", "the notebook's view says that the connection is lost")
     until(lambda: not healthy(hub), "the service is gone")
     until(lambda: healthy(hub), "the Hub starts it anew", LOOKS)
+    print(f"\nthe Hub starts it anew after {time.monotonic() - killed:.1f} s")
     assert back(notebook, crowd) < BACK
     assert hub.server() != server
     assert notebook.value("[each.url for each in widgets]") == urls
