@@ -20,11 +20,16 @@ use socket2::SockRef;
 use crate::{
     config::{Auth, Config, ConfigError},
     hub::{CreateError, Hub},
+    jupyterhub::Service,
     render::{Kind, Kinds, demos},
     runtime_file::{RuntimeFile, Whereabouts},
     usage::Usage,
     web::{
-        auth::{Access, jupyterhub::JupyterHub, key::AccessKey},
+        auth::{
+            Access,
+            jupyterhub::{JupyterHub, succession},
+            key::AccessKey,
+        },
         pages::page_policy,
         routes::{Site, configure, configure_metrics},
     },
@@ -116,6 +121,8 @@ pub struct Running {
     usage: Usage,
     /// The server ends when nobody used it for so long.
     exit_when_unused: Option<Duration>,
+    /// What the Hub says whose service this is, if it is one's.
+    service: Option<Service>,
     /// Where the metrics are served besides, if they are.
     pub metrics: Option<MetricsServer>,
     http: ServerHandle,
@@ -178,7 +185,7 @@ impl Server {
         config.validate()?;
         let address = config.listen;
         let listen = |error| ServeError::Listen { address, error };
-        let listener = TcpListener::bind(address).map_err(listen)?;
+        let listener = succession::listen(address, config.jupyterhub.as_ref()).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let hub = Hub::start(self.kinds, config.hub_limits())
             .map_err(|error| ServeError::Start(error.to_string()))?;
@@ -228,6 +235,7 @@ impl Server {
             runtime_file,
             usage,
             exit_when_unused: config.exit_when_unused,
+            service: config.jupyterhub.clone(),
             metrics,
             http: http.handle(),
             done: actix_web::rt::spawn(http),
@@ -236,7 +244,8 @@ impl Server {
 }
 
 impl Running {
-    /// Serves until SIGINT or SIGTERM, or until unused for as long as the configuration says; then stops.
+    /// Serves until SIGINT or SIGTERM, until unused for as long as the configuration says, or until the `JupyterHub` that started
+    /// this process is gone and there is another; then stops.
     ///
     /// # Errors
     /// When the HTTP server fails.
@@ -248,6 +257,7 @@ impl Running {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
             () = unused(&self.usage, self.exit_when_unused) => tracing::info!("nobody uses the server"),
+            () = succession::succeeded(self.service.as_ref()) => tracing::info!("the JupyterHub was started anew"),
             ended = &mut self.done => return Ok(ended.map_err(io::Error::other)??),
         }
         tracing::info!("stopping");

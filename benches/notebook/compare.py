@@ -24,9 +24,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "notebook"), str(ROOT / "python"), str(ROOT / "python" / "tests")]
 
 from clients import FrameHubView, Kernel
-from conftest import CHROMIUM, FLAGS
-from lab import Lab, Notebook, opened, running_lab, until
-from playwright.sync_api import sync_playwright
+from lab import Lab, Notebook, chromium, opened, running_lab, until
 from program import SOURCE
 
 MODULES = ("jupyter_rfb", "framehub")
@@ -113,15 +111,13 @@ def cpu(lab: Lab, kernel: Kernel, module: str) -> float:
 def latency(lab: Lab) -> None:
     """Milliseconds from a pointer move to the changed pixel, as the page sees both, at 640x480."""
     rounds: dict[str, list[Figures]] = {module: [] for module in MODULES}
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium() as browser:
         for _ in range(ROUNDS):
             for module in MODULES:
                 lab.write("latency.ipynb", SOURCE.format(module=module), "w = Bench('pointer', 640, 480)\nw")
                 with opened(lab, browser, "latency.ipynb") as notebook:
                     notebook.run_all()
                     rounds[module].append({"move to pixel ms": moves(notebook, module)})
-        browser.close()
     report("pointer move to changed pixel, 640x480", rounds)
 
 

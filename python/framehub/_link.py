@@ -71,6 +71,10 @@ class Link:
         self.problem: str | None = None
         """Why there is no connection, for people; None while there is one, or before the first attempt ended."""
 
+    def shown(self, url: str) -> str:
+        """An address that the server named, as people reach it."""
+        return url if self.server is None else self.server.shown(url, self.base)
+
     # --- widgets -----------------------------------------------------------------------------------------------------
 
     def add(self, widget: ServedWidget) -> None:

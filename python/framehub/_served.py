@@ -197,6 +197,10 @@ class ServedWidget:
         except (ServerError, RuntimeError):
             return {}
 
+    def shown(self, url: str) -> str:
+        """An address that the server named, as people reach it."""
+        return self._link.shown(url)
+
     def answer(self, message: Message, timeout: float) -> Message:
         """The server's answer to a request about this widget.
 
@@ -295,7 +299,7 @@ class ServedWidget:
             return
         with self._lock:
             self.id = str(answer["widget"])
-            self.url = str(answer["url"])
+            self.url = self._link.shown(str(answer["url"]))
             closed = self._closed
             waiting, self._waiting = self._waiting, []
         self._link.know(self)

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 _START_TIMEOUT = 30.0
 _ANSWER_TIMEOUT = 5.0
@@ -37,9 +37,18 @@ class Server:
     """The base address, as this process reaches it; ends with a slash."""
     key: str
     public_url: str | None = None
-    """The address under which browsers reach it, if it was configured."""
+    """The address under which browsers reach it, if it was configured; a path is one of the notebook's own host."""
     own: bool = False
     """Whether it is the user's own, on this machine."""
+    hub_url: str | None = None
+    """The address under which browsers reach the JupyterHub, if that is known."""
+
+    def shown(self, url: str, base: str) -> str:
+        """An address below `base`, which is the server's name for itself, as people reach it."""
+        if self.public_url is None or not url.startswith(base):
+            return url
+        public = urljoin(self.hub_url or base, _with_slash(self.public_url))
+        return f"{public}{url.removeprefix(base)}"
 
 
 def find(environment: Mapping[str, str] = os.environ) -> Server:
@@ -57,7 +66,8 @@ def find(environment: Mapping[str, str] = os.environ) -> Server:
     if not token:
         raise ServerNotFoundError(f"FRAMEHUB_URL is {url}, but there is no FRAMEHUB_KEY: set it to that server's key")
     # Browsers reach a service of the Hub where they reach the notebook, whatever the address is from here.
-    return Server(url, token, public_url or urlsplit(url).path)
+    public_url = public_url or urlsplit(url).path
+    return Server(url, token, public_url, hub_url=environment.get("JUPYTERHUB_PUBLIC_HUB_URL") or None)
 
 
 def binary(environment: Mapping[str, str] = os.environ) -> Path:

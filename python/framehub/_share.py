@@ -66,4 +66,5 @@ def shares(served: ServedWidget) -> list[Share]:
 
 def _told(served: ServedWidget, told: Message) -> Share:
     names = ("id", "user", "group", "link", "role", "expires", "url")
-    return Share(**{name: told[name] for name in names}, _served=served)
+    known = {name: told[name] for name in names}
+    return Share(**known | {"url": served.shown(told["url"])}, _served=served)

@@ -95,6 +95,20 @@ def test_at_a_hub_browsers_reach_the_service_on_the_notebooks_own_host() -> None
     assert _server.find({**environment, "FRAMEHUB_KEY": "k"}) == Server("http://127.0.0.1:8000/services/f/", "k")
 
 
+def test_people_are_told_the_address_under_which_they_reach_the_server() -> None:
+    base = "http://10.0.0.1:8000/services/f/"
+    page = f"{base}widgets/w"
+    hub = "https://hub.example/hub/"
+    path = "/services/f/"
+    assert Server(base, "k").shown(page, base) == page
+    assert Server(base, "k", path).shown(page, base) == page
+    assert Server(base, "k", path, hub_url=hub).shown(page, base) == "https://hub.example/services/f/widgets/w"
+    elsewhere = Server(base, "k", "https://f.hub.example/services/f", hub_url=hub)
+    assert elsewhere.shown(page, base) == "https://f.hub.example/services/f/widgets/w"
+    environment = {"FRAMEHUB_URL": base, "JUPYTERHUB_API_TOKEN": "token", "JUPYTERHUB_PUBLIC_HUB_URL": hub}
+    assert _server.find(environment) == Server(base, "token", path, hub_url=hub)
+
+
 def test_a_configured_server_without_key_is_an_error_that_says_so() -> None:
     with pytest.raises(ServerNotFoundError, match="FRAMEHUB_KEY"):
         _server.find({"FRAMEHUB_URL": "http://hub/"})

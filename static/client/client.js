@@ -35,14 +35,15 @@ import { readBinaryFrame, readTextFrame } from "./message.js";
 const WIDGET_CLOSED = 4000;
 /** The server's close code for a view that may do more or less from now on. */
 const ROLE_CHANGED = 4002;
-/** The server's close code for a view that somebody else ended. */
-const DISCONNECTED = 4004;
-/** @type {ClientState} */
-const ENDED = Object.freeze({ name: "ended", text: "This view was disconnected by the widget's owner or an administrator." });
-/** The server's reasons for ending a view whose widget is no longer shared with its user, and what the user is told. @type {Partial<Record<string, string>>} */
-const NOT_SHARED = {
-  revoked: "This widget is no longer shared with you.",
-  expired: "The time is over for which this widget was shared with you.",
+/**
+ * The server's reasons for which a view is over, and what the user is told.
+ * @type {Partial<Record<string, {name: "closed" | "denied" | "ended", text: string}>>}
+ */
+const OVER = {
+  closed: { name: "closed", text: "The widget was closed." },
+  revoked: { name: "denied", text: "This widget is no longer shared with you." },
+  expired: { name: "denied", text: "The time is over for which this widget was shared with you." },
+  disconnected: { name: "ended", text: "This view was disconnected by the widget's owner or an administrator." },
 };
 /** A connection that lasted this long, in milliseconds, ends an outage. */
 const STABLE = 3000;
@@ -190,12 +191,10 @@ export class FrameHubClient extends EventTarget {
         this.send({ type: "pong", timestamp: message.timestamp, localtime });
         return;
       }
-      if (message.type === "close" && message.reason === "closed") {
-        this.#stop({ name: "closed", text: "The widget was closed." });
-        return;
-      }
-      if (message.type === "close" && message.reason === "disconnected") {
-        this.#stop(ENDED);
+      // At once: a browser tells that a connection is closed when the server has let go of it, up to a second later.
+      const over = message.type === "close" && OVER[message.reason];
+      if (over) {
+        this.#stop(over);
         return;
       }
       this.#tell("message", message);
@@ -215,13 +214,9 @@ export class FrameHubClient extends EventTarget {
       this.#stop({ name: "closed", text: "The widget was closed." });
       return;
     }
-    const notShared = NOT_SHARED[reason];
-    if (opened && notShared) {
-      this.#stop({ name: "denied", text: notShared });
-      return;
-    }
-    if (code === DISCONNECTED) {
-      this.#stop(ENDED);
+    const over = OVER[reason];
+    if (opened && over) {
+      this.#stop(over);
       return;
     }
     if (code === ROLE_CHANGED) {

@@ -67,6 +67,25 @@ describe("the dialog in which a widget is shared", () => {
       ),
     ));
 
+  test("whose view is over is told so before the browser tells that the connection is closed", () =>
+    site.visiting((owner, server) =>
+      site.visiting(async (watcher) => {
+        const { id } = await server.create("square");
+        await owner.show(server.page(`widgets/${id}`));
+        const link = await makeLink(owner, "watch");
+        await watcher.page.addInitScript(() => {
+          const { addEventListener: listen } = WebSocket.prototype;
+          /** @type {(this: WebSocket, type: string, listener: EventListenerOrEventListenerObject) => void} */
+          WebSocket.prototype.addEventListener = function (type, listener) {
+            if (type !== "close") listen.call(this, type, listener);
+          };
+        });
+        await watcher.show(link);
+        await owner.page.getByRole("button", { name: /^Revoke/ }).click();
+        await watcher.view.getByText("This widget is no longer shared with you.").waitFor();
+      }),
+    ));
+
   test("a link to interact lets somebody act, but not what is the owner's", () =>
     site.visiting((owner, server) =>
       site.visiting(async (other) => {

@@ -1,12 +1,19 @@
 """What programs and pages do with the service: make widgets, list them, and open views."""
 
+import asyncio
+import contextlib
+import itertools
 import json
 import time
 
 import httpx
 from hub import PATIENCE, PREFIX, Browser
+from websockets.asyncio.client import ClientConnection as AsyncConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
+
+# Of the views of many, in pixels.
+SIZE = {"width": 320, "height": 240, "pwidth": 320, "pheight": 240, "ratio": 1.0}
 
 
 def make(client: httpx.Client) -> str:
@@ -53,3 +60,40 @@ def closed(socket: ClientConnection) -> tuple[int, str]:
     except ConnectionClosed as end:
         assert end.rcvd is not None
         return end.rcvd.code, end.rcvd.reason
+
+
+class Viewer:
+    """A browser's view: confirms each frame as soon as it is there."""
+
+    def __init__(self, socket: AsyncConnection) -> None:
+        self.socket = socket
+        self.frames = 0
+
+    async def show(self) -> None:
+        """Until the connection ends."""
+        with contextlib.suppress(ConnectionClosed):
+            await self.answer()
+
+    async def answer(self) -> None:
+        await self.send(type="resize", **SIZE)
+        async for message in self.socket:
+            now = time.time()
+            if isinstance(message, bytes):
+                self.frames += 1
+                await self.send(type="frame_feedback", index=self.frames, localtime=now)
+            elif '"ping"' in message:
+                await self.send(type="pong", localtime=now, timestamp=json.loads(message)["timestamp"])
+
+    async def send(self, **message: object) -> None:
+        await self.socket.send(json.dumps({"timestamp": 0.0, **message}))
+
+    async def drag(self, rate: float, until: float) -> None:
+        """Moves the square, `rate` times a second."""
+        pointer = {"button": 1, "buttons": [1], "modifiers": [], "ntouches": 0, "touches": {}}
+        await self.send(type="pointer_down", x=160.0, y=120.0, **pointer)
+        began = time.monotonic()
+        for step in itertools.count(1):
+            await asyncio.sleep(began + step / rate - time.monotonic())
+            if time.monotonic() >= until:
+                return
+            await self.send(type="pointer_move", x=120.0 + 8.0 * (step % 10), y=120.0, **pointer)

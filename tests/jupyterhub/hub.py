@@ -28,6 +28,9 @@ CACHE = 4.0
 # A service of the tests that may start users' servers.
 TESTER = "token-of-the-tester"
 PASSWORD = "password-of-the-tests"
+# Of a proxy that the Hub does not start.
+PROXY_TOKEN = "token-of-the-proxy-of-the-tests"
+PROXY = HERE / "node_modules" / ".bin" / "configurable-http-proxy"
 # Of a service that the Hub does not start.
 SERVICE_TOKEN = "token-of-the-service-of-the-tests"
 
@@ -52,7 +55,29 @@ c.Authenticator.allowed_users = {{"ann", "bob", "carl", "root"}}
 c.Authenticator.admin_users = {{"root"}}
 c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = {homes!r}
-c.Spawner.cmd = [{python!r}, {notebook!r}]
+c.Spawner.cmd = {command!r}
+"""
+# Of a Hub that may be started anew while its users' servers and its proxy go on.
+APART_CONFIG = """
+c.JupyterHub.cleanup_servers = False
+c.ConfigurableHTTPProxy.should_start = False
+c.ConfigurableHTTPProxy.auth_token = "{token}"
+"""
+# Of a Hub that gives each user and each service an origin of its own. Kernels here find no such name.
+SUBDOMAIN_CONFIG = """
+c.JupyterHub.subdomain_host = "http://hub.localhost:{port}"
+c.Spawner.environment["FRAMEHUB_URL"] = services[0]["url"] + "{prefix}"
+c.Spawner.environment["FRAMEHUB_PUBLIC_URL"] = "http://framehub--service.hub.localhost:{port}{prefix}"
+"""
+# Of users' JupyterLabs, which have the package from here.
+LAB_CONFIG = f"""
+c.Spawner.environment["PYTHONPATH"] = {str(ROOT / "python")!r}
+c.Spawner.args = [
+    "--allow-root",
+    "--LabApp.expose_app_in_browser=True",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+    "--LabApp.news_url=",
+]
 """
 
 
@@ -69,17 +94,30 @@ def until(condition: Callable[[], T | None], what: str, patience: float = PATIEN
 
 class Hub:
     def __init__(
-        self, folder: Path, venv: Path, environment: dict[str, str] | None = None, *, external: bool = False
+        self,
+        folder: Path,
+        venv: Path,
+        environment: dict[str, str] | None = None,
+        *,
+        external: bool = False,
+        labs: bool = False,
+        apart: bool = False,
+        subdomains: bool = False,
     ) -> None:
         """Starts it, FrameHub in that environment; by default answers are good for a short time and all is logged.
 
-        With `external`, it is not the Hub that starts FrameHub.
+        With `external`, it is not the Hub that starts FrameHub. With `labs`, users' servers are JupyterLabs. With
+        `apart`, the proxy and the users' servers outlive the Hub, which may be started anew. With `subdomains`, users
+        and services have origins of their own, which browsers find.
         """
         self.folder = folder
+        self.venv = venv
         environment = environment or {"FRAMEHUB_AUTH_CACHE": str(CACHE), "RUST_LOG": "trace"}
         ports = free_ports(4)
         self.port = ports[0]
-        self.origin = f"http://127.0.0.1:{self.port}"
+        self.origin = f"http://{'hub.localhost' if subdomains else '127.0.0.1'}:{self.port}"
+        # That of FrameHub.
+        self.service = f"http://framehub--service.hub.localhost:{self.port}" if subdomains else self.origin
         self.api = f"http://127.0.0.1:{ports[1]}/hub/api"
         config = CONFIG.format(
             snippet=str(SNIPPETS / ("external_service.py" if external else "jupyterhub_config.py")),
@@ -90,31 +128,55 @@ class Hub:
             environment=environment,
             tester=TESTER,
             password=PASSWORD,
-            proxy=str(HERE / "node_modules" / ".bin" / "configurable-http-proxy"),
+            proxy=str(PROXY),
             homes=str(folder / "home" / "{username}"),
-            python=sys.executable,
-            notebook=str(HERE / "notebook.py"),
+            command=[str(venv / "bin" / "jupyterhub-singleuser")]
+            if labs
+            else [sys.executable, str(HERE / "notebook.py")],
         )
+        if labs:
+            config += LAB_CONFIG
+        if subdomains:
+            config += SUBDOMAIN_CONFIG.format(port=self.port, prefix=PREFIX)
+        if apart:
+            config += APART_CONFIG.format(token=PROXY_TOKEN)
         (folder / "config.py").write_text(config)
         self.log = folder / "log"
+        # What the Hub has started so far, and does not always end.
+        self.children: set[int] = set()
+        # What runs beside it.
+        self.beside: list[subprocess.Popen[bytes]] = []
+        if apart:
+            self.beside.append(self._start_proxy(*ports[:3]))
+        self.process = self._start()
+        if external:
+            self.beside.append(self._start_service(ports[3], environment))
+        until(self._is_up, f"the Hub is up; its log is {self.log}")
+
+    def _start(self) -> "subprocess.Popen[bytes]":
         binary = Path(os.environ["FRAMEHUB_BIN"]).parent
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [venv / "bin" / "jupyterhub", "-f", "config.py"],
-                cwd=folder,
-                env={
-                    "PATH": f"{binary}:{os.environ['PATH']}",
-                    "HOME": str(folder),
-                    "LANG": "C.UTF-8",
-                    "FRAMEHUB_SERVICE_TOKEN": SERVICE_TOKEN,
-                },
+        return self._run(
+            [str(self.venv / "bin" / "jupyterhub"), "-f", "config.py"],
+            {"PATH": f"{binary}:{os.environ['PATH']}", "LANG": "C.UTF-8", "FRAMEHUB_SERVICE_TOKEN": SERVICE_TOKEN},
+        )
+
+    def _run(self, command: list[str], environment: dict[str, str]) -> "subprocess.Popen[bytes]":
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env={**environment, "HOME": str(self.folder)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        self.children: list[int] = []
-        self.service = self._start_service(ports[3], environment) if external else None
-        until(self._is_up, f"the Hub is up; its log is {self.log}")
+
+    def _start_proxy(self, port: int, hub_port: int, api_port: int) -> "subprocess.Popen[bytes]":
+        """Starts the proxy as the Hub would, beside it."""
+        hub = f"http://127.0.0.1:{hub_port}"
+        command = [str(PROXY), "--ip", "127.0.0.1", "--port", str(port), "--api-ip", "127.0.0.1"]
+        command += ["--api-port", str(api_port), "--default-target", hub, "--error-target", f"{hub}/hub/error"]
+        return self._run(command, {"PATH": os.environ["PATH"], "CONFIGPROXY_AUTH_TOKEN": PROXY_TOKEN})
 
     def _start_service(self, port: int, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
         """Starts FrameHub beside the Hub."""
@@ -126,25 +188,22 @@ class Hub:
             "JUPYTERHUB_API_TOKEN": SERVICE_TOKEN,
         }
         assert here.keys() <= given.keys()
-        with self.log.open("ab") as log:
-            return subprocess.Popen(
-                [os.environ["FRAMEHUB_BIN"]],
-                env={**given, **here, **environment, "HOME": str(self.folder)},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        return self._run([os.environ["FRAMEHUB_BIN"]], {**given, **here, **environment})
 
     def _is_up(self) -> bool:
         if self.process.poll() is not None:
             raise AssertionError(f"the Hub ended:\n{self.log.read_text()}")
-        self.children = children(self.process.pid)
+        self.children |= set(children(self.process.pid))
         try:
-            health = httpx.get(f"{self.origin}{PREFIX}health")
-            hub = httpx.get(f"{self.origin}/hub/health")
+            health = self._get(self.service, f"{PREFIX}health")
+            hub = self._get(self.origin, "/hub/health")
         except httpx.TransportError:
             return False
         return health.status_code == 200 and hub.status_code == 200
+
+    def _get(self, origin: str, path: str) -> httpx.Response:
+        """Asks one of the proxy's hosts, whose names need not be known here."""
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", headers={"Host": origin.removeprefix("http://")})
 
     def ask(self, method: str, path: str, token: str = TESTER, **options: Any) -> httpx.Response:
         """A request to the Hub's API."""
@@ -166,21 +225,35 @@ class Hub:
         browser.log_in(name)
         return browser
 
+    def server(self) -> int | None:
+        """The process of the FrameHub that the Hub has started, if it runs."""
+        pids = children(self.process.pid)
+        return next((pid for pid in pids if Path(f"/proc/{pid}/comm").read_text().strip() == "framehub"), None)
+
     def kill(self) -> None:
         """Ends the Hub alone: the proxy and the services stay."""
-        self.children = children(self.process.pid)
+        self.children |= set(children(self.process.pid))
         self.process.kill()
         self.process.wait()
 
+    def end(self) -> None:
+        """Ends the Hub as an operator does."""
+        self.children |= set(children(self.process.pid))
+        self.process.terminate()
+        self.process.wait(PATIENCE)
+
+    def begin(self) -> None:
+        """Starts the Hub anew."""
+        self.process = self._start()
+        until(self._is_up, "the Hub is up again")
+
     def stop(self) -> None:
-        if self.service is not None:
-            self.service.terminate()
-            self.service.wait(PATIENCE)
-        everyone = self.children
-        if self.process.poll() is None:
-            everyone = children(self.process.pid)
-            self.process.terminate()
-            self.process.wait(PATIENCE)
+        running = {self.process.pid, *self.children}
+        everyone = {child for pid in running for child in (pid, *children(pid))} - {self.process.pid}
+        for process in (*self.beside, self.process):
+            if process.poll() is None:
+                process.terminate()
+                process.wait(PATIENCE)
         for pid in everyone:
             try:
                 os.kill(pid, signal.SIGKILL)

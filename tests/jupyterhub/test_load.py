@@ -4,9 +4,6 @@ Takes minutes, so that it runs only when FRAMEHUB_LOAD_SECONDS says for how long
 """
 
 import asyncio
-import contextlib
-import itertools
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -14,59 +11,21 @@ from pathlib import Path
 
 import httpx
 import pytest
+from client import Viewer
 from conftest import VENVS
-from hub import PATIENCE, PREFIX, Hub, children
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from hub import PATIENCE, PREFIX, Hub
+from websockets.asyncio.client import connect
 
 SECONDS = float(os.environ.get("FRAMEHUB_LOAD_SECONDS", "0"))
 USERS = 50
 WIDGETS = 2
 VIEWS = 2
 RATE = 5.0
-SIZE = {"width": 320, "height": 240, "pwidth": 320, "pheight": 240, "ratio": 1.0}
 SCOPES = ["access:services!service=framehub"]
 # Least frames of a view: some fall on the last moment or come together.
 LEAST = 0.8
 # Most growth of the server's memory over the second half.
 GROWTH = 1.1
-
-
-class View:
-    """A browser's view: confirms each frame as soon as it is there."""
-
-    def __init__(self, socket: ClientConnection) -> None:
-        self.socket = socket
-        self.frames = 0
-
-    async def show(self) -> None:
-        """Until the connection ends."""
-        with contextlib.suppress(ConnectionClosed):
-            await self.answer()
-
-    async def answer(self) -> None:
-        await self.send(type="resize", **SIZE)
-        async for message in self.socket:
-            now = time.time()
-            if isinstance(message, bytes):
-                self.frames += 1
-                await self.send(type="frame_feedback", index=self.frames, localtime=now)
-            elif '"ping"' in message:
-                await self.send(type="pong", localtime=now, timestamp=json.loads(message)["timestamp"])
-
-    async def send(self, **message: object) -> None:
-        await self.socket.send(json.dumps({"timestamp": 0.0, **message}))
-
-    async def drag(self, until: float) -> None:
-        """Moves the square, so many times a second."""
-        pointer = {"button": 1, "buttons": [1], "modifiers": [], "ntouches": 0, "touches": {}}
-        await self.send(type="pointer_down", x=160.0, y=120.0, **pointer)
-        began = time.monotonic()
-        for step in itertools.count(1):
-            await asyncio.sleep(began + step / RATE - time.monotonic())
-            if time.monotonic() >= until:
-                return
-            await self.send(type="pointer_move", x=120.0 + 8.0 * (step % 10), y=120.0, **pointer)
 
 
 @pytest.fixture
@@ -81,17 +40,12 @@ def resident_kb(pid: int) -> int:
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
 
 
-def server_of(hub: Hub) -> int:
-    pids = children(hub.process.pid)
-    return next(pid for pid in pids if Path(f"/proc/{pid}/comm").read_text().strip() == "framehub")
-
-
 async def load(hub: Hub, server: int) -> tuple[list[float], list[int]]:
     """Opens all views and drags in one of each widget; answers each view's frames a second, and the
     server's memory by the second."""
     names = [f"user-{number}" for number in range(USERS)]
     assert hub.ask("POST", "users", json={"usernames": names}).status_code == 201
-    views: list[list[View]] = []
+    views: list[list[Viewer]] = []
     async with httpx.AsyncClient(base_url=hub.origin, timeout=PATIENCE) as http, asyncio.TaskGroup() as tasks:
         for name in names:
             # The views that are open go on meanwhile.
@@ -107,12 +61,12 @@ async def load(hub: Hub, server: int) -> tuple[list[float], list[int]]:
                     socket = await connect(
                         url, additional_headers=headers, subprotocols=["framehub.view.v1"], open_timeout=PATIENCE
                     )
-                    shown.append(View(socket))
+                    shown.append(Viewer(socket))
                     tasks.create_task(shown[-1].show())
                 views.append(shown)
         before = [view.frames for shown in views for view in shown]
         end = time.monotonic() + SECONDS
-        dragging = [asyncio.create_task(shown[0].drag(end)) for shown in views]
+        dragging = [asyncio.create_task(shown[0].drag(RATE, end)) for shown in views]
         memory = []
         while time.monotonic() < end:
             await asyncio.sleep(1.0)
@@ -128,7 +82,9 @@ async def load(hub: Hub, server: int) -> tuple[list[float], list[int]]:
 @pytest.mark.skipif(SECONDS <= 0, reason="takes minutes: set FRAMEHUB_LOAD_SECONDS")
 @pytest.mark.timeout(SECONDS + 240)
 def test_many_users_keep_their_views_and_memory_stays_flat(quiet_hub: Hub) -> None:
-    rates, memory = asyncio.run(load(quiet_hub, server_of(quiet_hub)))
+    server = quiet_hub.server()
+    assert server is not None
+    rates, memory = asyncio.run(load(quiet_hub, server))
     half = memory[len(memory) // 2 :]
     figures = f"{rates[0]:.1f} to {rates[-1]:.1f} frames/s; {half[0]} to {half[-1]} KB of {memory[0]}"
     print(f"\n{len(rates)} views, {figures}")

@@ -15,10 +15,22 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import nbformat
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "test-token"
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # A name that is not this machine's, for the page of a notebook elsewhere.
+    "--host-resolver-rules=MAP notebooks.test 127.0.0.1",
+]
 # Generous: a machine that also compiles starts a kernel slowly.
 TIMEOUT = 90.0
 
@@ -35,6 +47,22 @@ def until(condition: Callable[[], Value | None], what: str, timeout: float = TIM
         if time.monotonic() > end:
             raise AssertionError(f"not within {timeout:g} s: {what}")
         time.sleep(0.02)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Runs a browser without windows."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def write_notebook(file: Path, *sources: str) -> None:
+    """Writes a notebook of code cells."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(notebook, file)
 
 
 class Lab:
@@ -57,9 +85,7 @@ class Lab:
 
     def write(self, name: str, *sources: str) -> None:
         """Writes a notebook of code cells."""
-        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
-        notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        nbformat.write(notebook, self.folder / name)
+        write_notebook(self.folder / name, *sources)
 
     def read(self, name: str) -> str:
         """A notebook file's text."""
@@ -195,17 +221,17 @@ class Notebook:
         return "\n".join(area.filter(visible=True).all_inner_texts())
 
     def view(self, number: int = 0) -> View:
-        return View(self, number)
+        # An element whose name has the version of the modules in it.
+        element = self.page.locator("xpath=//*[starts-with(name(), 'framehub-cell-')]").nth(number)
+        return View(self.page, element)
 
 
 class View:
-    """A live view of a widget in a cell's output."""
+    """A live view of a widget, in a cell's output or in a page of the server."""
 
-    def __init__(self, notebook: Notebook, number: int) -> None:
-        self._notebook = notebook
-        self.page = notebook.page
-        # An element whose name has the version of the modules in it.
-        self.element = notebook.page.locator("xpath=//*[starts-with(name(), 'framehub-cell-')]").nth(number)
+    def __init__(self, page: Page, element: Locator) -> None:
+        self.page = page
+        self.element = element
 
     def get(self, expression: str) -> Any:
         """The value of an expression of `view`, the element."""

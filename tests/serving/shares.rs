@@ -168,6 +168,21 @@ fn a_view_ends_when_its_share_expires_or_falls_back_to_a_lesser_one() {
 }
 
 #[test]
+fn a_share_expires_while_the_hub_is_asked() {
+    let hub = FakeHub::start();
+    let server = TestServer::with(hub.config(Duration::from_secs(4)));
+    let [ann, bob] = ["ann", "bob"].map(|name| hub.token(name, &[ACCESS]));
+    let widget = probe(&server, &ann);
+    share(&server, &widget, &ann, &json!({"user": "bob", "expires_in": 3})).expect(201);
+    let bobs = view(&server, &widget, &bob).unwrap();
+    let asked = hub.asked(&bob);
+    hub.hold(true);
+    wait_for("a question", || (hub.asked(&bob) > asked).then_some(()));
+    assert_eq!(ended(bobs), (json!("expired"), 4003));
+    hub.hold(false);
+}
+
+#[test]
 fn a_group_is_who_the_hub_says_is_in_it() {
     let hub = FakeHub::start();
     let server = TestServer::with(hub.config(Duration::from_secs(1)));

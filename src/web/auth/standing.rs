@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::rt;
 use tokio::{
     task::JoinHandle,
-    time::{sleep, timeout},
+    time::{Instant, sleep, sleep_until},
 };
 
 use super::caller::{Caller, Right};
@@ -67,7 +67,7 @@ impl Drop for Standing {
 /// Waits until the right is another one.
 async fn ended(mut caller: Caller, widget: WidgetHandle, Roles { wanted, role }: Roles) -> End {
     let mut changes = widget.shares().changes();
-    let mut until = None;
+    let (mut until, mut looked) = (None, Instant::now());
     loop {
         until = match caller.right(&widget) {
             Some(right) if wanted.at_most(right.role()) != role => return ROLE_CHANGED,
@@ -82,20 +82,23 @@ async fn ended(mut caller: Caller, widget: WidgetHandle, Roles { wanted, role }:
                 None => std::future::pending().await,
             }
         };
-        let something = async {
-            tokio::select! {
-                _ = changes.changed() => {}
-                () = expiry => {}
+        // What the Hub says of a user may change as well: the groups. It may take its time to say so.
+        let renewal = async {
+            match caller.looks_every() {
+                Some(every) => {
+                    sleep_until(looked + every).await;
+                    caller.clone().renewed().await
+                }
+                None => std::future::pending().await,
             }
         };
-        // What the Hub says of a user may change as well: the groups.
-        match caller.looks_every() {
-            None => something.await,
-            Some(every) => {
-                if timeout(every, something).await.is_err() {
-                    caller = caller.renewed().await;
-                }
-            }
+        let renewed = tokio::select! {
+            _ = changes.changed() => None,
+            () = expiry => None,
+            renewed = renewal => Some(renewed),
+        };
+        if let Some(renewed) = renewed {
+            (caller, looked) = (renewed, Instant::now());
         }
     }
 }

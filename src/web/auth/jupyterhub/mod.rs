@@ -4,6 +4,7 @@ mod accounts;
 mod activity;
 mod api;
 mod sign_in;
+pub mod succession;
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,0 +1,179 @@
+"""FrameHub beside users' real JupyterLabs at a real JupyterHub, in a real browser."""
+
+import time
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from conftest import VENVS
+from hub import CACHE, PREFIX, Hub
+from playwright.sync_api import Browser
+from users import BLUE, RED, SHOW, SQUARE, Notebook, User, View, chromium
+
+GREEN = (0, 150, 0)
+# So long a link is good, in seconds.
+LINK = 8.0
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module", params=VENVS, ids=lambda venv: venv.name)
+def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    environment = {"FRAMEHUB_AUTH_CACHE": str(CACHE), "RUST_LOG": "framehub=debug"}
+    hub = Hub(tmp_path_factory.mktemp(request.param.name), request.param, environment, labs=True)
+    yield hub
+    hub.stop()
+
+
+@pytest.fixture(scope="module")
+def ann(hub: Hub, browser: Browser) -> User:
+    return User(hub, browser, "ann")
+
+
+@pytest.fixture(scope="module")
+def notebook(ann: User) -> Notebook:
+    """Ann's, whose cells have run."""
+    notebook = ann.notebook(SQUARE, SHOW)
+    notebook.run_all()
+    return notebook
+
+
+def nothing(user: User, url: str) -> None:
+    """A widget is to this user as one that nobody ever made."""
+    widget = url.rpartition("/")[2]
+    none = uuid.uuid4().hex
+    assert user.ask("api/widgets") == (200, {"widgets": []})
+    for path in ("", "/shares", "/stats", "/snapshot"):
+        theirs, nobodys = (user.ask(f"api/widgets/{each}{path}") for each in (widget, none))
+        assert theirs[0] == nobodys[0] == 404
+        assert str(theirs[1]).replace(widget, none) == str(nobodys[1])
+    assert user.ask(f"api/widgets/{widget}", "DELETE")[0] == 404
+    assert user.visit(url) == 404
+    assert not user.opens(widget)
+
+
+def presses(notebook: Notebook) -> list[str]:
+    """The views in which a button was pressed."""
+    found: list[str] = notebook.value("[event['view'] for event in w.events if event['type'] == 'pointer_down']")
+    return found
+
+
+def end_of(view: View) -> tuple[float, str]:
+    """Waits until a view is taken from its user; answers when that was, in Unix time, and what the page says."""
+    when, text = view.page.evaluate(
+        """() => new Promise((resolve) => {
+          const view = document.querySelector("framehub-view");
+          const look = () => {
+            if (["denied", "closed"].includes(view.state)) resolve([Date.now() / 1000, view.textContent]);
+            else setTimeout(look, 5);
+          };
+          look();
+        })"""
+    )
+    return when, text
+
+
+def test_the_owners_notebook_draws(hub: Hub, ann: User, notebook: Notebook) -> None:
+    view = notebook.view()
+    view.wait_live()
+    assert view.way == "public"
+    view.wait_pixel(5, 5, RED)
+    view.wait_pixel(50, 50, BLUE)
+    view.drag((30, 30), (100, 50))
+    view.wait_pixel(105, 55, RED)
+    assert notebook.errors == []
+    # It is the Hub's server, and the widget is hers there.
+    url = notebook.value("w.url")
+    assert url.startswith(f"{hub.origin}{PREFIX}widgets/")
+    page = ann.view(url)
+    page.wait_live()
+    page.wait_pixel(105, 55, RED)
+    _, listed = ann.ask("api/widgets")
+    assert [(entry["url"], entry["owner"]) for entry in listed["widgets"]] == [(url.removeprefix(hub.origin), "ann")]
+
+
+def test_a_second_user_watches_then_acts_then_is_out_within_a_second(
+    hub: Hub, browser: Browser, notebook: Notebook
+) -> None:
+    bob = User(hub, browser, "bob")
+    url = notebook.value("w.url")
+    widget = url.rpartition("/")[2]
+    assert bob.visit(f"{hub.origin}{PREFIX}") == 200
+    nothing(bob, url)
+
+    notebook.execute("share = w.share(user='bob', role='watch')")
+    assert [entry["id"] for entry in bob.ask("api/widgets")[1]["widgets"]] == [widget]
+    assert bob.opens(widget)
+    view = bob.view(url)
+    reason = view.page.locator("#why-not")
+    view.wait_live()
+    assert reason.inner_text() == "Watching"
+    notebook.execute("w.events.clear()")
+    view.drag((30, 30), (150, 70))
+    # What the owner does is seen, and what he did before is not.
+    notebook.view().drag((30, 30), (120, 60))
+    view.wait_pixel(125, 65, RED)
+    assert len(presses(notebook)) == 1
+
+    notebook.execute("share = w.share(user='bob', role='interact')")
+    reason.wait_for(state="hidden")
+    view.wait_live()
+    view.drag((30, 30), (60, 40))
+    for shown in (view, notebook.view()):
+        shown.wait_pixel(65, 45, RED)
+    assert len(presses(notebook)) == 2
+
+    notebook.execute("import time; began = time.time(); share.revoke()")
+    ended, text = end_of(view)
+    assert ended - notebook.value("began") < 1.0
+    assert "no longer shared with you" in text
+    nothing(bob, url)
+
+
+def test_a_third_comes_by_a_link_until_it_expires(hub: Hub, browser: Browser, notebook: Notebook) -> None:
+    carl = User(hub, browser, "carl")
+    notebook.execute(f"link = w.share(link=True, role='watch', expires={LINK})")
+    expires, url = notebook.value("[link.expires, link.url]")
+    view = carl.view(url)
+    view.wait_live()
+    view.wait_pixel(65, 45, RED)
+    # He comes by the way of the Hub, and nobody reads the link off his screen.
+    assert "share=" in url
+    assert "share=" not in view.page.url
+    ended, text = end_of(view)
+    assert 0 <= ended - expires < 1.0
+    assert "The time is over" in text
+    assert carl.visit(url) == 404
+    nothing(carl, notebook.value("w.url"))
+
+
+def test_the_kernel_restarts_and_its_views_come_back(ann: User, notebook: Notebook) -> None:
+    url = notebook.value("w.url")
+    page = ann.view(url)
+    page.wait_live()
+    notebook.page.evaluate("async () => { await window.testPanel.sessionContext.session.kernel.restart(); }")
+    page.wait("view.state === 'gone'", "the view waits for the kernel")
+    notebook.run_all()
+    assert notebook.value("w.url") == url
+    notebook.execute(f"w.background = {GREEN}; w.request_draw()")
+    for view in (page, notebook.view()):
+        view.wait_live()
+        view.wait_pixel(50, 50, GREEN)
+
+
+def test_a_logout_ends_the_owners_pages_and_the_notebook_goes_on_with_its_kernel(ann: User, notebook: Notebook) -> None:
+    page = ann.view(notebook.value("w.url"))
+    page.wait_live()
+    ann.log_out()
+    left = time.time()
+    ended, text = end_of(page)
+    assert ended - left < 2 * CACHE
+    assert "signed out" in text
+    assert ann.ask("api/widgets")[0] == 401
+    # Jupyter leaves open what its kernels are connected to.
+    notebook.execute(f"w.background = {BLUE}; w.request_draw()")
+    notebook.view().wait_pixel(50, 50, BLUE)

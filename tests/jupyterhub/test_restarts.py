@@ -1,0 +1,137 @@
+"""Views and kernels go on, or are back soon, when the service or the Hub ends and is started anew while they draw."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from client import make
+from conftest import VENVS
+from crowd import Crowd
+from hub import PATIENCE, PREFIX, Hub, until
+from users import SQUARE, Notebook, User, chromium
+
+# Within this time views and kernels are back, in seconds.
+BACK = 15.0
+# The Hub looks after its services every 30 s, and that is not to be configured.
+LOOKS = 40.0
+WIDGETS = 6
+VIEWS = 4
+MOVING = f"""
+import asyncio
+
+widgets = [Square(title=f"Square {{number}}") for number in range({WIDGETS})]
+w = widgets[0]
+
+async def move():
+    while True:
+        for each in widgets:
+            each.corner = (each.corner[0] + 1) % 100, 0
+            each.request_draw()
+        await asyncio.sleep(0.1)
+
+task = asyncio.get_running_loop().create_task(move())
+w
+"""
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    hub = Hub(tmp_path_factory.mktemp("managed"), VENVS[-1], {"RUST_LOG": "info"}, labs=True, apart=True)
+    yield hub
+    hub.stop()
+
+
+@pytest.fixture(scope="module")
+def notebook(hub: Hub) -> Iterator[Notebook]:
+    """Of Ann, with squares that move."""
+    with chromium() as browser:
+        notebook = User(hub, browser, "ann").notebook(SQUARE, MOVING)
+        notebook.run_all()
+        notebook.view().wait_live()
+        yield notebook
+
+
+@pytest.fixture(scope="module")
+def crowd(hub: Hub, notebook: Notebook) -> Iterator[Crowd]:
+    browser = hub.browser("ann")
+    browser.get("")
+    ids = [url.rpartition("/")[2] for url in notebook.value("[each.url for each in widgets]")]
+    with Crowd(browser, ids, VIEWS) as crowd:
+        yield crowd
+
+
+def healthy(hub: Hub) -> bool:
+    try:
+        return httpx.get(f"{hub.origin}{PREFIX}health", timeout=PATIENCE).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def back(notebook: Notebook, crowd: Crowd) -> float:
+    """Waits until all views draw what their kernel draws; answers how long that took, in seconds."""
+    began = time.monotonic()
+    until(crowd.draws, "all views draw again")
+    notebook.view().wait_live()
+    took = time.monotonic() - began
+    print(f"\n{WIDGETS * VIEWS} views are back after {took:.1f} s")
+    crowd.go_on()
+    return took
+
+
+def test_the_hub_restarts_beside_the_service_and_no_view_notices(tmp_path: Path) -> None:
+    hub = Hub(tmp_path, VENVS[-1], {"RUST_LOG": "info"}, external=True, apart=True)
+    try:
+        told = hub.notebook("ann")
+        headers = {"Authorization": f"Bearer {told['JUPYTERHUB_API_TOKEN']}"}
+        with httpx.Client(base_url=told["FRAMEHUB_URL"], headers=headers, timeout=PATIENCE) as kernel:
+            ids = [make(kernel) for _ in range(WIDGETS)]
+            browser = hub.browser("ann")
+            browser.get("")
+            with Crowd(browser, ids, VIEWS, drag=5.0) as crowd:
+                hub.end()
+                crowd.go_on()
+                hub.begin()
+                crowd.go_on()
+                assert crowd.connections == WIDGETS * VIEWS
+            assert kernel.get("api/widgets").status_code == 200
+    finally:
+        hub.stop()
+
+
+def test_the_service_is_killed_and_views_and_kernels_are_back_soon(hub: Hub, notebook: Notebook, crowd: Crowd) -> None:
+    server = hub.server()
+    assert server is not None
+    urls = notebook.value("[each.url for each in widgets]")
+    killed = time.monotonic()
+    os.kill(server, signal.SIGKILL)
+    notebook.view().wait("view.state === 'disconnected'", "the notebook's view says that the connection is lost")
+    until(lambda: not healthy(hub), "the service is gone")
+    until(lambda: healthy(hub), "the Hub starts it anew", LOOKS)
+    print(f"\nthe Hub starts it anew after {time.monotonic() - killed:.1f} s")
+    assert back(notebook, crowd) < BACK
+    assert hub.server() != server
+    assert notebook.value("[each.url for each in widgets]") == urls
+
+
+def test_the_hub_restarts_with_its_service_and_views_and_kernels_are_back_soon(
+    hub: Hub, notebook: Notebook, crowd: Crowd
+) -> None:
+    hub.end()
+    notebook.view().wait("view.state === 'disconnected'", "the notebook's view says that the connection is lost")
+    hub.begin()
+    assert back(notebook, crowd) < BACK
+
+
+def test_the_hub_is_killed_and_the_next_one_takes_the_views_over(hub: Hub, notebook: Notebook, crowd: Crowd) -> None:
+    left = hub.server()
+    hub.kill()
+    # The service goes on with whom it knows.
+    crowd.go_on()
+    hub.begin()
+    until(lambda: hub.server() not in (None, left), "the Hub has a service of its own")
+    notebook.view().wait("view.state === 'disconnected'", "the service that was left makes room")
+    assert back(notebook, crowd) < BACK
