@@ -60,8 +60,8 @@ const VIEWS: [usize; 3] = [1, 4, 32];
 const QUALITY: u8 = 80;
 /// Longest wait for views to come or go.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Views run this long before anything counts.
-const WARM_UP: Duration = Duration::from_millis(250);
+/// Views run this long before anything counts: what they were sent first is exact by then, where it rests.
+const WARM_UP: Duration = Duration::from_millis(600);
 
 fn main() {
     if browsers::are_here() {
