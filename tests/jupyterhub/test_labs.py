@@ -46,7 +46,7 @@ def nothing(user: User, url: str) -> None:
     """A widget is to this user as one that nobody ever made."""
     widget = url.rpartition("/")[2]
     none = uuid.uuid4().hex
-    assert user.ask("api/widgets") == (200, {"widgets": []})
+    assert user.ask("api/widgets") == (200, {"administrator": False, "widgets": []})
     for path in ("", "/shares", "/stats", "/snapshot"):
         theirs, nobodys = (user.ask(f"api/widgets/{each}{path}") for each in (widget, none))
         assert theirs[0] == nobodys[0] == 404
