@@ -98,8 +98,9 @@ fn main() {
             ]);
             for workload in Workload::ALL.into_iter().filter(wanted) {
                 let frames = workload.frames(size);
+                let encoder = encoder_rate(&frames);
                 for &views in views {
-                    let row = server.row(&frames, size, views, pace, span).await;
+                    let row = server.row(&frames, encoder, size, views, pace, span).await;
                     let cells = [&[workload.name().to_owned(), views.to_string()], &row[..]].concat();
                     table.row::<14>(cells.try_into().expect("fourteen cells"));
                 }
@@ -239,6 +240,7 @@ impl Bench {
     async fn row(
         &self,
         frames: &[Frame],
+        encoder: f64,
         size: Size,
         views: usize,
         pace: Duration,
@@ -253,8 +255,7 @@ impl Bench {
         let number = |value: f64| if value < 10.0 { format!("{value:.2}") } else { format!("{value:.0}") };
         let mut cells = Vec::new();
         cells.extend([number(free.rate), number(free_whole.rate), ratio(free.rate, free_whole.rate)]);
-        let alone = encoder_rate(frames);
-        cells.extend([number(alone), ratio(free.rate, alone)]);
+        cells.extend([number(encoder), ratio(free.rate, encoder)]);
         for (one, other) in [(paced.cpu * 1e3, paced_whole.cpu * 1e3), (paced.kb, paced_whole.kb)] {
             cells.extend([number(one), number(other), ratio(one, other)]);
         }

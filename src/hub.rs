@@ -13,7 +13,6 @@ use std::{
 use actix::prelude::*;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     actors::{
@@ -29,7 +28,7 @@ use crate::{
     metrics::{Connected, Exposition, Format, Reason, ServerMetrics},
     panic,
     protocol::{InboundLimits, Refusal, close_code},
-    quota::{Full, Held, Quota, Quotas, Taken, UserLimits, UserReport},
+    quota::{Full, Held, Places, Quota, Quotas, Taken, UserLimits, UserReport},
     render::{KindError, Kinds, Options},
     sharing::{Links, Reach},
     traits::{TraitError, Traits},
@@ -121,7 +120,7 @@ struct Making {
 
 /// A kernel's right to be connected; it counts as connected for as long as this lives.
 pub struct Admission {
-    _permit: OwnedSemaphorePermit,
+    _place: Held,
     /// The user's, who is known by it.
     _held: (Held, Arc<Quota>),
     _counted: Connected,
@@ -139,9 +138,9 @@ struct Inner {
     pool: Arc<Pool>,
     arbiters: Vec<ArbiterHandle>,
     next_arbiter: AtomicUsize,
-    places: Arc<Semaphore>,
+    places: Places,
     kernels: Kernels,
-    kernel_places: Arc<Semaphore>,
+    kernel_places: Places,
     quotas: Quotas,
     tickets: Tickets,
     links: Links,
@@ -165,7 +164,7 @@ impl Hub {
             kinds,
             registry: Registry::default(),
             kernels: Kernels::default(),
-            kernel_places: Arc::new(Semaphore::new(limits.max_kernels)),
+            kernel_places: Places::new(limits.max_kernels),
             quotas: Quotas::new(limits.user),
             tickets: Tickets::new(unix_seconds()),
             links: Links::new(unix_seconds()),
@@ -174,7 +173,7 @@ impl Hub {
             pool,
             arbiters,
             next_arbiter: AtomicUsize::new(0),
-            places: Arc::new(Semaphore::new(limits.max_widgets)),
+            places: Places::new(limits.max_widgets),
             limits,
         })))
     }
@@ -285,9 +284,7 @@ impl Hub {
         traits: Traits,
     ) -> Result<WidgetHandle, CreateError> {
         let inner = &self.0;
-        let place = Arc::clone(&inner.places)
-            .try_acquire_owned()
-            .map_err(|_| CreateError::Full(inner.limits.max_widgets))?;
+        let place = inner.places.take().ok_or(CreateError::Full(inner.limits.max_widgets))?;
         let quota = inner.quotas.of(owner.as_deref());
         let held = quota.widget()?;
         let id = id.unwrap_or_else(|| id_for(owner.as_deref()));
@@ -327,14 +324,14 @@ impl Hub {
             self.0.counts.refused(Reason::Limit);
             Refusal::of_connection(full.code(), full.to_string(), close_code::TRY_LATER)
         })?;
-        let permit = Arc::clone(&self.0.kernel_places).try_acquire_owned().map_err(|_| {
+        let place = self.0.kernel_places.take().ok_or_else(|| {
             self.0.counts.refused(Reason::Limit);
             let max = self.0.limits.max_kernels;
             let message =
                 format!("the server has {max} kernels, which is the limit (--max-kernels): end one of them");
             Refusal::of_connection("max_kernels", message, close_code::TRY_LATER)
         })?;
-        Ok(Admission { _permit: permit, _held: (held, quota), _counted: self.0.counts.kernel() })
+        Ok(Admission { _place: place, _held: (held, quota), _counted: self.0.counts.kernel() })
     }
 
     /// The kernel of a session, started if it is a new one.
@@ -409,7 +406,7 @@ impl Hub {
 
     /// How many kernels are connected.
     pub fn connected_kernels(&self) -> usize {
-        self.0.limits.max_kernels - self.0.kernel_places.available_permits()
+        self.0.kernel_places.taken()
     }
 
     /// The counts of the server as a whole.

@@ -4,6 +4,7 @@ import { explain, kinds, request, widgets } from "./pages/api.js";
 import { cardOf } from "./pages/card.js";
 import { Creator } from "./pages/creator.js";
 import { Refresh } from "./pages/refresh.js";
+import { plural } from "./pages/units.js";
 
 /** @import { Kind, WidgetEntry } from "./pages/api.js" */
 
@@ -51,7 +52,7 @@ function failed(error) {
 
 /** @param {WidgetEntry[]} list */
 function show(list) {
-  status.textContent = list.length === 1 ? "1 widget" : `${list.length} widgets`;
+  status.textContent = plural(list.length, "widget");
   status.dataset.state = "";
   empty.hidden = list.length > 0;
   const listed = new Set(list.map(({ id }) => id));

@@ -1,11 +1,9 @@
 //! Few rectangles for many tiles, each compressed as suits it.
 //!
 //! Each rectangle becomes an image, whose making, sending and decoding costs something by itself; so there should be few, and tiles
-//! that nobody asked for may be in them. A region is cut in two wherever its halves are cheaper together, and so on.
+//! that nobody asked for may be in them. A rectangle is cut in two wherever its halves are cheaper together, and so on.
 
-use std::ops::Range;
-
-use crate::tiles::{Grid, Rect, TileSet};
+use crate::tiles::{Grid, Rect, TILE, TileSet};
 
 /// Most rectangles of a picture.
 pub(super) const MOST: usize = 24;
@@ -22,13 +20,12 @@ pub(super) struct Cost {
 /// Rectangles of whole tiles that hold all of a set, and whether each is better sent as PNG. No two overlap. `cost` is asked once about
 /// each tile of the rectangle around the set.
 pub(super) fn divide(grid: Grid, tiles: &TileSet, cost: impl Fn(Rect) -> Cost) -> Vec<(Rect, bool)> {
-    let picture = Region { columns: 0..grid.columns(), rows: 0..grid.rows() };
-    let Some(around) = Region::around(rows_of(grid, tiles, &picture)) else { return Vec::new() };
-    let sums = Sums::new(grid, tiles, &around, cost);
+    let Some(around) = around(tiles.iter().map(|tile| grid.tile(tile))) else { return Vec::new() };
+    let sums = Sums::new(grid, tiles, around, cost);
     let mut image = IMAGE;
     loop {
         let mut leaves = Vec::new();
-        sums.cut(&around, image, &mut leaves);
+        sums.cut(around, image, &mut leaves);
         if leaves.len() <= MOST {
             return leaves;
         }
@@ -36,75 +33,42 @@ pub(super) fn divide(grid: Grid, tiles: &TileSet, cost: impl Fn(Rect) -> Cost) -
     }
 }
 
-/// What of each row of a region is in a set.
-fn rows_of(grid: Grid, tiles: &TileSet, region: &Region) -> Vec<Option<Region>> {
-    let wanted = |row: usize, column: usize| tiles.contains(row * grid.columns() + column);
-    let within = |row: usize| {
-        let mut columns = region.columns.clone();
-        let first = columns.find(|&column| wanted(row, column))?;
-        let last = columns.rfind(|&column| wanted(row, column)).unwrap_or(first);
-        Some(Region { columns: first..last + 1, rows: row..row + 1 })
-    };
-    region.rows.clone().map(within).collect()
+/// The smallest rectangle that holds all of these.
+fn around(rects: impl IntoIterator<Item = Rect>) -> Option<Rect> {
+    rects.into_iter().reduce(|one, other| one.union(&other))
 }
 
-/// What of each column of a region is in a set.
-fn columns_of(grid: Grid, tiles: &TileSet, region: &Region) -> Vec<Option<Region>> {
-    let wanted = |row: usize, column: usize| tiles.contains(row * grid.columns() + column);
-    let within = |column: usize| {
-        let mut rows = region.rows.clone();
-        let first = rows.find(|&row| wanted(row, column))?;
-        let last = rows.rfind(|&row| wanted(row, column)).unwrap_or(first);
-        Some(Region { columns: column..column + 1, rows: first..last + 1 })
-    };
-    region.columns.clone().map(within).collect()
+/// The columns of tiles in a rectangle.
+fn columns(rect: Rect) -> impl Iterator<Item = Rect> {
+    let right = rect.x + rect.width;
+    (rect.x..right).step_by(TILE as usize).map(move |x| Rect { x, width: TILE.min(right - x), ..rect })
 }
 
-/// Some columns and rows of tiles.
-#[derive(Clone)]
-struct Region {
-    columns: Range<usize>,
-    rows: Range<usize>,
+/// The rows of tiles in a rectangle.
+fn rows(rect: Rect) -> impl Iterator<Item = Rect> {
+    let bottom = rect.y + rect.height;
+    (rect.y..bottom).step_by(TILE as usize).map(move |y| Rect { y, height: TILE.min(bottom - y), ..rect })
 }
 
-impl Region {
-    /// The smallest that holds both.
-    fn union(&self, other: &Self) -> Self {
-        let around =
-            |one: &Range<usize>, other: &Range<usize>| one.start.min(other.start)..one.end.max(other.end);
-        Self { columns: around(&self.columns, &other.columns), rows: around(&self.rows, &other.rows) }
-    }
-
-    /// The smallest that holds all that some hold.
-    fn around(regions: impl IntoIterator<Item = Option<Self>>) -> Option<Self> {
-        regions.into_iter().flatten().reduce(|one, other| one.union(&other))
-    }
-}
-
-/// The ways to cut a row of regions in two, where there is something on both sides.
-fn cuts(regions: &[Option<Region>]) -> Vec<[Region; 2]> {
-    let mut after = None;
-    let mut others: Vec<Option<Region>> = regions
+/// The ways to cut a row of lines in two, where there is something on both sides.
+fn cuts(lines: &[Option<Rect>]) -> Vec<[Rect; 2]> {
+    let mut after: Vec<_> = lines
         .iter()
         .rev()
-        .map(|region| {
-            after = Region::around([after.take(), region.clone()]);
-            after.clone()
+        .scan(None, |after, line| {
+            *after = around(after.iter().chain(line).copied());
+            Some(*after)
         })
         .collect();
-    let mut cuts = Vec::new();
-    let mut before = None;
-    for region in regions {
-        others.pop();
-        before = Region::around([before, region.clone()]);
-        if let (Some(_), Some(one), Some(Some(other))) = (region, &before, others.last()) {
-            cuts.push([one.clone(), other.clone()]);
-        }
-    }
-    cuts
+    after.reverse();
+    let ways = lines.iter().zip(after.iter().skip(1)).scan(None, |before, (line, after)| {
+        *before = around(before.iter().chain(line).copied());
+        Some(line.and(*before).zip(*after))
+    });
+    ways.flatten().map(|(one, other)| [one, other]).collect()
 }
 
-/// What is summed up over the tiles of a region.
+/// What is summed up over the tiles of a rectangle.
 #[derive(Clone, Copy, Default)]
 struct Sum {
     cost: Cost,
@@ -133,74 +97,76 @@ impl Sum {
     }
 }
 
-/// Sums over all tiles above and left of each corner, so that any region's is found at once.
+/// Sums over all tiles above and left of each corner, so that any rectangle's is found at once.
 struct Sums<'a> {
     grid: Grid,
     tiles: &'a TileSet,
-    columns: usize,
     corners: Vec<Sum>,
 }
 
 impl<'a> Sums<'a> {
-    fn new(grid: Grid, tiles: &'a TileSet, around: &Region, cost: impl Fn(Rect) -> Cost) -> Self {
-        let columns = grid.columns() + 1;
-        let mut corners = vec![Sum::default(); columns * (around.rows.end + 1)];
-        for row in around.rows.clone() {
-            for column in around.columns.clone() {
-                let tile = row * grid.columns() + column;
-                let cost = cost(grid.tile(tile));
-                let least = if tiles.contains(tile) { cost.png.min(cost.jpeg) } else { 0 };
-                let here = Sum { cost, least };
-                let at = row * columns + column;
-                corners[at + columns + 1] =
-                    here.plus(corners[at + 1]).plus(corners[at + columns]).minus(corners[at]);
-            }
+    fn new(grid: Grid, tiles: &'a TileSet, around: Rect, cost: impl Fn(Rect) -> Cost) -> Self {
+        let across = grid.columns() + 1;
+        let mut corners = vec![Sum::default(); across * (grid.rows() + 1)];
+        for tile in grid.touched(around) {
+            let cost = cost(grid.tile(tile));
+            let least = if tiles.contains(tile) { cost.png.min(cost.jpeg) } else { 0 };
+            let here = Sum { cost, least };
+            let at = tile / grid.columns() * across + tile % grid.columns();
+            corners[at + across + 1] =
+                here.plus(corners[at + 1]).plus(corners[at + across]).minus(corners[at]);
         }
-        Self { grid, tiles, columns, corners }
+        Self { grid, tiles, corners }
     }
 
-    fn of(&self, Region { columns, rows }: &Region) -> Sum {
-        let at = |row: usize, column: usize| self.corners[row * self.columns + column];
-        at(rows.end, columns.end)
-            .plus(at(rows.start, columns.start))
-            .minus(at(rows.start, columns.end))
-            .minus(at(rows.end, columns.start))
-    }
-
-    /// How much two regions differ in what suits them: the variance between them of what a tile as PNG costs more than as JPEG.
-    #[expect(clippy::cast_precision_loss, reason = "a comparison of sizes")]
-    fn contrast(&self, halves: &[Region; 2]) -> f64 {
-        let square = |half: &Region| {
-            let Cost { png, jpeg } = self.of(half).cost;
-            (png as f64 - jpeg as f64).powi(2) / (half.columns.len() * half.rows.len()) as f64
+    fn of(&self, Rect { x, y, width, height }: Rect) -> Sum {
+        let at = |x: u32, y: u32| {
+            let (column, row) = (x.div_ceil(TILE) as usize, y.div_ceil(TILE) as usize);
+            self.corners[row * (self.grid.columns() + 1) + column]
         };
-        halves.iter().map(square).sum()
+        at(x + width, y + height).plus(at(x, y)).minus(at(x + width, y)).minus(at(x, y + height))
     }
 
-    /// Cuts a region for as long as that pays; answers what it then costs. There is something at each of its edges.
-    fn cut(&self, region: &Region, image: u64, leaves: &mut Vec<(Rect, bool)>) -> u64 {
-        let sum = self.of(region);
+    /// What of some lines is in the set.
+    fn wanted(&self, lines: impl Iterator<Item = Rect>) -> Vec<Option<Rect>> {
+        let tiles = |line: Rect| self.grid.touched(line).filter(|&tile| self.tiles.contains(tile));
+        lines.map(|line| around(tiles(line).map(|tile| self.grid.tile(tile)))).collect()
+    }
+
+    /// How much two rectangles differ in what suits them: the variance between them of what a tile as PNG costs more than as JPEG.
+    #[expect(clippy::cast_precision_loss, reason = "a comparison of sizes")]
+    fn contrast(&self, halves: [Rect; 2]) -> f64 {
+        let square = |half: Rect| {
+            let Cost { png, jpeg } = self.of(half).cost;
+            let tiles = f64::from(half.width.div_ceil(TILE)) * f64::from(half.height.div_ceil(TILE));
+            (png as f64 - jpeg as f64).powi(2) / tiles
+        };
+        halves.into_iter().map(square).sum()
+    }
+
+    /// Cuts a rectangle for as long as that pays; answers what it then costs. There is something at each of its edges.
+    fn cut(&self, rect: Rect, image: u64, leaves: &mut Vec<(Rect, bool)>) -> u64 {
+        let sum = self.of(rect);
         let whole = sum.whole(image);
         let before = leaves.len();
         // Cut in two, it costs this at least.
         if 2 * image + sum.least < whole {
-            let mut ways = cuts(&columns_of(self.grid, self.tiles, region));
-            ways.append(&mut cuts(&rows_of(self.grid, self.tiles, region)));
+            let mut ways = cuts(&self.wanted(columns(rect)));
+            ways.append(&mut cuts(&self.wanted(rows(rect))));
             let of_two =
-                |halves: &[Region; 2]| halves.iter().map(|half| self.of(half).whole(image)).sum::<u64>();
-            let best = ways.iter().min_by_key(|halves| of_two(halves));
-            let best = best.filter(|halves| of_two(halves) < whole).or_else(|| {
-                ways.iter().max_by(|one, other| self.contrast(one).total_cmp(&self.contrast(other)))
+                |halves: [Rect; 2]| halves.map(|half| self.of(half).whole(image)).iter().sum::<u64>();
+            let best = ways.iter().min_by_key(|halves| of_two(**halves));
+            let best = best.filter(|halves| of_two(**halves) < whole).or_else(|| {
+                ways.iter().max_by(|one, other| self.contrast(**one).total_cmp(&self.contrast(**other)))
             });
             if let Some(halves) = best {
-                let divided: u64 = halves.iter().map(|half| self.cut(half, image, leaves)).sum();
+                let divided: u64 = halves.iter().map(|half| self.cut(*half, image, leaves)).sum();
                 if divided < whole {
                     return divided;
                 }
             }
         }
         leaves.truncate(before);
-        let rect = self.grid.rect(region.columns.clone(), region.rows.clone());
         leaves.push((rect, sum.cost.png <= sum.cost.jpeg));
         whole
     }
@@ -211,7 +177,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::tiles::TILE;
 
     const FLAT: Cost = Cost { png: 64, jpeg: 315 };
     const PHOTO: Cost = Cost { png: 8000, jpeg: 700 };

@@ -17,14 +17,7 @@ pub(super) const MAX_SIDE: u32 = 65_500;
 ///
 /// The pure Rust port and the C library make the same bytes.
 pub(super) fn encode(pixels: Pixels<'_>, quality: u8) -> Result<Bytes, EncodeError> {
-    if pixels.width.max(pixels.height) > MAX_SIDE {
-        return Err(EncodeError::TooLong {
-            format: "JPEG",
-            limit: MAX_SIDE,
-            width: pixels.width,
-            height: pixels.height,
-        });
-    }
+    pixels.at_most(MAX_SIDE, "JPEG")?;
     compress(pixels, quality)
 }
 

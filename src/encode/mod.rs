@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use image::ExtendedColorType;
 
 use crate::{
     frame::{Frame, PixelFormat},
@@ -269,6 +270,24 @@ impl<'a> Pixels<'a> {
         let row = self.width as usize * self.format.channels();
         let bytes = &self.bytes[first as usize * row..][..height as usize * row];
         Self { height, bytes, ..self }
+    }
+
+    /// Refuses pixels that a file of a format cannot hold.
+    fn at_most(&self, limit: u32, format: &'static str) -> Result<(), EncodeError> {
+        let (width, height) = (self.width, self.height);
+        if width.max(height) > limit {
+            return Err(EncodeError::TooLong { format, limit, width, height });
+        }
+        Ok(())
+    }
+
+    /// Their format, as the image crate calls it.
+    fn color(&self) -> ExtendedColorType {
+        match self.format {
+            PixelFormat::Gray8 => ExtendedColorType::L8,
+            PixelFormat::Rgb8 => ExtendedColorType::Rgb8,
+            PixelFormat::Rgba8 => ExtendedColorType::Rgba8,
+        }
     }
 
     /// What a codec said, as an error about these pixels.

@@ -18,6 +18,18 @@ enum Coding {
     WebP,
 }
 
+impl Coding {
+    /// This, or PNG where a file of it cannot hold a rectangle.
+    fn for_size(self, rect: Rect) -> Self {
+        let most = match self {
+            Self::Jpeg(_) => jpeg::MAX_SIDE,
+            Self::WebP => webp::MAX_SIDE,
+            Self::Png => u32::MAX,
+        };
+        if rect.width.max(rect.height) > most { Self::Png } else { self }
+    }
+}
+
 /// Something for one thread to compress: a part, or a strip of one.
 struct Unit {
     rect: Rect,
@@ -91,13 +103,15 @@ fn units(from: Pixels<'_>, grid: Grid, codec: Codec, tiles: &TileSet, cores: usi
     let share = area.div_ceil(cores);
     let mut units = Vec::new();
     for (rect, graphic) in rects {
-        match codec {
-            Codec::Jpeg { quality } => cut_jpeg(rect, quality, share, &mut units),
-            Codec::ByContent { quality } if !graphic => cut_jpeg(rect, quality, share, &mut units),
-            Codec::WebP if rect.width.max(rect.height) <= webp::MAX_SIDE => {
-                cut_exact(rect, Coding::WebP, share, &mut units);
-            }
-            _ => cut_exact(rect, Coding::Png, share, &mut units),
+        let coding = match codec {
+            Codec::Jpeg { quality } => Coding::Jpeg(quality),
+            Codec::ByContent { quality } if !graphic => Coding::Jpeg(quality),
+            Codec::WebP => Coding::WebP,
+            Codec::Png | Codec::ByContent { .. } => Coding::Png,
+        };
+        match coding.for_size(rect) {
+            coding @ Coding::Jpeg(_) => cut_jpeg(rect, coding, share, &mut units),
+            coding => cut_exact(rect, coding, share, &mut units),
         }
     }
     units
@@ -127,16 +141,12 @@ fn cut_exact(rect: Rect, coding: Coding, share: u64, units: &mut Vec<Unit>) {
 }
 
 /// A JPEG is cut into strips.
-fn cut_jpeg(rect: Rect, quality: u8, share: u64, units: &mut Vec<Unit>) {
-    if rect.width.max(rect.height) > jpeg::MAX_SIDE {
-        units.push(Unit { rect, coding: Coding::Png, continues: false });
-        return;
-    }
+fn cut_jpeg(rect: Rect, coding: Coding, share: u64, units: &mut Vec<Unit>) {
     let pieces = u32::try_from(rect.area().div_ceil(share)).unwrap_or(1);
     let mut y = rect.y;
     for (index, height) in strips::heights(rect.width, rect.height, pieces).into_iter().enumerate() {
         let strip = Rect { y, height, ..rect };
-        units.push(Unit { rect: strip, coding: Coding::Jpeg(quality), continues: index > 0 });
+        units.push(Unit { rect: strip, coding, continues: index > 0 });
         y += height;
     }
 }

@@ -1,13 +1,12 @@
 //! A frame as a file: for saving and sharing, so at full quality, and small before fast.
 
 use bytes::Bytes;
-use image::ExtendedColorType;
 use image::ImageEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use serde::Deserialize;
 
 use super::{EncodeError, Pixels, jpeg, opaque, webp};
-use crate::frame::{Frame, PixelFormat};
+use crate::frame::Frame;
 
 /// Quality of JPEG files: no visible loss; the few steps above only cost bytes.
 const JPEG_QUALITY: u8 = 97;
@@ -45,7 +44,6 @@ pub fn snapshot(frame: &Frame, format: SnapshotFormat) -> Result<Bytes, EncodeEr
     if frame.is_empty() {
         return Err(EncodeError::Empty);
     }
-    let (width, height) = (frame.width(), frame.height());
     if format == SnapshotFormat::Jpeg {
         return jpeg::encode(Pixels::of(frame), JPEG_QUALITY);
     }
@@ -55,14 +53,9 @@ pub fn snapshot(frame: &Frame, format: SnapshotFormat) -> Result<Bytes, EncodeEr
     if format == SnapshotFormat::WebP {
         return webp::encode(pixels);
     }
-    let color = match pixels.format {
-        PixelFormat::Gray8 => ExtendedColorType::L8,
-        PixelFormat::Rgb8 => ExtendedColorType::Rgb8,
-        PixelFormat::Rgba8 => ExtendedColorType::Rgba8,
-    };
     let mut file = Vec::new();
     PngEncoder::new_with_quality(&mut file, CompressionType::Default, FilterType::Adaptive)
-        .write_image(pixels.bytes, width, height, color)
+        .write_image(pixels.bytes, pixels.width, pixels.height, pixels.color())
         .map_err(|error| pixels.failed("snapshot", error))?;
     Ok(file.into())
 }
@@ -71,6 +64,7 @@ pub fn snapshot(frame: &Frame, format: SnapshotFormat) -> Result<Bytes, EncodeEr
 mod tests {
     use super::*;
     use crate::encode::testing::{FORMATS, decode_rgb, frame, psnr, rgb};
+    use crate::frame::PixelFormat;
 
     #[test]
     fn png_and_webp_snapshots_have_exactly_the_frames_colours() {

@@ -1,10 +1,9 @@
 //! WebP, lossless: for frames that must arrive exactly as drawn over a slow link, and for snapshots.
 
 use bytes::Bytes;
-use image::{ExtendedColorType, ImageEncoder, codecs::webp::WebPEncoder};
+use image::{ImageEncoder, codecs::webp::WebPEncoder};
 
 use super::{EncodeError, Pixels};
-use crate::frame::PixelFormat;
 
 /// The most pixels a side.
 pub(super) const MAX_SIDE: u32 = 16_384;
@@ -12,18 +11,10 @@ pub(super) const MAX_SIDE: u32 = 16_384;
 /// Compresses pixels without alpha channel. Two thirds of the fast PNG's bytes, for two to four times its time, and about twice
 /// as long to decode.
 pub(super) fn encode(pixels: Pixels<'_>) -> Result<Bytes, EncodeError> {
-    let (width, height) = (pixels.width, pixels.height);
-    if width.max(height) > MAX_SIDE {
-        return Err(EncodeError::TooLong { format: "WebP", limit: MAX_SIDE, width, height });
-    }
-    let color = match pixels.format {
-        PixelFormat::Gray8 => ExtendedColorType::L8,
-        PixelFormat::Rgb8 => ExtendedColorType::Rgb8,
-        PixelFormat::Rgba8 => ExtendedColorType::Rgba8,
-    };
+    pixels.at_most(MAX_SIDE, "WebP")?;
     let mut file = Vec::new();
     WebPEncoder::new_lossless(&mut file)
-        .write_image(pixels.bytes, width, height, color)
+        .write_image(pixels.bytes, pixels.width, pixels.height, pixels.color())
         .map_err(|error| pixels.failed("WebP", error))?;
     Ok(file.into())
 }
@@ -33,6 +24,7 @@ mod tests {
     use super::*;
     use crate::encode::testing::{FORMATS, decode_rgb, frame, rgb};
     use crate::encode::{Codec, Variant, whole};
+    use crate::frame::PixelFormat;
 
     #[test]
     fn a_webp_has_exactly_the_frames_colours_in_every_format_and_size() {

@@ -22,9 +22,9 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use self::{allowance::Allowance, places::Places};
+use self::allowance::Allowance;
 pub use self::{
-    places::Held,
+    places::{Held, Places},
     report::{Taken, UserReport},
 };
 use crate::encode::Party;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// A user's right to one more of something, for as long as it lives.
+/// A right to one of something, for as long as it lives.
 pub type Held = OwnedSemaphorePermit;
 
 /// So many places.

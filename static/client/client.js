@@ -210,12 +210,8 @@ export class FrameHubClient extends EventTarget {
    * @param {AbortSignal} signal
    */
   async #closed(code, reason, opened, signal) {
-    if (code === WIDGET_CLOSED) {
-      this.#stop({ name: "closed", text: "The widget was closed." });
-      return;
-    }
-    const over = OVER[reason];
-    if (opened && over) {
+    const over = code === WIDGET_CLOSED ? OVER.closed : opened && OVER[reason];
+    if (over) {
       this.#stop(over);
       return;
     }

@@ -11,15 +11,11 @@ use crate::{
     kernel_views::ticket,
     probe::Probe,
     server::{KEY, TestServer, config, wait_for},
+    shares::ended,
 };
 
 const USERS: &str = "/services/framehub/api/users";
 const WIDGETS: &str = "/services/framehub/api/widgets";
-
-fn ended(mut view: Browser) -> (Value, u16) {
-    let reason = view.text("close", |_| true)["reason"].take();
-    (reason, view.close_code())
-}
 
 /// A field of each entry of a list.
 fn each(list: &Value, field: &str) -> Vec<Value> {

@@ -93,7 +93,7 @@ fn a_browser_signs_in_at_the_hub_and_comes_back_to_the_page_that_it_wanted() {
     let page = open(&server, PREFIX, &cookie(&back, "framehub-session="));
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
     let list = open(&server, "/services/framehub/api/widgets", &cookie(&back, "framehub-session="));
-    assert_eq!(list.expect(200)["widgets"], json!([]));
+    assert_eq!(list.expect(200), json!({"widgets": [], "administrator": false}));
 }
 
 #[test]

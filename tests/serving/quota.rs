@@ -154,7 +154,10 @@ fn a_widget_that_nobody_uses_is_closed_however_many_watch() {
     program.text("closed", |message| message["widget"] == drawn);
     // Now nobody moves there either.
     assert_eq!(using.close_code(), 4000);
-    assert_eq!(ask(&server, "GET", WIDGETS, &ann, "").expect(200)["widgets"], json!([]));
+    assert_eq!(
+        ask(&server, "GET", WIDGETS, &ann, "").expect(200),
+        json!({"widgets": [], "administrator": false})
+    );
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn press(view: &mut Browser) {
 }
 
 /// How the server ended a view.
-fn ended(mut view: Browser) -> (Value, u16) {
+pub fn ended(mut view: Browser) -> (Value, u16) {
     let reason = view.text("close", |_| true)["reason"].take();
     (reason, view.close_code())
 }
