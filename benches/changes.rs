@@ -1,7 +1,7 @@
 //! What a frame costs, by how much of it changes: beside sending every frame whole.
 //!
 //! ```sh
-//! cargo bench --bench changes             # nine minutes; -- --quick: a minute; -- orbit still: those workloads alone
+//! cargo bench --bench changes             # nine minutes; -- --quick: a minute; -- orbit 1920x1080 32: that alone
 //! ```
 //!
 //! How to read the tables: `benches/README.md`.
@@ -70,15 +70,17 @@ fn main() {
     let quick = std::env::args().any(|argument| argument == "--quick");
     let named: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    let wanted = |workload: &Workload| named.is_empty() || named.iter().any(|name| name == workload.name());
     let (sizes, views, span) = if quick {
         (&SIZES[..2], &VIEWS[..1], Duration::from_millis(500))
     } else {
         (&SIZES[..], &VIEWS[..], Duration::from_millis(1500))
     };
+    let workloads = choose(&Workload::ALL, &Workload::ALL, &named, |workload| workload.name().to_owned());
+    let sizes = choose(&SIZES, sizes, &named, |((width, height), _)| format!("{width}x{height}"));
+    let views = choose(&VIEWS, views, &named, |views| views.to_string());
     System::new().block_on(async move {
         let server = Bench::start().await;
-        for &(size, pace) in sizes {
+        for (size, pace) in sizes {
             alone(size);
             let mut table = Table::new([
                 "workload",
@@ -96,10 +98,10 @@ fn main() {
                 "ratio",
                 "KB allocated",
             ]);
-            for workload in Workload::ALL.into_iter().filter(wanted) {
+            for workload in &workloads {
                 let frames = workload.frames(size);
                 let encoder = encoder_rate(&frames);
-                for &views in views {
+                for &views in &views {
                     let row = server.row(&frames, encoder, size, views, pace, span).await;
                     let cells = [&[workload.name().to_owned(), views.to_string()], &row[..]].concat();
                     table.row::<14>(cells.try_into().expect("fourteen cells"));
@@ -112,6 +114,12 @@ fn main() {
         }
         server.exact(if quick { 5 } else { 20 }).await;
     });
+}
+
+/// Those of `all` that are named, or the usual ones when none is.
+fn choose<T: Copy>(all: &[T], usual: &[T], named: &[String], name: impl Fn(T) -> String) -> Vec<T> {
+    let chosen: Vec<T> = all.iter().copied().filter(|&one| named.contains(&name(one))).collect();
+    if chosen.is_empty() { usual.to_vec() } else { chosen }
 }
 
 /// What memory and the plain encoder take.

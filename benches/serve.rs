@@ -83,7 +83,7 @@ struct Span {
     rounds: usize,
     /// One turn.
     turn: Duration,
-    /// One turn in which CPU time is measured, which comes in steps of 10 ms.
+    /// One turn in which CPU time is measured.
     paced: Duration,
     crowd: Duration,
     /// One turn with a scrape each second, or without; longer than a second, so that there is one in it.

@@ -1,13 +1,12 @@
 //! What this process uses, as Linux counts it.
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// Seconds of CPU that all threads of this process used so far, those that ended too.
+#[expect(clippy::cast_precision_loss, reason = "less than a second in nanoseconds")]
 pub fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
-    // The program's name, in brackets, may contain anything. User and system time are fields 14 and 15 of proc(5), in
-    // ticks of 10 ms.
-    let after_name = stat.rsplit_once(") ").map_or("", |(_, fields)| fields);
-    let ticks = after_name.split(' ').skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
-    ticks.sum::<f64>() / 100.0
+    let used = clock_gettime(ClockId::ProcessCPUTime);
+    used.tv_sec as f64 + used.tv_nsec as f64 / 1e9
 }
 
 /// Resident memory of this process, in KB.

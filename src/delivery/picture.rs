@@ -119,7 +119,7 @@ impl Picture {
     /// The index of the picture at a size.
     pub(super) fn at(&mut self, (width, height): (u32, u32)) -> Changes<'_> {
         if (width, height) == self.index.grid().size() {
-            return Changes { index: &self.index, rest: self.rest };
+            return Changes { index: &self.index, number: self.number, rest: self.rest };
         }
         if self.scaled.len() > MOST_SIZES {
             self.scaled.clear();
@@ -129,13 +129,15 @@ impl Picture {
             self.index.scale_into(width, height, &mut scaled.index);
             scaled.number = self.number;
         }
-        Changes { index: &scaled.index, rest: self.rest }
+        Changes { index: &scaled.index, number: self.number, rest: self.rest }
     }
 }
 
 /// When what of a picture changed, at one size.
 pub(super) struct Changes<'a> {
     index: &'a ChangeIndex,
+    /// Of the latest frame.
+    number: u64,
     rest: u64,
 }
 
@@ -144,11 +146,15 @@ impl Changes<'_> {
         self.index.grid()
     }
 
-    /// The tiles that who has frame `base` lacks. Where these are nearly all, all: one image for them is no dearer than several.
-    pub(super) fn after(&self, base: u64) -> TileSet {
+    /// The tiles that who has frame `base` lacks, if any. Where these are nearly all, all: one image for them is no dearer than several.
+    pub(super) fn after(&self, base: u64) -> Option<TileSet> {
+        if base >= self.number {
+            return None;
+        }
         let tiles = self.index.changed_after(base);
         let all = self.grid().len();
-        if tiles.len() * 8 >= all * 7 { TileSet::full(all) } else { tiles }
+        let tiles = if tiles.len() * 8 >= all * 7 { TileSet::full(all) } else { tiles };
+        (!tiles.is_empty()).then_some(tiles)
     }
 
     /// Of some tiles those at rest, the ones first that have been for longest; as many as make a small message.
@@ -201,7 +207,7 @@ mod tests {
         let late = Picture::comparer(Some(&picture)).compare(frame(640, 1));
         next(&mut picture, frame(640, 2), now);
         assert!(picture.replace(late, now));
-        assert!(picture.at((640, 64)).after(2).is_full());
+        assert!(picture.at((640, 64)).after(2).unwrap().is_full());
     }
 
     #[test]
@@ -209,9 +215,9 @@ mod tests {
         let now = Instant::now();
         let mut picture = Picture::new(frame(640, 1), now);
         assert!(next(&mut picture, frame(320, 1), now));
-        assert_eq!(picture.at((320, 64)).after(1).len(), 5);
+        assert_eq!(picture.at((320, 64)).after(1).unwrap().len(), 5);
         assert!(next(&mut picture, Frame::rgb8(320, 64, vec![1; 320 * 64 * 3]).unwrap(), now));
-        assert!(picture.at((320, 64)).after(2).is_full());
+        assert!(picture.at((320, 64)).after(2).unwrap().is_full());
     }
 
     #[test]

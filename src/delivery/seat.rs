@@ -151,8 +151,7 @@ impl Seat {
             return need(size, at_rest, all(size), false);
         };
         let changes = picture.at(shown.size);
-        let tiles = changes.after(shown.number);
-        if !tiles.is_empty() {
+        if let Some(tiles) = changes.after(shown.number) {
             let (new, of) = (tiles.len() * 10_000, changes.grid().len());
             // A small change does not make the rest of a sharp picture coarse.
             let stays = shown.size == full && new <= of * usize::from(moving.percent).pow(2);

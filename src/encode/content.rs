@@ -5,7 +5,6 @@
 //! to many times.
 
 use super::{Pixels, divide::Cost};
-use crate::tiles::Rect;
 
 /// Every so many rows are looked at: one in each row of a JPEG's blocks.
 const EVERY: usize = 8;
@@ -20,25 +19,16 @@ const PNG_PIXELS: u64 = 64;
 /// The same of JPEG, which takes longer, and is to be made exact later.
 const JPEG_PIXELS: u64 = 9;
 
-/// What `area` pixels cost that are made of a rectangle of `pixels`.
-pub(super) fn cost(pixels: Pixels<'_>, rect: Rect, area: u64) -> Cost {
-    let channels = pixels.format.channels();
-    let (stride, start) = (pixels.width as usize * channels, rect.x as usize * channels);
-    let width = rect.width as usize * channels;
-    let row = |y: usize| &pixels.bytes[y * stride + start..][..width];
-    let (first, height) = (rect.y as usize, rect.height as usize);
+/// What `area` pixels cost that are made of `pixels`.
+pub(super) fn cost(pixels: Pixels<'_>, area: u64) -> Cost {
     let (mut unforetold, mut steps, mut sampled) = (0, 0, 1);
     // From the middle of each group of rows, where there is one above.
-    for y in (first..first + height).skip(EVERY / 2 - 1).step_by(EVERY) {
-        let (here, corner) = (row(y), row(y - 1));
-        let (left, here, above) = (&here[..width - channels], &here[channels..], &corner[channels..]);
-        for (((here, left), above), corner) in here.iter().zip(left).zip(above).zip(corner) {
-            let on_slope = here.wrapping_sub(*left) == above.wrapping_sub(*corner);
-            let repeated = here == left || here == above;
-            unforetold += u32::from(!(on_slope & repeated));
-            steps += u32::from(here.abs_diff(*left) > STEP);
-        }
-        sampled += rect.width;
+    let above = pixels.rows().skip(EVERY / 2 - 2).step_by(EVERY);
+    for (here, above) in pixels.rows().skip(EVERY / 2 - 1).step_by(EVERY).zip(above) {
+        let counts = Counts::of(here, above, pixels.format.channels());
+        unforetold += counts.unforetold;
+        steps += counts.steps;
+        sampled += pixels.width;
     }
     let bytes = |count: u32, bits: u64| u64::from(count) * bits * area / u64::from(sampled) / 8;
     Cost {
@@ -47,16 +37,72 @@ pub(super) fn cost(pixels: Pixels<'_>, rect: Rect, area: u64) -> Cost {
     }
 }
 
+/// Bytes that are looked at in one go.
+const LANES: usize = 16;
+
+/// What is counted in a row of bytes.
+#[derive(Default)]
+struct Counts {
+    /// Bytes that a PNG's filter and compressor cannot foretell from those around them.
+    unforetold: u32,
+    /// Bytes that are more than [`STEP`] from those of the pixel to the left.
+    steps: u32,
+}
+
+impl Counts {
+    /// Of a row below another, but for its first pixel.
+    fn of(here: &[u8], above: &[u8], channels: usize) -> Self {
+        let (left, corner) = (&here[..here.len() - channels], &above[..above.len() - channels]);
+        let (here, above) = (&here[channels..], &above[channels..]);
+        let mut counts = Self::default();
+        // As many as a lane can count. Compilers make of that what counts all lanes at once.
+        for from in (0..here.len()).step_by(LANES * usize::from(u8::MAX)) {
+            let to = here.len().min(from + LANES * usize::from(u8::MAX));
+            counts.add([here, left, above, corner].map(|row| &row[from..to]));
+        }
+        counts
+    }
+
+    fn add(&mut self, rows: [&[u8]; 4]) {
+        let [here, left, above, corner] = rows.map(<[u8]>::as_chunks::<LANES>);
+        let mut lanes = [[0; LANES]; 2];
+        for (((here, left), above), corner) in here.0.iter().zip(left.0).zip(above.0).zip(corner.0) {
+            for lane in 0..LANES {
+                let [unforetold, step] = look(here[lane], left[lane], above[lane], corner[lane]);
+                lanes[0][lane] += u8::from(unforetold);
+                lanes[1][lane] += u8::from(step);
+            }
+        }
+        let [mut unforetold, mut steps] = lanes.map(|lanes| lanes.into_iter().map(u32::from).sum::<u32>());
+        for (((here, left), above), corner) in here.1.iter().zip(left.1).zip(above.1).zip(corner.1) {
+            let looked = look(*here, *left, *above, *corner);
+            unforetold += u32::from(looked[0]);
+            steps += u32::from(looked[1]);
+        }
+        self.unforetold += unforetold;
+        self.steps += steps;
+    }
+}
+
+/// Whether a byte is unforetold, and whether it is a step.
+#[expect(clippy::needless_bitwise_bool, reason = "without a branch, many bytes are looked at in one go")]
+fn look(here: u8, left: u8, above: u8, corner: u8) -> [bool; 2] {
+    let on_slope = here.wrapping_sub(left) == above.wrapping_sub(corner);
+    let repeated = (here == left) | (here == above);
+    [!(on_slope & repeated), here.abs_diff(left) > STEP]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::encode::testing::{FORMATS, noise};
     use crate::frame::{Frame, PixelFormat};
+    use crate::tiles::Rect;
 
     const TILE: Rect = Rect { x: 64, y: 64, width: 64, height: 64 };
 
     fn is_graphic(frame: &Frame, rect: Rect) -> bool {
-        let cost = cost(Pixels::of(frame), rect, rect.area());
+        let cost = cost(Pixels::of(frame).part(rect), rect.area());
         cost.png <= cost.jpeg
     }
 

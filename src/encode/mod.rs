@@ -21,6 +21,7 @@ mod content;
 mod data_uri;
 mod divide;
 mod fair;
+mod files;
 mod jpeg;
 mod opaque;
 mod plan;
@@ -250,26 +251,49 @@ pub fn whole(frame: &Frame, variant: Variant) -> Result<Encoded, EncodeError> {
     encode(frame, variant, &TileSet::full(Grid::new(variant.width, variant.height).len()), 1)
 }
 
-/// Borrowed pixels on their way through the steps: a frame's, or a scratch buffer's. Holds exactly
-/// `width × height × channels` bytes.
+/// Borrowed pixels on their way through the steps: a frame's, a part of them, or a scratch buffer's. At least one.
 #[derive(Clone, Copy)]
 struct Pixels<'a> {
     format: PixelFormat,
     width: u32,
     height: u32,
+    /// Bytes from the beginning of a row to that of the next; `width × channels` or more.
+    stride: usize,
+    /// From the first pixel to the last.
     bytes: &'a [u8],
 }
 
 impl<'a> Pixels<'a> {
     fn of(frame: &'a Frame) -> Self {
-        Self { format: frame.format(), width: frame.width(), height: frame.height(), bytes: frame.pixels() }
+        Self::packed(frame.format(), frame.width(), frame.height(), frame.pixels())
     }
 
-    /// Some of the rows.
-    fn rows(self, first: u32, height: u32) -> Self {
-        let row = self.width as usize * self.format.channels();
-        let bytes = &self.bytes[first as usize * row..][..height as usize * row];
-        Self { height, bytes, ..self }
+    /// Pixels whose rows follow each other without a gap.
+    fn packed(format: PixelFormat, width: u32, height: u32, bytes: &'a [u8]) -> Self {
+        Self { format, width, height, stride: width as usize * format.channels(), bytes }
+    }
+
+    fn is_packed(&self) -> bool {
+        self.stride == self.row_len()
+    }
+
+    /// Bytes of a row.
+    fn row_len(&self) -> usize {
+        self.width as usize * self.format.channels()
+    }
+
+    /// From the top.
+    fn rows(self) -> impl DoubleEndedIterator<Item = &'a [u8]> + ExactSizeIterator {
+        let len = self.row_len();
+        self.bytes.chunks(self.stride).map(move |row| &row[..len])
+    }
+
+    /// Those of a rectangle that lies within.
+    fn part(self, Rect { x, y, width, height }: Rect) -> Self {
+        let part = Self { width, height, ..self };
+        let start = y as usize * self.stride + x as usize * self.format.channels();
+        let len = (height as usize - 1) * self.stride + part.row_len();
+        Self { bytes: &self.bytes[start..start + len], ..part }
     }
 
     /// Refuses pixels that a file of a format cannot hold.

@@ -1,39 +1,33 @@
-//! Dropping the alpha channel, and cutting rectangles out.
+//! Dropping the alpha channel, and the gaps between rows.
 
 use super::{Pixels, scratch::room};
-use crate::{frame::PixelFormat, tiles::Rect};
+use crate::frame::PixelFormat;
 
-/// The same pixels without an alpha channel: as they are when they have none, else a copy in `scratch`.
+/// The same pixels without an alpha channel and without gaps: as they are when they have neither, else a copy in `scratch`.
 pub(super) fn opaque<'a>(pixels: Pixels<'a>, scratch: &'a mut Vec<u8>) -> Pixels<'a> {
-    if pixels.format != PixelFormat::Rgba8 {
+    let format = colors(pixels.format);
+    if format == pixels.format && pixels.is_packed() {
         return pixels;
     }
-    let rgb = room(scratch, pixels.bytes.len() / 4 * 3);
-    drop_alpha(pixels.bytes, rgb);
-    Pixels { format: PixelFormat::Rgb8, bytes: rgb, ..pixels }
-}
-
-/// A copy of a rectangle of the pixels, without an alpha channel, in `scratch`.
-pub(super) fn cut<'a>(pixels: Pixels<'_>, rect: Rect, scratch: &'a mut Vec<u8>) -> Pixels<'a> {
-    let channels = pixels.format.channels();
-    let format = match pixels.format {
-        PixelFormat::Rgba8 => PixelFormat::Rgb8,
-        format => format,
-    };
-    let (stride, row) = (pixels.width as usize * channels, rect.width as usize * channels);
-    let row_out = rect.width as usize * format.channels();
-    let out = room(scratch, row_out * rect.height as usize);
-    let rows = pixels.bytes.chunks_exact(stride).skip(rect.y as usize);
-    for (from, to) in rows.zip(out.chunks_exact_mut(row_out)) {
-        let from = &from[rect.x as usize * channels..][..row];
+    let row_len = pixels.width as usize * format.channels();
+    let out = room(scratch, row_len * pixels.height as usize);
+    for (from, to) in pixels.rows().zip(out.chunks_exact_mut(row_len)) {
         if format == pixels.format { to.copy_from_slice(from) } else { drop_alpha(from, to) }
     }
-    Pixels { format, width: rect.width, height: rect.height, bytes: out }
+    Pixels::packed(format, pixels.width, pixels.height, out)
+}
+
+/// The format without an alpha channel.
+pub(super) fn colors(format: PixelFormat) -> PixelFormat {
+    match format {
+        PixelFormat::Rgba8 => PixelFormat::Rgb8,
+        format => format,
+    }
 }
 
 /// Copies the colours of RGBA pixels to RGB pixels. Four at a time, as three whole words: byte by byte takes several
 /// times as long.
-fn drop_alpha(rgba: &[u8], rgb: &mut [u8]) {
+pub(super) fn drop_alpha(rgba: &[u8], rgb: &mut [u8]) {
     let (from, from_rest) = rgba.as_chunks::<16>();
     let (to, to_rest) = rgb.as_chunks_mut::<12>();
     for (from, to) in from.iter().zip(to) {
@@ -51,6 +45,7 @@ fn drop_alpha(rgba: &[u8], rgb: &mut [u8]) {
 mod tests {
     use super::*;
     use crate::encode::testing::{FORMATS, frame, rgb};
+    use crate::tiles::Rect;
 
     #[test]
     fn the_colours_of_every_pixel_are_kept_and_the_alpha_is_dropped() {
@@ -69,7 +64,7 @@ mod tests {
         for format in FORMATS {
             let frame = frame(format, 20, 10);
             let mut scratch = Vec::new();
-            let cut = cut(Pixels::of(&frame), rect, &mut scratch);
+            let cut = opaque(Pixels::of(&frame).part(rect), &mut scratch);
             let colors = if format == PixelFormat::Gray8 { 1 } else { 3 };
             let expected: Vec<u8> = (2..6)
                 .flat_map(|y| (3..10).map(move |x| (y * 20 + x) * format.channels()))
@@ -81,10 +76,10 @@ mod tests {
     }
 
     #[test]
-    fn pixels_without_alpha_are_not_copied() {
+    fn whole_rows_without_alpha_are_not_copied() {
         let frame = frame(PixelFormat::Rgb8, 5, 3);
         let mut scratch = Vec::new();
-        let opaque = opaque(Pixels::of(&frame), &mut scratch);
-        assert_eq!(opaque.bytes.as_ptr(), frame.pixels().as_ptr());
+        let opaque = opaque(Pixels::of(&frame).part(Rect { x: 0, y: 1, width: 5, height: 2 }), &mut scratch);
+        assert_eq!(opaque.bytes.as_ptr(), frame.pixels()[15..].as_ptr());
     }
 }

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use rayon::prelude::*;
 
 use super::divide::{Cost, divide};
-use super::{Codec, EncodeError, Part, Pixels, content, jpeg, opaque, png, resize, scratch, strips, webp};
+use super::scratch::{self, Scratch};
+use super::{Codec, EncodeError, Part, Pixels, content, jpeg, opaque, png, resize, strips, webp};
 use crate::tiles::{Grid, Rect, TILE, TileSet};
 
 /// Fewest pixels that are worth another thread's while: about half a millisecond of JPEG.
@@ -71,7 +72,7 @@ fn part(units: &[Unit], files: &[Bytes]) -> Result<Part, EncodeError> {
         file.clone()
     } else {
         let heights: Vec<u32> = units.iter().map(|unit| unit.rect.height).collect();
-        strips::join(files, width, &heights).map(Bytes::from).ok_or_else(|| EncodeError::Codec {
+        strips::join(files, width, &heights).ok_or_else(|| EncodeError::Codec {
             codec: "JPEG",
             width,
             height,
@@ -89,7 +90,7 @@ fn part(units: &[Unit], files: &[Bytes]) -> Result<Part, EncodeError> {
 /// What there is to compress.
 fn units(from: Pixels<'_>, grid: Grid, codec: Codec, tiles: &TileSet, cores: usize) -> Vec<Unit> {
     let cost = |tile: Rect| {
-        let Cost { png, jpeg } = content::cost(from, source(from, grid, tile), tile.area());
+        let Cost { png, jpeg } = content::cost(from.part(source(from, grid, tile)), tile.area());
         match codec {
             Codec::Png | Codec::WebP => Cost { png, jpeg: png },
             Codec::Jpeg { .. } => Cost { png: jpeg, jpeg },
@@ -153,31 +154,23 @@ fn cut_jpeg(rect: Rect, coding: Coding, share: u64, units: &mut Vec<Unit>) {
 
 /// Scales and compresses; answers the file.
 fn compress(from: Pixels<'_>, grid: Grid, unit: &Unit) -> Result<Bytes, EncodeError> {
-    scratch::with(|scratch| {
-        let pixels = if (from.width, from.height) != grid.size() {
+    scratch::with(|Scratch { scaler, pixels: scratch }| {
+        let pixels = if (from.width, from.height) == grid.size() {
+            from.part(unit.rect)
+        } else {
             let filter = match unit.coding {
                 Coding::Jpeg(_) => resize::Filter::Fast,
                 Coding::Png | Coding::WebP => resize::Filter::Best,
             };
-            scratch.scaler.scale(from, grid, unit.rect, filter)?
-        } else if unit.rect.width == from.width {
-            from.rows(unit.rect.y, unit.rect.height)
-        } else {
-            return file(unit.coding, opaque::cut(from, unit.rect, &mut scratch.pixels));
+            scaler.scale(from, grid, unit.rect, filter)?
         };
         match unit.coding {
-            Coding::Jpeg(_) => file(unit.coding, pixels),
-            Coding::Png | Coding::WebP => file(unit.coding, opaque::opaque(pixels, &mut scratch.pixels)),
+            Coding::Jpeg(quality) if pixels.is_packed() => jpeg::encode(pixels, quality),
+            Coding::Jpeg(quality) => jpeg::encode(opaque::opaque(pixels, scratch), quality),
+            Coding::Png => png::encode(pixels, scratch),
+            Coding::WebP => webp::encode(opaque::opaque(pixels, scratch)),
         }
     })
-}
-
-fn file(coding: Coding, pixels: Pixels<'_>) -> Result<Bytes, EncodeError> {
-    match coding {
-        Coding::Jpeg(quality) => jpeg::encode(pixels, quality),
-        Coding::Png => png::encode(pixels),
-        Coding::WebP => webp::encode(pixels),
-    }
 }
 
 #[cfg(test)]

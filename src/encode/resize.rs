@@ -64,7 +64,7 @@ impl Scaler {
             height: rect.height,
             reason,
         })?;
-        Ok(Pixels { format: from.format, width: rect.width, height: rect.height, bytes: &self.pixels[..len] })
+        Ok(Pixels::packed(from.format, rect.width, rect.height, &self.pixels[..len]))
     }
 
     /// Lets go of buffers that have become too large to keep.
@@ -156,7 +156,7 @@ mod tests {
             let whole = all(&mut one, &frame, small, low, filter);
             let part = other.scale(Pixels::of(&frame), grid, rect, filter).unwrap();
             let mut scratch = Vec::new();
-            let cut = crate::encode::opaque::cut(whole, rect, &mut scratch);
+            let cut = crate::encode::opaque::opaque(whole.part(rect), &mut scratch);
             let mut scratch = Vec::new();
             prop_assert!(crate::encode::opaque::opaque(part, &mut scratch).bytes == cut.bytes);
         }
@@ -192,8 +192,8 @@ mod tests {
             for tile in (0..small_index.grid().len()).filter(|&tile| !changed.contains(tile)) {
                 let rect = small_index.grid().tile(tile);
                 let (mut one, mut other) = (Vec::new(), Vec::new());
-                let before = crate::encode::opaque::cut(before, rect, &mut one);
-                let after = crate::encode::opaque::cut(after, rect, &mut other);
+                let before = crate::encode::opaque::opaque(before.part(rect), &mut one);
+                let after = crate::encode::opaque::opaque(after.part(rect), &mut other);
                 prop_assert!(before.bytes == after.bytes);
             }
         }

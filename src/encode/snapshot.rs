@@ -5,7 +5,7 @@ use image::ImageEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use serde::Deserialize;
 
-use super::{EncodeError, Pixels, jpeg, opaque, webp};
+use super::{EncodeError, Pixels, files, jpeg, opaque, webp};
 use crate::frame::Frame;
 
 /// Quality of JPEG files: no visible loss; the few steps above only cost bytes.
@@ -53,11 +53,15 @@ pub fn snapshot(frame: &Frame, format: SnapshotFormat) -> Result<Bytes, EncodeEr
     if format == SnapshotFormat::WebP {
         return webp::encode(pixels);
     }
-    let mut file = Vec::new();
-    PngEncoder::new_with_quality(&mut file, CompressionType::Default, FilterType::Adaptive)
-        .write_image(pixels.bytes, pixels.width, pixels.height, pixels.color())
-        .map_err(|error| pixels.failed("snapshot", error))?;
-    Ok(file.into())
+    files::write(|file| {
+        PngEncoder::new_with_quality(file, CompressionType::Default, FilterType::Adaptive).write_image(
+            pixels.bytes,
+            pixels.width,
+            pixels.height,
+            pixels.color(),
+        )
+    })
+    .map_err(|error| pixels.failed("snapshot", error))
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 
 use bytes::Bytes;
 
+use super::files;
+
 /// Pixels a side of the blocks in which a JPEG without chroma subsampling is made. All strips but the last are a multiple of it high.
 pub(super) const BLOCK: u32 = 8;
 /// Most blocks between two restart markers.
@@ -26,13 +28,17 @@ pub(super) fn heights(width: u32, height: u32, strips: u32) -> Vec<u32> {
 }
 
 /// Joins the files of strips, from the top, each `heights` high. `None` when they are not such files as libjpeg makes.
-pub(super) fn join(files: &[Bytes], width: u32, heights: &[u32]) -> Option<Vec<u8>> {
+pub(super) fn join(strips: &[Bytes], width: u32, heights: &[u32]) -> Option<Bytes> {
+    files::write(|joined| write(strips, width, heights, joined).ok_or(())).ok()
+}
+
+fn write(files: &[Bytes], width: u32, heights: &[u32], joined: &mut Vec<u8>) -> Option<()> {
     let first = files.first()?;
     let (frame, scan) = (segment(first, START_OF_FRAME)?, segment(first, START_OF_SCAN)?);
     let height = u16::try_from(heights.iter().sum::<u32>()).ok()?;
     let interval = u16::try_from(heights.first()?.div_ceil(BLOCK) * width.div_ceil(BLOCK)).ok()?;
 
-    let mut joined = Vec::with_capacity(files.iter().map(Bytes::len).sum());
+    joined.reserve(files.iter().map(Bytes::len).sum());
     joined.extend_from_slice(&first[..scan]);
     // Marker, length, precision, then the height.
     joined[frame + 5..frame + 7].copy_from_slice(&height.to_be_bytes());
@@ -51,7 +57,7 @@ pub(super) fn join(files: &[Bytes], width: u32, heights: &[u32]) -> Option<Vec<u
         }
     }
     joined.extend_from_slice(&[0xff, 0xd9]);
-    Some(joined)
+    Some(())
 }
 
 /// Where the segment with a marker begins.
@@ -79,18 +85,17 @@ mod tests {
     use crate::encode::testing::{FORMATS, decode_rgb, noise, pixels};
     use crate::encode::{Pixels, jpeg};
     use crate::frame::{Frame, PixelFormat};
+    use crate::tiles::Rect;
 
     /// The file of each strip.
     fn files(frame: &Frame, quality: u8, heights: &[u32]) -> Vec<Bytes> {
-        let row = frame.width() as usize * frame.format().channels();
-        let mut rest = &frame.pixels()[..];
+        let mut y = 0;
         heights
             .iter()
             .map(|&height| {
-                let (bytes, after) = rest.split_at(row * height as usize);
-                rest = after;
-                let strip = Pixels { format: frame.format(), width: frame.width(), height, bytes };
-                jpeg::encode(strip, quality).unwrap()
+                let strip = Rect { x: 0, y, width: frame.width(), height };
+                y += height;
+                jpeg::encode(Pixels::of(frame).part(strip), quality).unwrap()
             })
             .collect()
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use image::{ImageEncoder, codecs::webp::WebPEncoder};
 
-use super::{EncodeError, Pixels};
+use super::{EncodeError, Pixels, files};
 
 /// The most pixels a side.
 pub(super) const MAX_SIDE: u32 = 16_384;
@@ -12,11 +12,10 @@ pub(super) const MAX_SIDE: u32 = 16_384;
 /// as long to decode.
 pub(super) fn encode(pixels: Pixels<'_>) -> Result<Bytes, EncodeError> {
     pixels.at_most(MAX_SIDE, "WebP")?;
-    let mut file = Vec::new();
-    WebPEncoder::new_lossless(&mut file)
-        .write_image(pixels.bytes, pixels.width, pixels.height, pixels.color())
-        .map_err(|error| pixels.failed("WebP", error))?;
-    Ok(file.into())
+    files::write(|file| {
+        WebPEncoder::new_lossless(file).write_image(pixels.bytes, pixels.width, pixels.height, pixels.color())
+    })
+    .map_err(|error| pixels.failed("WebP", error))
 }
 
 #[cfg(test)]

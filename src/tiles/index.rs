@@ -41,8 +41,7 @@ impl ChangeIndex {
 
     /// The tiles that were changed after frame `base`.
     pub fn changed_after(&self, base: u64) -> TileSet {
-        let tiles = self.changed.len();
-        TileSet::of(tiles, (0..tiles).filter(|&tile| self.changed[tile] > base))
+        TileSet::with(&self.changed, |&changed| changed > base)
     }
 
     /// Fills `scaled` with the index of the same picture scaled down to `width` × `height`: a tile there changes when a pixel changes

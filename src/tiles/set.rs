@@ -24,6 +24,12 @@ impl TileSet {
         set
     }
 
+    /// Those of as many tiles as there are `values` whose value is as asked for.
+    pub(super) fn with<T>(values: &[T], is: impl Fn(&T) -> bool) -> Self {
+        let word = |values: &[T]| values.iter().rev().fold(0, |word, value| word << 1 | u64::from(is(value)));
+        Self { words: values.chunks(64).map(word).collect(), tiles: values.len() }
+    }
+
     /// All of `tiles` tiles.
     pub fn full(tiles: usize) -> Self {
         let mut set = Self { words: vec![u64::MAX; tiles.div_ceil(64)], tiles };
