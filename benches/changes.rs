@@ -15,7 +15,7 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -30,15 +30,13 @@ use common::{
     pictures::Picture,
     process::cpu_seconds,
     race, ratio,
-    reel::Reel,
+    server::{QUALITY, Reels},
     view,
     workloads::Workload,
 };
 use framehub::{
-    Config, Frame, Kind, KindError, Server, WidgetHandle,
-    config::Auth,
+    Frame,
     encode::{self, Codec, Variant},
-    hub::Hub,
     tiles::{Grid, TileSet, compare},
 };
 use serde_json::json;
@@ -57,9 +55,6 @@ const SIZES: [(Size, Duration); 3] = [
     ((3840, 2160), Duration::from_millis(160)),
 ];
 const VIEWS: [usize; 3] = [1, 4, 32];
-const QUALITY: u8 = 80;
-/// Longest wait for views to come or go.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// Views run this long before anything counts: what they were sent first is exact by then, where it rests.
 const WARM_UP: Duration = Duration::from_millis(600);
 
@@ -79,7 +74,7 @@ fn main() {
     let sizes = choose(&SIZES, sizes, &named, |((width, height), _)| format!("{width}x{height}"));
     let views = choose(&VIEWS, views, &named, |views| views.to_string());
     System::new().block_on(async move {
-        let server = Bench::start().await;
+        let server = Bench(Reels::start().await);
         for (size, pace) in sizes {
             alone(size);
             let mut table = Table::new([
@@ -167,74 +162,29 @@ struct Cost {
     allocated_kb: f64,
 }
 
-/// A server in this process.
-struct Bench {
-    address: SocketAddr,
-    hub: Hub,
-    /// What the next widget draws.
-    frames: Arc<Mutex<Vec<Frame>>>,
-}
+/// What is measured of the server.
+struct Bench(Reels);
 
 impl Bench {
-    async fn start() -> Self {
-        let config = Config {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            auth: Auth::None,
-            no_demos: true,
-            ..Config::default()
-        };
-        let frames = Arc::new(Mutex::new(Vec::new()));
-        let shown = Arc::clone(&frames);
-        let kind = Kind::new("reel", move |widget, options| {
-            let pace = Duration::from_millis(options.integer("pace", 0..=4096)?);
-            let frames = shown.lock().expect("nobody panics").clone();
-            Ok::<_, KindError>(Reel::new(widget, frames, pace))
-        })
-        .option("pace", 0, "in milliseconds");
-        let running = Server::new(config).demos().kind(kind).start().await.expect("the server starts");
-        Self { address: running.address, hub: running.hub.clone(), frames }
-    }
-
-    async fn reel(&self, pace: Duration) -> WidgetHandle {
-        let pace = u64::try_from(pace.as_millis()).expect("a short time");
-        let options = json!({ "pace": pace }).as_object().cloned().unwrap_or_default();
-        let traits = json!({"quality": QUALITY, "adaptive": false}).as_object().cloned().unwrap_or_default();
-        self.hub.create("reel", None, options, &traits).await.expect("the widget is made")
-    }
-
-    /// Frames drawn, and confirmed frames and bytes of each view, so far.
-    async fn counts(&self, widget: &WidgetHandle) -> (u64, Vec<(u64, u64)>) {
-        let report = self.hub.report(widget).await.expect("the widget is there");
-        let views = report.views.iter().map(|view| (view.stats.confirmed_frames, view.bytes)).collect();
-        (report.drawn_frames, views)
-    }
-
-    async fn wait(&self, what: &str, widget: &WidgetHandle, condition: impl Fn(&[(u64, u64)]) -> bool) {
-        let start = Instant::now();
-        while !condition(&self.counts(widget).await.1) {
-            assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
-            sleep(Duration::from_millis(10)).await;
-        }
-    }
-
     /// Lets views watch a widget for a while, all at its own size.
     async fn measure(&self, size: Size, views: usize, pace: Duration, span: Duration) -> Cost {
-        let widget = self.reel(pace).await;
-        let browsers = Browsers::start(self.address, widget.id(), views, size);
-        self.wait("all views have a frame", &widget, |all| {
-            all.len() == views && all.iter().all(|one| one.0 > 0)
-        })
-        .await;
+        let widget = self.0.reel(pace).await;
+        let browsers = Browsers::start(self.0.address, widget.id(), views, size);
+        self.0
+            .wait("all views have a frame", &widget, |all| {
+                all.len() == views && all.iter().all(|one| one.0 > 0)
+            })
+            .await;
         sleep(WARM_UP).await;
-        let (drawn, before) = self.counts(&widget).await;
+        let (drawn, before) = self.0.counts(&widget).await;
         let (start, cpu, heap) = (Instant::now(), cpu_seconds(), ALLOCATOR.stats().bytes_allocated);
         sleep(span).await;
         let (cpu, heap) = (cpu_seconds() - cpu, ALLOCATOR.stats().bytes_allocated - heap);
-        let (drawn_after, after) = self.counts(&widget).await;
+        let (drawn_after, after) = self.0.counts(&widget).await;
         let (seconds, frames) = (start.elapsed().as_secs_f64(), (drawn_after - drawn) as f64);
         let bytes: u64 = after.iter().zip(&before).map(|(after, before)| after.1 - before.1).sum();
         drop(browsers);
-        self.wait("the views are gone", &widget, <[_]>::is_empty).await;
+        self.0.wait("the views are gone", &widget, <[_]>::is_empty).await;
         widget.close();
         Cost {
             rate: frames / seconds,
@@ -254,7 +204,7 @@ impl Bench {
         pace: Duration,
         span: Duration,
     ) -> Vec<String> {
-        frames.clone_into(&mut self.frames.lock().expect("nobody panics"));
+        self.0.show(frames);
         let free = self.measure(size, views, Duration::ZERO, span).await;
         let paced = self.measure(size, views, pace, span).await;
         let plain = FullPath::start(frames, views);
@@ -275,9 +225,9 @@ impl Bench {
     async fn exact(&self, times: usize) {
         let size = (1920, 1080);
         let photo = Picture::Photo.rgb(size.0, size.1);
-        self.frames.lock().expect("nobody panics").clear();
-        let widget = self.reel(Duration::ZERO).await;
-        let (address, id) = (self.address, widget.id().to_owned());
+        self.0.show(&[]);
+        let widget = self.0.reel(Duration::ZERO).await;
+        let (address, id) = (self.0.address, widget.id().to_owned());
         let handle = widget.clone();
         let seconds = actix_web::rt::task::spawn_blocking(move || {
             let mut view = view::open(address, &id, "", size);

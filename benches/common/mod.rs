@@ -9,6 +9,7 @@ pub mod browsers;
 pub mod pictures;
 pub mod process;
 pub mod reel;
+pub mod server;
 pub mod view;
 pub mod workloads;
 
