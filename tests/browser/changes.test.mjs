@@ -3,6 +3,7 @@ import { after, before, describe, test } from "node:test";
 
 import { launchBrowser, visiting } from "./support/browser.mjs";
 import { canvasPixels, decodePng, difference } from "./support/pixels.mjs";
+import { startLink } from "./support/link.mjs";
 import { startServer } from "./support/server.mjs";
 import { until } from "./support/until.mjs";
 
@@ -110,6 +111,40 @@ describe("a picture of which parts change", () => {
         { tolerate: /no memory|could not be decoded|could not be shown/ },
       ));
   }
+
+  test("comes coarse over a slow link while it moves, and exact in small files when it rests", () =>
+    visiting(browser, async (visit) => {
+      const link = await startLink(server.port, { rate: 2e6, oneWay: 150 });
+      try {
+        const { id } = await server.create("surface", { traits: { css_width: "640px", css_height: "420px" } });
+        const url = new URL(server.page(`widgets/${id}`));
+        url.port = String(link.port);
+        await visit.show(url.href);
+        await visit.settled();
+        const box = await visit.canvas.boundingBox();
+        assert.ok(box);
+        await visit.page.mouse.move(box.x + 100, box.y + 100);
+        await visit.page.mouse.down();
+        let step = 0;
+        await until(
+          async () => {
+            step += 1;
+            await visit.page.mouse.move(box.x + 100 + ((step * 7) % 300), box.y + 100 + ((step * 5) % 200));
+            const [view] = (await server.stats(id)).views;
+            return view && view.quality < 80;
+          },
+          "the view is sent less than its quality",
+          { timeout: 40_000, clues: visit.clues },
+        );
+        await visit.page.mouse.up();
+        await showsWhatIsRendered(server, visit, id);
+        const images = visit.received.flatMap(({ type, parts }) => (type === "framebufferdata" ? parts : []));
+        assert.ok(images.some(({ mimetype }) => mimetype === "image/jpeg"));
+        assert.equal(images.at(-1).mimetype, "image/webp");
+      } finally {
+        await link.close();
+      }
+    }));
 
   test("costs nothing while it is drawn again as it is", () =>
     visiting(browser, async (visit) => {
