@@ -37,9 +37,6 @@ pub(super) fn cost(pixels: Pixels<'_>, area: u64) -> Cost {
     }
 }
 
-/// Bytes that are looked at in one go.
-const LANES: usize = 16;
-
 /// What is counted in a row of bytes.
 #[derive(Default)]
 struct Counts {
@@ -50,37 +47,28 @@ struct Counts {
 }
 
 impl Counts {
+    /// As many bytes as a byte can count: compilers make of such small sums what looks at many bytes in one go.
+    const AT_ONCE: usize = u8::MAX as usize;
+
     /// Of a row below another, but for its first pixel.
     fn of(here: &[u8], above: &[u8], channels: usize) -> Self {
-        let (left, corner) = (&here[..here.len() - channels], &above[..above.len() - channels]);
+        let left = here[..here.len() - channels].chunks(Self::AT_ONCE);
+        let corner = above[..above.len() - channels].chunks(Self::AT_ONCE);
         let (here, above) = (&here[channels..], &above[channels..]);
         let mut counts = Self::default();
-        // As many as a lane can count. Compilers make of that what counts all lanes at once.
-        for from in (0..here.len()).step_by(LANES * usize::from(u8::MAX)) {
-            let to = here.len().min(from + LANES * usize::from(u8::MAX));
-            counts.add([here, left, above, corner].map(|row| &row[from..to]));
+        for (((here, left), above), corner) in
+            here.chunks(Self::AT_ONCE).zip(left).zip(above.chunks(Self::AT_ONCE)).zip(corner)
+        {
+            let (mut unforetold, mut steps) = (0_u8, 0_u8);
+            for (((here, left), above), corner) in here.iter().zip(left).zip(above).zip(corner) {
+                let looked = look(*here, *left, *above, *corner);
+                unforetold += u8::from(looked[0]);
+                steps += u8::from(looked[1]);
+            }
+            counts.unforetold += u32::from(unforetold);
+            counts.steps += u32::from(steps);
         }
         counts
-    }
-
-    fn add(&mut self, rows: [&[u8]; 4]) {
-        let [here, left, above, corner] = rows.map(<[u8]>::as_chunks::<LANES>);
-        let mut lanes = [[0; LANES]; 2];
-        for (((here, left), above), corner) in here.0.iter().zip(left.0).zip(above.0).zip(corner.0) {
-            for lane in 0..LANES {
-                let [unforetold, step] = look(here[lane], left[lane], above[lane], corner[lane]);
-                lanes[0][lane] += u8::from(unforetold);
-                lanes[1][lane] += u8::from(step);
-            }
-        }
-        let [mut unforetold, mut steps] = lanes.map(|lanes| lanes.into_iter().map(u32::from).sum::<u32>());
-        for (((here, left), above), corner) in here.1.iter().zip(left.1).zip(above.1).zip(corner.1) {
-            let looked = look(*here, *left, *above, *corner);
-            unforetold += u32::from(looked[0]);
-            steps += u32::from(looked[1]);
-        }
-        self.unforetold += unforetold;
-        self.steps += steps;
     }
 }
 
