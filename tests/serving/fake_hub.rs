@@ -35,6 +35,8 @@ pub struct FakeHub {
 struct State {
     /// What `/user` says of each token.
     users: HashMap<String, Value>,
+    /// Tokens that were got by signing in.
+    signed_in: HashSet<String>,
     /// The token that each code is good for, the challenge that came with it.
     codes: HashMap<String, (String, String)>,
     /// How often each token was asked about, and all questions.
@@ -115,7 +117,9 @@ impl FakeHub {
 
     /// The user logs out: all tokens that were got by signing in are revoked.
     pub fn log_out(&self, name: &str) {
-        self.state().users.retain(|_, user| user["name"] != name);
+        let mut state = self.state();
+        let State { users, signed_in, .. } = &mut *state;
+        users.retain(|token, user| user["name"] != name || !signed_in.contains(token));
     }
 
     /// The user's default server runs.
@@ -160,6 +164,7 @@ impl FakeHub {
             ("code", "S256")
         );
         let (code, token) = (random_id(), self.token(name, scopes));
+        self.state().signed_in.insert(token.clone());
         self.state().codes.insert(code.clone(), (token, query["code_challenge"].clone()));
         format!("code={code}&state={}", query["state"])
     }

@@ -16,7 +16,7 @@ use crate::{
 /// Long enough that nothing expires within a test.
 pub const LONG: Duration = Duration::from_secs(300);
 /// Short enough that a test waits for it.
-const SHORT: Duration = Duration::from_secs(1);
+pub const SHORT: Duration = Duration::from_secs(1);
 
 /// A request of a user's program.
 pub fn ask(server: &TestServer, method: &str, path: &str, token: &str, body: &str) -> Answer {

@@ -25,6 +25,7 @@ mod probe;
 mod program;
 mod quota;
 mod server;
+mod sessions;
 mod shares;
 mod sharing;
 mod snapshots;

@@ -32,8 +32,9 @@ pub enum Caller {
     User(Lease, Vec<Opened>),
     /// Whoever has links, and nothing else.
     Visitor(Vec<Opened>),
-    /// Whoever has a ticket: one widget, in one role.
-    Guest(Permit),
+    /// Whoever has a ticket: one widget, in one role; in the browser of the widget's owner as long as the owner is signed in
+    /// there, too.
+    Guest(Permit, Option<Lease>),
 }
 
 /// What a caller may do with a widget.
@@ -68,7 +69,7 @@ impl Caller {
     pub fn owner(&self) -> Option<String> {
         match self {
             Self::User(lease, _) => Some(lease.user().name.clone()),
-            Self::Anyone | Self::Visitor(_) | Self::Guest(_) => None,
+            Self::Anyone | Self::Visitor(_) | Self::Guest(..) => None,
         }
     }
 
@@ -76,7 +77,8 @@ impl Caller {
     pub fn lease(&self) -> Option<&Lease> {
         match self {
             Self::User(lease, _) => Some(lease),
-            Self::Anyone | Self::Visitor(_) | Self::Guest(_) => None,
+            Self::Guest(_, session) => session.as_ref(),
+            Self::Anyone | Self::Visitor(_) => None,
         }
     }
 
@@ -86,7 +88,7 @@ impl Caller {
             Self::Anyone => Viewer::Anyone,
             Self::User(lease, _) => Viewer::User(lease.user().name.clone()),
             Self::Visitor(_) => Viewer::Link,
-            Self::Guest(_) => Viewer::Ticket,
+            Self::Guest(..) => Viewer::Ticket,
         }
     }
 
@@ -95,7 +97,7 @@ impl Caller {
         match self {
             Self::Anyone => true,
             Self::User(lease, _) => lease.user().admin,
-            Self::Visitor(_) | Self::Guest(_) => false,
+            Self::Visitor(_) | Self::Guest(..) => false,
         }
     }
 
@@ -113,7 +115,7 @@ impl Caller {
         let identity = widget.identity();
         let (user, links) = match self {
             Self::Anyone => return Some(Right::Own),
-            Self::Guest(permit) => {
+            Self::Guest(permit, _) => {
                 let granted = Granted { role: permit.role, until: None };
                 return (permit.widget == identity.id).then_some(Right::Shared(granted));
             }
@@ -134,7 +136,7 @@ impl Caller {
 
     /// Whether this right of the caller's rests on a share, and ends with that.
     pub fn rests_on_share(&self, right: Right) -> bool {
-        right != Right::Own && !matches!(self, Self::Guest(_))
+        right != Right::Own && !matches!(self, Self::Guest(..))
     }
 
     /// How often it is worth asking for [`Caller::renewed`], if ever.

@@ -13,6 +13,7 @@ use actix_web::{
     dev::ServiceRequest,
     http::{Method, StatusCode, header},
 };
+use tokio::time::timeout;
 
 use self::{
     accounts::{Accounts, Denied},
@@ -29,6 +30,9 @@ use crate::{
     jupyterhub::{Secret, Service},
     web::{error::ApiError, pages, routes::Site},
 };
+
+/// How long a view that needs no session waits to learn whether there is one: a notebook's page tries another way after 2.5 s.
+const SESSION_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the server knows of the Hub whose service it is.
 pub struct JupyterHub {
@@ -62,6 +66,12 @@ impl JupyterHub {
             Err(Denied::Unknown) if by_cookie => Err(self.stranger(request, site, audience).await),
             Err(denied) => Err(refusal(denied, audience, self.prefix())),
         }
+    }
+
+    /// Who is signed in with a request's browser, if the Hub says so soon enough.
+    pub async fn session(&self, request: &ServiceRequest) -> Option<Lease> {
+        let token = self.sign_in.session(request)?;
+        timeout(SESSION_PATIENCE, Lease::of(&self.accounts, token)).await.ok()?.ok()
     }
 
     /// Whether a request brings a token that opens the metrics, a user's or a service's.
