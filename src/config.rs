@@ -94,6 +94,10 @@ pub struct Config {
     #[arg(long, env = "FRAMEHUB_KEY_FILE", value_name = "FILE", help_heading = "Access")]
     pub key_file: Option<PathBuf>,
 
+    /// Where it is kept with whom widgets are shared, so that they are after a restart; nowhere by default
+    #[arg(long, env = "FRAMEHUB_SHARES_FILE", value_name = "FILE", help_heading = "Access")]
+    pub shares_file: Option<PathBuf>,
+
     /// Folder whose pictures the picture viewer opens
     #[arg(long, env = "FRAMEHUB_IMAGES", value_name = "DIR", value_parser = folder, help_heading = "Widgets")]
     pub images: Option<PathBuf>,
@@ -265,6 +269,7 @@ impl Default for Config {
             activity_interval: Duration::from_secs(300),
             key: None,
             key_file: None,
+            shares_file: None,
             images: None,
             no_demos: false,
             max_widgets: 1000,

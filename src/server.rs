@@ -187,7 +187,7 @@ impl Server {
         let listen = |error| ServeError::Listen { address, error };
         let listener = succession::listen(address, config.jupyterhub.as_ref()).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let hub = Hub::start(self.kinds, config.hub_limits())
+        let hub = Hub::start(self.kinds, config.hub_limits(), config.shares_file.clone())
             .map_err(|error| ServeError::Start(error.to_string()))?;
         for kind in self.first {
             if let Err(error) = hub.create(&kind, Some(&kind), Map::new(), &Map::new()).await {

@@ -39,7 +39,7 @@ load_subconfig({snippet!r})
 services = c.JupyterHub.services
 services[0]["url"] = "http://127.0.0.1:{service_port}"
 if "command" in services[0]:
-    services[0]["environment"] = {environment!r}
+    services[0]["environment"] |= {environment!r}
 services.append({{"name": "tester", "api_token": "{tester}"}})
 scopes = ["admin:servers", "read:users", "tokens", "admin:groups", "admin:users"]
 c.JupyterHub.load_roles.append({{"name": "tester", "services": ["tester"], "scopes": scopes}})

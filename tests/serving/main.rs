@@ -13,6 +13,7 @@ mod fake_hub;
 mod flow;
 mod http;
 mod jupyterhub;
+mod kept_shares;
 mod kernel;
 mod kernel_life;
 mod kernel_link;
