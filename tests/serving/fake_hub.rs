@@ -71,6 +71,7 @@ impl FakeHub {
         let service = Service {
             prefix: PREFIX.to_owned(),
             api_url: format!("http://{}/hub/api", self.address),
+            tls: None,
             api_token: Secret::new(API_TOKEN),
             client_id: "service-framehub".to_owned(),
             authorize_url: "/hub/api/oauth2/authorize".to_owned(),
