@@ -228,7 +228,9 @@ fn no_trick_with_the_path_gets_past_the_guard_or_sends_anybody_elsewhere() {
 
 #[test]
 fn a_thousand_half_open_connections_keep_nobody_out_and_end() {
-    let (hub, server) = started();
+    let hub = FakeHub::start();
+    let metrics_token = Some(METRICS_TOKEN.to_owned());
+    let server = TestServer::with(Config { metrics_token, max_half_open_of_address: 50, ..hub.config(LONG) });
     let token = hub.token("ann", &[ACCESS]);
     let mut half: Vec<_> = (0..1000)
         .map(|_| {
@@ -241,7 +243,12 @@ fn a_thousand_half_open_connections_keep_nobody_out_and_end() {
     let widget = probe(&server, &token);
     let mut request = browser::request(server.address, &format!("{WIDGETS}/{widget}/view"));
     request.headers_mut().insert("authorization", format!("token {token}").parse().unwrap());
-    Browser::connect_with(request, server.address).expect("the view connects").sized(8, 8, 1.0).frame();
+    let mut view =
+        Browser::connect_with(request, server.address).expect("the view connects").sized(8, 8, 1.0);
+    view.frame();
+    // All but the last ones had to make room, and the view, whose request came, did not.
+    assert!(refusals(&server)["limit"] >= 950.0);
+    view.pings(1);
     for stream in &mut half {
         let mut answer = Vec::new();
         // The server gives up on each; a reset is one way of saying so, silence is none.
