@@ -16,7 +16,7 @@ use crate::{
     jupyterhub::{LONG, ask, cookie, kernel, open, probe, sign_in},
     kernel_views::ticket,
     program::{Running, framehub},
-    server::{PATIENCE, TestServer},
+    server::{PATIENCE, TestServer, wait_for},
 };
 
 const METRICS_TOKEN: &str = "token-of-the-metrics";
@@ -288,6 +288,23 @@ fn the_owners_origins_may_frame_its_pages_and_no_others() {
     let page = open(&server, PREFIX, &sign_in(&server, &hub, "ann"));
     let policy = page.header("content-security-policy").expect("a policy");
     assert!(policy.ends_with("frame-ancestors 'self' https://ann.hub.example.org"), "{policy}");
+}
+
+#[test]
+fn a_stranger_is_told_when_the_hub_hangs_and_those_who_are_known_go_on() {
+    let hub = FakeHub::start();
+    let server = TestServer::with(hub.config(LONG));
+    let session = sign_in(&server, &hub, "ann");
+    hub.hang(true);
+    // It takes connections still: that it hangs shows with the first question.
+    ask(&server, "GET", WIDGETS, &hub.token("bob", &[ACCESS]), "").error(503, "unavailable");
+    let stranger = open(&server, PREFIX, "");
+    assert_eq!(stranger.status, 503);
+    assert!(String::from_utf8(stranger.body).expect("text").contains("the JupyterHub does not answer"));
+    assert_eq!(open(&server, PREFIX, &session).status, 200);
+    open(&server, WIDGETS, &session).expect(200);
+    hub.hang(false);
+    wait_for("the way to the Hub", || (open(&server, PREFIX, "").status == 302).then_some(()));
 }
 
 #[test]

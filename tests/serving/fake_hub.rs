@@ -47,8 +47,10 @@ struct State {
     /// Who was said to act, as in the path, and what was said.
     active: Vec<(String, Value)>,
     down: bool,
-    /// Whether answers wait.
+    /// Whether answers about tokens wait.
     held: bool,
+    /// Whether it takes connections, and does nothing with them.
+    hanging: bool,
 }
 
 impl FakeHub {
@@ -137,7 +139,13 @@ impl FakeHub {
         self.state().down = down;
     }
 
-    /// Answers wait until this is called with `false`.
+    /// Takes connections, and answers nothing until this is called with `false`.
+    pub fn hang(&self, hanging: bool) {
+        self.state().hanging = hanging;
+        self.state.1.notify_all();
+    }
+
+    /// Answers about tokens wait until this is called with `false`.
     pub fn hold(&self, held: bool) {
         self.state().held = held;
         self.state.1.notify_all();
@@ -197,6 +205,7 @@ fn serve(stream: TcpStream, shared: &(Mutex<State>, Condvar)) {
     }
     let mut state = shared.0.lock().expect("no test panicked here");
     state.questions += 1;
+    state = shared.1.wait_while(state, |state| state.hanging).expect("no test panicked here");
     if state.down {
         return;
     }

@@ -69,6 +69,15 @@ pub async fn listens(service: &Service) -> bool {
     timeout(PATIENCE, TcpStream::connect(address)).await.is_ok_and(|connected| connected.is_ok())
 }
 
+/// Asks the Hub what everybody may ask, so that it says anything at all.
+///
+/// # Errors
+/// When it says nothing.
+pub async fn greet(service: &Service) -> Result<(), ApiFailure> {
+    let sent = client(service).get(format!("{}/", service.api_url)).force_close().send().await;
+    sent.map(drop).map_err(|error| ApiFailure::Unreachable(error.to_string()))
+}
+
 /// Whose a token is; `None` when the Hub does not know it (any more).
 ///
 /// # Errors

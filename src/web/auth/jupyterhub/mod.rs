@@ -3,6 +3,7 @@
 mod accounts;
 mod activity;
 mod api;
+mod hearing;
 mod sign_in;
 pub mod succession;
 
@@ -93,7 +94,7 @@ impl JupyterHub {
         if audience == Audience::Program || request.method() != Method::GET {
             return nobody(self.prefix());
         }
-        if !api::listens(self.service()).await {
+        if !self.accounts.hub_answers().await {
             return refusal(Denied::Unavailable, audience, self.prefix());
         }
         self.sign_in.begin(request, site, self.service())
