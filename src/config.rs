@@ -16,6 +16,7 @@ use crate::{
     },
     quota::UserLimits,
     sharing::Reach,
+    web::half_open::HalfOpenLimits,
 };
 
 /// A server for remote frame buffer widgets: rendered where the data is, shown where the user is.
@@ -94,6 +95,10 @@ pub struct Config {
     #[arg(long, env = "FRAMEHUB_KEY_FILE", value_name = "FILE", help_heading = "Access")]
     pub key_file: Option<PathBuf>,
 
+    /// Where it is kept with whom widgets are shared, so that they are after a restart; nowhere by default
+    #[arg(long, env = "FRAMEHUB_SHARES_FILE", value_name = "FILE", help_heading = "Access")]
+    pub shares_file: Option<PathBuf>,
+
     /// Folder whose pictures the picture viewer opens
     #[arg(long, env = "FRAMEHUB_IMAGES", value_name = "DIR", value_parser = folder, help_heading = "Widgets")]
     pub images: Option<PathBuf>,
@@ -167,6 +172,14 @@ pub struct Config {
     /// A bearer token that opens `/metrics` and nothing else, at least 8 letters, digits, `-`, `_`, `.` or `~`
     #[arg(long, env = "FRAMEHUB_METRICS_TOKEN", hide_env_values = true, value_name = "TOKEN", value_parser = key, help_heading = "Metrics")]
     pub metrics_token: Option<String>,
+
+    /// Most connections at a time that have not sent a request yet; beyond that the oldest is ended
+    #[arg(long, env = "FRAMEHUB_MAX_HALF_OPEN", value_name = "N", default_value_t = 1024, value_parser = at_least_one, help_heading = "Limits")]
+    pub max_half_open: usize,
+
+    /// Most of these from one address that is no trusted proxy's
+    #[arg(long, env = "FRAMEHUB_MAX_HALF_OPEN_OF_ADDRESS", value_name = "N", default_value_t = 256, value_parser = at_least_one, help_heading = "Limits")]
+    pub max_half_open_of_address: usize,
 
     /// Longest message or request body that is accepted, in bytes
     #[arg(long, env = "FRAMEHUB_MAX_MESSAGE_BYTES", value_name = "N", default_value_t = 262_144, value_parser = message_bytes, help_heading = "Limits")]
@@ -265,6 +278,7 @@ impl Default for Config {
             activity_interval: Duration::from_secs(300),
             key: None,
             key_file: None,
+            shares_file: None,
             images: None,
             no_demos: false,
             max_widgets: 1000,
@@ -283,6 +297,8 @@ impl Default for Config {
             metrics_max_widgets: 1000,
             metrics_listen: None,
             metrics_token: None,
+            max_half_open: 1024,
+            max_half_open_of_address: 256,
             max_message_bytes: 262_144,
             max_events_per_second: 1000,
             deadline: Duration::from_secs(10),
@@ -406,6 +422,11 @@ impl Config {
                 target_latency: self.target_latency,
             },
         }
+    }
+
+    /// The bounds on connections that have not sent a request.
+    pub(crate) fn half_open_limits(&self) -> HalfOpenLimits {
+        HalfOpenLimits { in_all: self.max_half_open, of_address: self.max_half_open_of_address }
     }
 
     /// The bounds on what a view's connection sends.

@@ -56,7 +56,14 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub fn new(id: String, kind: String, quota: Arc<Quota>, options: Options, traits: Traits) -> Self {
+    pub fn new(
+        id: String,
+        kind: String,
+        quota: Arc<Quota>,
+        options: Options,
+        traits: Traits,
+        shares: Shares,
+    ) -> Self {
         let owner = quota.owner().map(str::to_owned);
         Self {
             identity: Identity { id, kind, owner, created: unix_now(), options },
@@ -66,7 +73,7 @@ impl Shared {
             pushed: Mutex::new(None),
             traits: Mutex::new(traits),
             stats: Mutex::new(Stats::default()),
-            shares: Shares::default(),
+            shares,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     num::NonZero,
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -12,7 +13,6 @@ use std::{
 
 use actix::prelude::*;
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use crate::{
     actors::{
@@ -30,9 +30,10 @@ use crate::{
     protocol::{InboundLimits, Refusal, close_code},
     quota::{Full, Held, Places, Quota, Quotas, Taken, UserLimits, UserReport},
     render::{KindError, Kinds, Options},
-    sharing::{Links, Reach},
+    sharing::{Ledger, Links, Reach},
     traits::{TraitError, Traits},
     web::auth::ticket::Tickets,
+    widget_id,
 };
 
 /// Most arbiters for widgets and views: they only decide, so that a few carry thousands.
@@ -143,16 +144,20 @@ struct Inner {
     kernel_places: Places,
     quotas: Quotas,
     tickets: Tickets,
-    links: Links,
+    ledger: Arc<Ledger>,
     limits: HubLimits,
 }
 
 impl Hub {
-    /// A hub without widgets. To be called within an actix system.
+    /// A hub without widgets, which keeps shares in a file, if one is named. To be called within an actix system.
     ///
     /// # Errors
     /// When the metrics or the encoder pool cannot be made.
-    pub fn start(kinds: Kinds, limits: HubLimits) -> Result<Self, Box<dyn std::error::Error>> {
+    pub fn start(
+        kinds: Kinds,
+        limits: HubLimits,
+        shares_file: Option<PathBuf>,
+    ) -> Result<Self, Box<dyn std::error::Error>> {
         let arbiters: Vec<_> = (0..available_parallelism().map_or(1, NonZero::get).min(MAX_ARBITERS))
             .map(|_| Arbiter::new().handle())
             .collect();
@@ -167,7 +172,7 @@ impl Hub {
             kernel_places: Places::new(limits.max_kernels),
             quotas: Quotas::new(limits.user),
             tickets: Tickets::new(unix_seconds()),
-            links: Links::new(unix_seconds()),
+            ledger: Arc::new(Ledger::open(shares_file, unix_seconds())),
             metrics: Metrics::start_in_arbiter(&arbiters[0], |_| metrics),
             counts,
             pool,
@@ -287,13 +292,14 @@ impl Hub {
         let place = inner.places.take().ok_or(CreateError::Full(inner.limits.max_widgets))?;
         let quota = inner.quotas.of(owner.as_deref());
         let held = quota.widget()?;
-        let id = id.unwrap_or_else(|| id_for(owner.as_deref()));
-        let anothers = owner.as_ref().is_some_and(|owner| !is_id_of(&id, owner));
+        let id = id.unwrap_or_else(|| widget_id::fresh(owner.as_deref()));
+        let anothers = owner.as_ref().is_some_and(|owner| !widget_id::is_of(&id, owner));
         if anothers || inner.registry.contains(&id) {
             return Err(CreateError::Exists(id));
         }
 
-        let shared = Arc::new(Shared::new(id, kind, quota, options, traits));
+        let kept = inner.ledger.shares(&id, owner.as_deref());
+        let shared = Arc::new(Shared::new(id, kind, quota, options, traits, kept));
         let register = Register(Arc::clone(&shared));
         let metrics = inner.metrics.send(register).await.map_err(|_| CreateError::Stopping)?;
         let around = Surroundings {
@@ -364,7 +370,12 @@ impl Hub {
 
     /// Signs and checks links to widgets.
     pub(crate) fn links(&self) -> &Links {
-        &self.0.links
+        self.0.ledger.links()
+    }
+
+    /// With whom widgets are shared, as it is kept.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.0.ledger
     }
 
     /// With whom widgets can be shared.
@@ -444,29 +455,6 @@ impl Hub {
     }
 }
 
-/// A widget's id that nobody has had. A user's says whose it is, to who knows both: a kernel that comes back with its ids after
-/// the server was restarted gets its own and nobody else's, and does not learn which others exist.
-fn id_for(owner: Option<&str>) -> String {
-    let mut id = random_id();
-    if let Some(owner) = owner {
-        id.truncate(16);
-        id += &signed(&id, owner);
-    }
-    id
-}
-
-/// Whether an id was made for this user.
-fn is_id_of(id: &str, owner: &str) -> bool {
-    id.split_at_checked(16).is_some_and(|(random, rest)| rest == signed(random, owner))
-}
-
-/// The second half of a user's id.
-fn signed(random: &str, owner: &str) -> String {
-    let digest = Sha256::new().chain_update(random).chain_update("\n").chain_update(owner).finalize();
-    let (half, _) = digest.split_first_chunk::<8>().expect("a digest is longer");
-    format!("{:016x}", u64::from_be_bytes(*half))
-}
-
 /// 128 random bits as text: an id that nobody guesses.
 ///
 /// # Panics
@@ -475,20 +463,4 @@ pub fn random_id() -> String {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
     format!("{:032x}", u128::from_be_bytes(bytes))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_users_id_is_of_no_other_user() {
-        let (id, other) = (id_for(Some("ann")), id_for(Some("ann")));
-        assert_ne!(id, other);
-        assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
-        assert!(is_id_of(&id, "ann"));
-        for (id, owner) in [(id.as_str(), "bob"), (&random_id(), "ann"), ("ann", "ann"), ("", "ann")] {
-            assert!(!is_id_of(id, owner), "{id} {owner}");
-        }
-    }
 }

@@ -23,10 +23,10 @@
 //! | [`render`] | what a widget's author writes, and the demo widgets |
 //! | [`protocol`] | the messages on the wire, and the checks on what comes in |
 //! | [`actors`] | what holds state and decides: Widget, View, Kernel, Metrics; and the registries |
-//! | [`handle`], [`hub`] | a widget from outside; everything a running server shares |
+//! | [`handle`], [`hub`], `widget_id` | a widget from outside; everything a running server shares; whose an id is |
 //! | `sharing`, `signing` | with whom widgets are shared; signatures of links and tickets |
 //! | [`web`] | routes, pages, API, sockets, access |
-//! | [`config`], [`jupyterhub`], [`server`], `runtime_file`, `usage` | from flags, and what a JupyterHub says, to a listening address; telling others of it, and noticing that nobody needs it |
+//! | [`config`], [`jupyterhub`], [`server`], `runtime_file`, `private_file`, `usage` | from flags, and what a JupyterHub says, to a listening address; telling others of it, and noticing that nobody needs it |
 
 mod actors;
 pub mod adaptation;
@@ -47,6 +47,7 @@ pub mod pacing;
 mod panic;
 pub mod patience;
 pub mod presence;
+mod private_file;
 pub mod protocol;
 mod quota;
 pub mod render;
@@ -60,6 +61,7 @@ pub mod tiles;
 pub mod traits;
 mod usage;
 mod web;
+mod widget_id;
 
 pub use config::Config;
 pub use event::{Event, EventKind};

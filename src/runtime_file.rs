@@ -1,15 +1,13 @@
 //! The file that tells other programs of the same user where a server is and how to get in.
 
 use std::{
-    fs::{self, DirBuilder, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use serde::Serialize;
 
-use crate::hub::random_id;
+use crate::private_file;
 
 /// What the file says, as JSON.
 #[derive(Debug, Serialize)]
@@ -37,26 +35,8 @@ impl RuntimeFile {
     /// # Errors
     /// When it cannot be written.
     pub fn write(path: &Path, whereabouts: &Whereabouts) -> io::Result<Self> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        if let Some(folder) = folder {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        }
         let content = serde_json::to_vec(whereabouts)?;
-        let mut draft = path.as_os_str().to_owned();
-        draft.push(format!(".{}", random_id()));
-        let draft = PathBuf::from(draft);
-        let written = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&draft)
-            .and_then(|mut file| file.write_all(&content))
-            .and_then(|()| fs::rename(&draft, path));
-        if let Err(error) = written {
-            // It may not have come to be.
-            let _ = fs::remove_file(&draft);
-            return Err(error);
-        }
+        private_file::replace(path, &content)?;
         Ok(Self { path: path.to_owned(), content })
     }
 }
@@ -75,6 +55,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+    use crate::hub::random_id;
 
     fn whereabouts(pid: u32) -> Whereabouts<'static> {
         Whereabouts { url: "http://127.0.0.1:1/", key: Some("secret-key"), pid, version: "1.2.3" }

@@ -1,16 +1,17 @@
 //! The server: from a configuration and kinds of widget to a listening address, and back to nothing.
 
 use std::{
-    any::Any,
     io,
     net::{SocketAddr, TcpListener},
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
 use actix_web::{
     App, HttpServer,
     dev::ServerHandle,
+    middleware::from_fn,
     rt::{System, net::TcpStream},
     web::Data,
 };
@@ -30,6 +31,7 @@ use crate::{
             jupyterhub::{JupyterHub, succession},
             key::AccessKey,
         },
+        half_open::{self, HalfOpen},
         pages::page_policy,
         routes::{Site, configure, configure_metrics},
     },
@@ -187,7 +189,7 @@ impl Server {
         let listen = |error| ServeError::Listen { address, error };
         let listener = succession::listen(address, config.jupyterhub.as_ref()).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let hub = Hub::start(self.kinds, config.hub_limits())
+        let hub = Hub::start(self.kinds, config.hub_limits(), config.shares_file.clone())
             .map_err(|error| ServeError::Start(error.to_string()))?;
         for kind in self.first {
             if let Err(error) = hub.create(&kind, Some(&kind), Map::new(), &Map::new()).await {
@@ -220,8 +222,21 @@ impl Server {
         });
         let metrics = config.metrics_listen.map(|address| serve_metrics(address, hub.clone())).transpose()?;
         let reap_after = 2 * config.deadline + REAP_AFTER;
-        let http = HttpServer::new(move || App::new().configure(configure(site.clone())))
-            .on_connect(move |connection, _| tune(connection, reap_after))
+        let half_open = HalfOpen::new(
+            config.half_open_limits(),
+            config.trusted_proxies.clone(),
+            Arc::clone(hub.counts()),
+        );
+        let app = move || App::new().wrap(from_fn(half_open::heard)).configure(configure(site.clone()));
+        let http = HttpServer::new(app)
+            .on_connect(move |connection, data| {
+                let Some(stream) = connection.downcast_ref::<TcpStream>() else { return };
+                tune(stream, reap_after);
+                match half_open.enter(stream) {
+                    Ok(waiting) => drop(data.insert(waiting)),
+                    Err(error) => tracing::debug!(%error, "connection is not counted"),
+                }
+            })
             .disable_signals()
             .shutdown_timeout(STOP_WITHIN)
             .listen(listener)?
@@ -347,8 +362,7 @@ fn access_key(config: &Config) -> AccessKey {
 
 /// Sets a fresh connection up: small messages leave at once, and a peer that takes nothing any more is let go by the
 /// operating system, whatever its actor waits for.
-fn tune(connection: &dyn Any, reap_after: Duration) {
-    let Some(stream) = connection.downcast_ref::<TcpStream>() else { return };
+fn tune(stream: &TcpStream, reap_after: Duration) {
     let socket = SockRef::from(stream);
     let tuned = socket.set_tcp_nodelay(true).and_then(|()| socket.set_tcp_user_timeout(Some(reap_after)));
     if let Err(error) = tuned {

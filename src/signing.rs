@@ -4,10 +4,11 @@
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-/// Two keys: the newer one signs, and what the one before signed is still good. They are this process's own: what was signed
-/// before a restart is worth nothing.
+/// Two keys: the newer one signs, and what the one before signed is still good. They are this process's own, and what was signed
+/// before a restart is worth nothing, unless they are kept.
 pub struct SigningKeys {
     /// Seconds for which a key signs. Nothing that is signed may be good for longer.
     period: u64,
@@ -16,7 +17,10 @@ pub struct SigningKeys {
 
 type Key = [u8; 32];
 
-struct Keys {
+/// The keys themselves.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keys {
     newer: Key,
     /// When the newer one began to sign, Unix time in seconds.
     began: u64,
@@ -29,7 +33,17 @@ impl SigningKeys {
     /// # Panics
     /// When the operating system has no randomness to give: nothing could be kept secret then.
     pub fn new(period: u64, now: u64) -> Self {
-        Self { period, keys: Mutex::new(Keys { newer: random(), began: now, before: None }) }
+        Self::of(period, Keys { newer: random(), began: now, before: None })
+    }
+
+    /// Keys that were kept.
+    pub fn of(period: u64, keys: Keys) -> Self {
+        Self { period, keys: Mutex::new(keys) }
+    }
+
+    /// The keys, to be kept.
+    pub fn keys(&self) -> Keys {
+        self.keys.lock().clone()
     }
 
     /// The signature of a text at Unix time `now`: 43 characters out of `A-Z a-z 0-9 - _`.
@@ -110,6 +124,18 @@ mod tests {
         let keys = SigningKeys::new(100, NOW);
         let signature = keys.sign("text", NOW);
         assert!(!keys.check("text", &signature, NOW + 200));
+    }
+
+    #[test]
+    fn keys_that_are_kept_sign_as_before_and_change_when_they_would_have() {
+        let keys = SigningKeys::new(100, NOW);
+        let signature = keys.sign("text", NOW);
+        let text = serde_json::to_string(&keys.keys()).unwrap();
+        let kept = || SigningKeys::of(100, serde_json::from_str(&text).unwrap());
+        assert!(kept().check("text", &signature, NOW + 199));
+        assert!(!kept().check("text", &signature, NOW + 200));
+        assert_eq!(kept().sign("text", NOW + 99), signature);
+        assert_ne!(kept().sign("text", NOW + 100), signature);
     }
 
     #[test]

@@ -4,6 +4,8 @@ c = get_config()  # noqa: F821
 
 access = "access:services!service=framehub"
 service = {"name": "framehub", "url": "http://127.0.0.1:8420", "command": ["framehub"]}
+# With whom widgets are shared is kept beside the Hub's own files.
+service["environment"] = {"FRAMEHUB_SHARES_FILE": "framehub-shares.json"}
 c.JupyterHub.services = [service | {"oauth_no_confirm": True, "oauth_client_allowed_scopes": ["admin-ui"]}]
 c.JupyterHub.load_roles = [
     {"name": "framehub", "services": ["framehub"], "scopes": ["users:activity"]},

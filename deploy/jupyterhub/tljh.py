@@ -5,6 +5,7 @@ c = get_config()  # noqa: F821
 
 access = "access:services!service=framehub"
 service = {"name": "framehub", "url": "http://127.0.0.1:8420", "command": ["/usr/local/bin/framehub"]}
+service["environment"] = {"FRAMEHUB_SHARES_FILE": "/opt/tljh/state/framehub-shares.json"}
 c.JupyterHub.services.append(service | {"oauth_no_confirm": True, "oauth_client_allowed_scopes": ["admin-ui"]})
 c.JupyterHub.load_roles.extend(
     [

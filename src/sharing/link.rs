@@ -4,7 +4,10 @@
 //! covers the one that it is for, and fits the address of no other. It opens nothing unless the widget has that share still.
 
 use super::{LONGEST, Share, With};
-use crate::{protocol::view::Role, signing::SigningKeys};
+use crate::{
+    protocol::view::Role,
+    signing::{Keys, SigningKeys},
+};
 
 /// Signs and checks links.
 pub struct Links(SigningKeys);
@@ -33,6 +36,16 @@ impl Links {
     /// Links of this process, at Unix time `now`. The key changes as often as the longest link lasts.
     pub fn new(now: u64) -> Self {
         Self(SigningKeys::new(LONGEST, now))
+    }
+
+    /// Links of a process before, whose keys were kept.
+    pub fn of(keys: Keys) -> Self {
+        Self(SigningKeys::of(LONGEST, keys))
+    }
+
+    /// What links are signed with, to be kept.
+    pub fn keys(&self) -> Keys {
+        self.0.keys()
     }
 
     /// The secret of a share's link, signed at Unix time `now`; `None` if it is no link.

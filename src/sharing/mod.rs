@@ -1,14 +1,19 @@
 //! With whom a widget is shared, what they may do, and until when.
 
+mod ledger;
 mod link;
 mod request;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
+use actix_web::rt::task::spawn_blocking;
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use self::ledger::Page;
 pub use self::{
+    ledger::Ledger,
     link::{Links, Opened},
     request::{NewShare, Reach, describe, revoke, share},
 };
@@ -20,7 +25,8 @@ pub const MAX_SHARES: usize = 100;
 pub const LONGEST: u64 = 30 * 24 * 3600;
 
 /// With whom a widget is shared.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum With {
     /// A user of the `JupyterHub`.
     User(String),
@@ -31,7 +37,8 @@ pub enum With {
 }
 
 /// A permission to see a widget, or to act in it as well.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Share {
     /// Names it among the widget's.
     pub id: String,
@@ -84,28 +91,55 @@ impl Visitor<'_> {
 pub struct Full;
 
 /// All shares of a widget.
-#[derive(Debug)]
 pub struct Shares {
-    /// By id.
-    all: Mutex<BTreeMap<String, Share>>,
+    book: Mutex<Book>,
     /// Told of every change.
     changed: watch::Sender<()>,
 }
 
+struct Book {
+    /// By id.
+    all: BTreeMap<String, Share>,
+    /// Where they are kept, if they are.
+    page: Option<Page>,
+}
+
+impl Book {
+    /// Notes what holds now, to be kept.
+    fn note(&self) {
+        if let Some(page) = &self.page {
+            page.note(self.all.values().cloned().collect());
+        }
+    }
+}
+
+impl std::fmt::Debug for Shares {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Shares").field(&self.book.lock().all).finish()
+    }
+}
+
 impl Default for Shares {
     fn default() -> Self {
-        Self { all: Mutex::default(), changed: watch::Sender::new(()) }
+        Self::of(Vec::new(), None)
     }
 }
 
 impl Shares {
+    /// These shares, kept on that page.
+    fn of(shares: Vec<Share>, page: Option<Page>) -> Self {
+        let all = shares.into_iter().map(|share| (share.id.clone(), share)).collect();
+        Self { book: Mutex::new(Book { all, page }), changed: watch::Sender::new(()) }
+    }
+
     /// Shares the widget, at Unix time `now` in milliseconds. A user or a group that has it already has it from now on as is
     /// said here. Answers the share, and whether it is a new one.
     ///
     /// # Errors
     /// When there are as many as there may be.
     pub fn add(&self, with: With, role: Role, expires: Option<u64>, now: u64) -> Result<(Share, bool), Full> {
-        let mut all = self.all.lock();
+        let mut book = self.book.lock();
+        let all = &mut book.all;
         all.retain(|_, share| share.holds(now));
         let before = all.values().find(|share| with != With::Link && share.with == with);
         let (id, fresh) = before.map_or_else(|| (random_id(), true), |share| (share.id.clone(), false));
@@ -114,23 +148,48 @@ impl Shares {
         }
         let share = Share { id, with, role, expires };
         all.insert(share.id.clone(), share.clone());
-        drop(all);
+        book.note();
+        drop(book);
         self.changed.send_replace(());
         Ok((share, fresh))
     }
 
     /// Ends a share. Answers whether there was one.
     pub fn revoke(&self, id: &str) -> bool {
-        let found = self.all.lock().remove(id).is_some();
+        let mut book = self.book.lock();
+        let found = book.all.remove(id).is_some();
         if found {
+            book.note();
+            drop(book);
             self.changed.send_replace(());
         }
         found
     }
 
+    /// Waits until they are kept as they are now, where shares are kept.
+    pub async fn kept(&self) {
+        let ledger = self.book.lock().page.as_ref().map(|page| Arc::clone(page.ledger()));
+        if let Some(ledger) = ledger
+            && spawn_blocking(move || ledger.write()).await.is_err()
+        {
+            tracing::error!("shares cannot be kept: the server stops");
+        }
+    }
+
+    /// The widget is closed: nothing of them is kept. To be called within an actix system.
+    pub fn end(&self) {
+        let mut book = self.book.lock();
+        if let Some(page) = book.page.take().filter(|_| !book.all.is_empty()) {
+            page.note(Vec::new());
+            let ledger = Arc::clone(page.ledger());
+            spawn_blocking(move || ledger.write());
+        }
+    }
+
     /// The shares that hold at Unix time `now` in milliseconds: users, groups, then links, by name.
     pub fn list(&self, now: u64) -> Vec<Share> {
-        let mut all: Vec<_> = self.all.lock().values().filter(|share| share.holds(now)).cloned().collect();
+        let mut all: Vec<_> =
+            self.book.lock().all.values().filter(|share| share.holds(now)).cloned().collect();
         all.sort_by_cached_key(|share| match &share.with {
             With::User(name) => (0, name.clone(), None),
             With::Group(name) => (1, name.clone(), None),
@@ -141,8 +200,8 @@ impl Shares {
 
     /// What somebody may do at Unix time `now` in milliseconds: the most that any share says, and for the longest.
     pub fn granted(&self, visitor: Visitor, now: u64) -> Option<Granted> {
-        let all = self.all.lock();
-        let theirs = all.values().filter(|share| share.holds(now) && visitor.has(share));
+        let book = self.book.lock();
+        let theirs = book.all.values().filter(|share| share.holds(now) && visitor.has(share));
         let best = theirs
             .max_by_key(|share| (share.role == Role::Interact, share.expires.is_none(), share.expires))?;
         Some(Granted { role: best.role, until: best.expires })

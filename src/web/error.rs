@@ -38,6 +38,14 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
     }
 
+    /// 503: the widget's kernel has not connected since the server started.
+    pub fn awaited(id: &str) -> Self {
+        let message = format!(
+            "widget `{id}` is not back yet after a restart of the server: its kernel has to connect again"
+        );
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "awaited", message)
+    }
+
     /// 404: no such widget.
     pub fn no_widget(id: &str) -> Self {
         let id: String = id.chars().take(64).collect();

@@ -4,6 +4,7 @@ pub mod api;
 pub mod auth;
 pub mod error;
 mod forwarded;
+pub mod half_open;
 mod intake;
 pub mod kernel;
 pub mod pages;

@@ -38,6 +38,7 @@ pub async fn create(
 ) -> Result<HttpResponse, ApiError> {
     let new: NewShare = read(&body(&site, payload).await?)?;
     let (share, fresh) = sharing::share(&widget, new, site.hub.reach())?;
+    widget.shares().kept().await;
     let mut response = if fresh { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.json(told(&site, &widget, &share)))
 }
@@ -54,6 +55,7 @@ pub struct SharePath {
 /// 404 when there is no such share.
 pub async fn revoke(Owned(widget): Owned, path: Path<SharePath>) -> Result<HttpResponse, ApiError> {
     sharing::revoke(&widget, &path.share)?;
+    widget.shares().kept().await;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -10,6 +10,7 @@
 /** An answer of the server takes no longer than this, in milliseconds; the way by the Hub and back is a few of them. */
 const PATIENCE = 5000;
 const SIGN_IN_PATIENCE = 15_000;
+const REFUSED = Object.freeze({ verdict: /** @type {const} */ ("retry"), text: "The connection was refused. Reconnecting …" });
 const UNREACHABLE = Object.freeze({ verdict: /** @type {const} */ ("retry"), text: "The server does not answer. Reconnecting …" });
 
 /** Finds out why connections to a widget are refused, and has a user of a JupyterHub signed in without further ado, where that works. */
@@ -39,9 +40,18 @@ export class Doctor {
    */
   async diagnose(signal) {
     if (this.#base.origin !== location.origin) return this.#fromElsewhere(signal);
+    return (await this.admission(signal)) ?? REFUSED;
+  }
+
+  /**
+   * Whether the page's user may see the widget, signed in anew where that works unnoticed: null if so, else why not.
+   * @param {AbortSignal} signal
+   * @returns {Promise<Diagnosis | null>}
+   */
+  async admission(signal) {
     const found = await this.#ask(signal);
-    if (!found.signIn) return found;
-    return (await this.#prime(signal)) ? this.#ask(signal) : found;
+    if (!found?.signIn) return found;
+    return (await this.prime(signal)) ? this.#ask(signal) : found;
   }
 
   /**
@@ -51,7 +61,7 @@ export class Doctor {
    */
   async #fromElsewhere(signal) {
     const before = this.#primed;
-    if (!(await this.#prime(signal))) return UNREACHABLE;
+    if (!(await this.prime(signal))) return UNREACHABLE;
     this.#primed = true;
     if (!before) return { verdict: "retry", text: "Connecting …" };
     return { verdict: "denied", text: "The server does not let this page in, or you are not signed in there.", signIn: this.#base };
@@ -62,7 +72,7 @@ export class Doctor {
    * browser in, if the user is signed in there and the Hub asks nothing. Answers whether something came of it.
    * @param {AbortSignal} signal
    */
-  async #prime(signal) {
+  async prime(signal) {
     const patience = AbortSignal.any([signal, AbortSignal.timeout(SIGN_IN_PATIENCE)]);
     try {
       await fetch(this.#base, { cache: "no-store", mode: "no-cors", credentials: "include", signal: patience });
@@ -74,7 +84,7 @@ export class Doctor {
 
   /**
    * @param {AbortSignal} signal
-   * @returns {Promise<Diagnosis>}
+   * @returns {Promise<Diagnosis | null>} null if the widget is there to see
    */
   async #ask(signal) {
     const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]);
@@ -82,6 +92,8 @@ export class Doctor {
     switch (response?.status) {
       case undefined:
         return UNREACHABLE;
+      case 200:
+        return null;
       case 401: {
         const body = await response?.json().catch(() => null);
         if (body?.error?.code === "signed_out") {
@@ -94,7 +106,7 @@ export class Doctor {
       case 404:
         return { verdict: "gone", text: "There is no such widget on the server: it was closed, or the server was restarted." };
       default:
-        return { verdict: "retry", text: "The connection was refused. Reconnecting …" };
+        return REFUSED;
     }
   }
 }

@@ -7,6 +7,7 @@ import { bind } from "../client/binding.js";
 import { FrameHubClient } from "../client/client.js";
 import { FrameView, defineView } from "../view/element.js";
 import { Channel, Refusal } from "./channel.js";
+import { Session } from "./session.js";
 import { NotebookSocket } from "./socket.js";
 
 /** @import { Diagnosis } from "../client/diagnosis.js" */
@@ -48,14 +49,15 @@ function render(model, channel, container) {
   // Room for the frame around the picture, which notebooks would cut off.
   view.style.margin = "2px";
   view.traits = /** @type {Partial<Traits>} */ (Object.fromEntries(TRAITS.map((trait) => [trait, model.get(trait)])));
+  const session = new Session();
   const client = new FrameHubClient({
     link: {
       open() {
-        const socket = new NotebookSocket(channel);
+        const socket = new NotebookSocket(channel, session);
         socket.addEventListener("open", () => view.setAttribute("data-way", socket.way ?? ""));
         return socket;
       },
-      diagnose: () => diagnose(channel),
+      diagnose: async () => session.refusal ?? diagnose(channel),
     },
   });
   const unbind = bind(view, client);

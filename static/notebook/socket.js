@@ -7,6 +7,7 @@ import { SUBPROTOCOL, viewUrl } from "../client/link.js";
 import { RelaySocket } from "./relay.js";
 
 /** @import { Access, Channel, Way } from "./channel.js" */
+/** @import { Session } from "./session.js" */
 
 /** A way that neither leads to the server nor fails within this time, in milliseconds, is given up. */
 const PATIENCE = 2500;
@@ -16,14 +17,19 @@ export class NotebookSocket extends EventTarget {
   /** The way that was taken; null before. @type {string | null} */
   way = null;
   #channel;
+  #session;
   /** @type {WebSocket | RelaySocket | null} */
   #socket = null;
   #closed = false;
 
-  /** @param {Channel} channel */
-  constructor(channel) {
+  /**
+   * @param {Channel} channel
+   * @param {Session} session
+   */
+  constructor(channel, session) {
     super();
     this.#channel = channel;
+    this.#session = session;
     this.#connect();
   }
 
@@ -55,6 +61,10 @@ export class NotebookSocket extends EventTarget {
       const base = baseOf(way);
       if (this.#closed) return;
       if (!base) continue;
+      if (way.way === "public" && !(await this.#session.begin(base, access.widget))) {
+        this.#end(1006);
+        return;
+      }
       const socket = await this.#tried(base, access);
       if (socket) {
         this.#use(socket, way.way);
@@ -130,6 +140,7 @@ export class NotebookSocket extends EventTarget {
    */
   #end(code, reason = "") {
     this.#channel.forget();
+    this.#session.closed(reason);
     if (this.#closed) return;
     this.#closed = true;
     this.dispatchEvent(new CloseEvent("close", { code, reason }));

@@ -39,7 +39,7 @@ load_subconfig({snippet!r})
 services = c.JupyterHub.services
 services[0]["url"] = "http://127.0.0.1:{service_port}"
 if "command" in services[0]:
-    services[0]["environment"] = {environment!r}
+    services[0]["environment"] |= {environment!r}
 services.append({{"name": "tester", "api_token": "{tester}"}})
 scopes = ["admin:servers", "read:users", "tokens", "admin:groups", "admin:users"]
 c.JupyterHub.load_roles.append({{"name": "tester", "services": ["tester"], "scopes": scopes}})
@@ -62,6 +62,12 @@ APART_CONFIG = """
 c.JupyterHub.cleanup_servers = False
 c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.auth_token = "{token}"
+"""
+# Of a Hub whose parts speak TLS among each other.
+INTERNAL_SSL_CONFIG = """
+c.JupyterHub.internal_ssl = True
+c.JupyterHub.hub_bind_url = "https://127.0.0.1:{hub_port}"
+c.ConfigurableHTTPProxy.api_url = "https://127.0.0.1:{proxy_port}"
 """
 # Of a Hub that gives each user and each service an origin of its own. Kernels here find no such name.
 SUBDOMAIN_CONFIG = """
@@ -103,12 +109,14 @@ class Hub:
         labs: bool = False,
         apart: bool = False,
         subdomains: bool = False,
+        internal_ssl: bool = False,
     ) -> None:
         """Starts it, FrameHub in that environment; by default answers are good for a short time and all is logged.
 
         With `external`, it is not the Hub that starts FrameHub. With `labs`, users' servers are JupyterLabs. With
         `apart`, the proxy and the users' servers outlive the Hub, which may be started anew. With `subdomains`, users
-        and services have origins of their own, which browsers find.
+        and services have origins of their own, which browsers find. With `internal_ssl`, its API is reached by
+        TLS, with certificates of its own.
         """
         self.folder = folder
         self.venv = venv
@@ -138,6 +146,8 @@ class Hub:
             config += LAB_CONFIG
         if subdomains:
             config += SUBDOMAIN_CONFIG.format(port=self.port, prefix=PREFIX)
+        if internal_ssl:
+            config += INTERNAL_SSL_CONFIG.format(hub_port=ports[1], proxy_port=ports[2])
         if apart:
             config += APART_CONFIG.format(token=PROXY_TOKEN)
         (folder / "config.py").write_text(config)

@@ -64,9 +64,8 @@ def presses(notebook: Notebook) -> list[str]:
 
 def end_of(view: View) -> tuple[float, str]:
     """Waits until a view is taken from its user; answers when that was, in Unix time, and what the page says."""
-    when, text = view.page.evaluate(
-        """() => new Promise((resolve) => {
-          const view = document.querySelector("framehub-view");
+    when, text = view.element.evaluate(
+        """(view) => new Promise((resolve) => {
           const look = () => {
             if (["denied", "closed"].includes(view.state)) resolve([Date.now() / 1000, view.textContent]);
             else setTimeout(look, 5);
@@ -165,15 +164,29 @@ def test_the_kernel_restarts_and_its_views_come_back(ann: User, notebook: Notebo
         view.wait_pixel(50, 50, GREEN)
 
 
-def test_a_logout_ends_the_owners_pages_and_the_notebook_goes_on_with_its_kernel(ann: User, notebook: Notebook) -> None:
+def test_a_logout_ends_the_owners_views_in_pages_and_in_the_open_notebook_until_the_next_login(
+    ann: User, notebook: Notebook
+) -> None:
     page = ann.view(notebook.value("w.url"))
     page.wait_live()
+    view = notebook.view()
+    view.wait_live()
     ann.log_out()
     left = time.time()
-    ended, text = end_of(page)
-    assert ended - left < 2 * CACHE
-    assert "signed out" in text
+    for each in (page, view):
+        ended, text = end_of(each)
+        assert ended - left < 2 * CACHE
+        assert "signed out" in text
     assert ann.ask("api/widgets")[0] == 401
-    # Jupyter leaves open what its kernels are connected to.
+    # Jupyter leaves open what its kernels are connected to: the widget is still there.
     notebook.execute(f"w.background = {BLUE}; w.request_draw()")
-    notebook.view().wait_pixel(50, 50, BLUE)
+    assert notebook.value("w.get_stats()['views']") == 0
+    ann.log_in()
+    with notebook.page.expect_popup() as tab:
+        view.element.get_by_role("button", name="Sign in").click()
+    tab.value.wait_for_load_state()
+    tab.value.close()
+    notebook.page.evaluate("dispatchEvent(new Event('focus'))")
+    view.wait_live()
+    view.wait_pixel(50, 50, BLUE)
+    assert view.way == "public"

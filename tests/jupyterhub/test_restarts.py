@@ -12,6 +12,7 @@ from client import make
 from conftest import VENVS
 from crowd import Crowd
 from hub import PATIENCE, PREFIX, Hub, until
+from playwright.sync_api import Browser
 from users import SQUARE, Notebook, User, chromium
 
 # Within this time views and kernels are back, in seconds.
@@ -46,13 +47,18 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 
 
 @pytest.fixture(scope="module")
-def notebook(hub: Hub) -> Iterator[Notebook]:
-    """Of Ann, with squares that move."""
+def browser() -> Iterator[Browser]:
     with chromium() as browser:
-        notebook = User(hub, browser, "ann").notebook(SQUARE, MOVING)
-        notebook.run_all()
-        notebook.view().wait_live()
-        yield notebook
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def notebook(hub: Hub, browser: Browser) -> Notebook:
+    """Of Ann, with squares that move."""
+    notebook = User(hub, browser, "ann").notebook(SQUARE, MOVING)
+    notebook.run_all()
+    notebook.view().wait_live()
+    return notebook
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +108,13 @@ def test_the_hub_restarts_beside_the_service_and_no_view_notices(tmp_path: Path)
         hub.stop()
 
 
-def test_the_service_is_killed_and_views_and_kernels_are_back_soon(hub: Hub, notebook: Notebook, crowd: Crowd) -> None:
+def test_the_service_is_killed_and_views_and_kernels_are_back_soon_and_shared_as_before(
+    hub: Hub, browser: Browser, notebook: Notebook, crowd: Crowd
+) -> None:
+    bob, carl = (User(hub, browser, name) for name in ("bob", "carl"))
+    notebook.execute("w.share(user='bob'); w.share(user='carl').revoke()")
+    shared = bob.view(notebook.value("w.url"))
+    shared.wait_live()
     server = hub.server()
     assert server is not None
     urls = notebook.value("[each.url for each in widgets]")
@@ -115,6 +127,9 @@ def test_the_service_is_killed_and_views_and_kernels_are_back_soon(hub: Hub, not
     assert back(notebook, crowd) < BACK
     assert hub.server() != server
     assert notebook.value("[each.url for each in widgets]") == urls
+    shared.wait_live()
+    bob.view(urls[0]).wait_live()
+    assert [bob.visit(urls[1]), carl.visit(urls[0])] == [404, 404]
 
 
 def test_the_hub_restarts_with_its_service_and_views_and_kernels_are_back_soon(

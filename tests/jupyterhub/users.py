@@ -25,11 +25,14 @@ class User:
         self.context = browser.new_context(viewport={"width": 1200, "height": 1400})
         self.context.set_default_timeout(TIMEOUT * 1000)
         self.page = self.context.new_page()
-        self.page.goto(f"{hub.origin}/hub/login?next=/hub/home")
-        self.page.fill("#username_input", name)
+        self.log_in()
+
+    def log_in(self) -> None:
+        self.page.goto(f"{self.hub.origin}/hub/login?next=/hub/home")
+        self.page.fill("#username_input", self.name)
         self.page.fill("#password_input", PASSWORD)
         self.page.click("#login_submit")
-        self.page.wait_for_url(f"{hub.origin}/hub/home")
+        self.page.wait_for_url(f"{self.hub.origin}/hub/home")
 
     def log_out(self) -> None:
         self.page.goto(f"{self.hub.origin}/hub/home")

@@ -16,7 +16,7 @@ use crate::{
     jupyterhub::{LONG, ask, cookie, kernel, open, probe, sign_in},
     kernel_views::ticket,
     program::{Running, framehub},
-    server::{PATIENCE, TestServer},
+    server::{PATIENCE, TestServer, wait_for},
 };
 
 const METRICS_TOKEN: &str = "token-of-the-metrics";
@@ -228,7 +228,9 @@ fn no_trick_with_the_path_gets_past_the_guard_or_sends_anybody_elsewhere() {
 
 #[test]
 fn a_thousand_half_open_connections_keep_nobody_out_and_end() {
-    let (hub, server) = started();
+    let hub = FakeHub::start();
+    let metrics_token = Some(METRICS_TOKEN.to_owned());
+    let server = TestServer::with(Config { metrics_token, max_half_open_of_address: 50, ..hub.config(LONG) });
     let token = hub.token("ann", &[ACCESS]);
     let mut half: Vec<_> = (0..1000)
         .map(|_| {
@@ -241,7 +243,12 @@ fn a_thousand_half_open_connections_keep_nobody_out_and_end() {
     let widget = probe(&server, &token);
     let mut request = browser::request(server.address, &format!("{WIDGETS}/{widget}/view"));
     request.headers_mut().insert("authorization", format!("token {token}").parse().unwrap());
-    Browser::connect_with(request, server.address).expect("the view connects").sized(8, 8, 1.0).frame();
+    let mut view =
+        Browser::connect_with(request, server.address).expect("the view connects").sized(8, 8, 1.0);
+    view.frame();
+    // All but the last ones had to make room, and the view, whose request came, did not.
+    assert!(refusals(&server)["limit"] >= 950.0);
+    view.pings(1);
     for stream in &mut half {
         let mut answer = Vec::new();
         // The server gives up on each; a reset is one way of saying so, silence is none.
@@ -281,6 +288,23 @@ fn the_owners_origins_may_frame_its_pages_and_no_others() {
     let page = open(&server, PREFIX, &sign_in(&server, &hub, "ann"));
     let policy = page.header("content-security-policy").expect("a policy");
     assert!(policy.ends_with("frame-ancestors 'self' https://ann.hub.example.org"), "{policy}");
+}
+
+#[test]
+fn a_stranger_is_told_when_the_hub_hangs_and_those_who_are_known_go_on() {
+    let hub = FakeHub::start();
+    let server = TestServer::with(hub.config(LONG));
+    let session = sign_in(&server, &hub, "ann");
+    hub.hang(true);
+    // It takes connections still: that it hangs shows with the first question.
+    ask(&server, "GET", WIDGETS, &hub.token("bob", &[ACCESS]), "").error(503, "unavailable");
+    let stranger = open(&server, PREFIX, "");
+    assert_eq!(stranger.status, 503);
+    assert!(String::from_utf8(stranger.body).expect("text").contains("the JupyterHub does not answer"));
+    assert_eq!(open(&server, PREFIX, &session).status, 200);
+    open(&server, WIDGETS, &session).expect(200);
+    hub.hang(false);
+    wait_for("the way to the Hub", || (open(&server, PREFIX, "").status == 302).then_some(()));
 }
 
 #[test]

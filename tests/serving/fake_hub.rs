@@ -35,6 +35,8 @@ pub struct FakeHub {
 struct State {
     /// What `/user` says of each token.
     users: HashMap<String, Value>,
+    /// Tokens that were got by signing in.
+    signed_in: HashSet<String>,
     /// The token that each code is good for, the challenge that came with it.
     codes: HashMap<String, (String, String)>,
     /// How often each token was asked about, and all questions.
@@ -45,8 +47,10 @@ struct State {
     /// Who was said to act, as in the path, and what was said.
     active: Vec<(String, Value)>,
     down: bool,
-    /// Whether answers wait.
+    /// Whether answers about tokens wait.
     held: bool,
+    /// Whether it takes connections, and does nothing with them.
+    hanging: bool,
 }
 
 impl FakeHub {
@@ -69,6 +73,7 @@ impl FakeHub {
         let service = Service {
             prefix: PREFIX.to_owned(),
             api_url: format!("http://{}/hub/api", self.address),
+            tls: None,
             api_token: Secret::new(API_TOKEN),
             client_id: "service-framehub".to_owned(),
             authorize_url: "/hub/api/oauth2/authorize".to_owned(),
@@ -115,7 +120,9 @@ impl FakeHub {
 
     /// The user logs out: all tokens that were got by signing in are revoked.
     pub fn log_out(&self, name: &str) {
-        self.state().users.retain(|_, user| user["name"] != name);
+        let mut state = self.state();
+        let State { users, signed_in, .. } = &mut *state;
+        users.retain(|token, user| user["name"] != name || !signed_in.contains(token));
     }
 
     /// The user's default server runs.
@@ -132,7 +139,13 @@ impl FakeHub {
         self.state().down = down;
     }
 
-    /// Answers wait until this is called with `false`.
+    /// Takes connections, and answers nothing until this is called with `false`.
+    pub fn hang(&self, hanging: bool) {
+        self.state().hanging = hanging;
+        self.state.1.notify_all();
+    }
+
+    /// Answers about tokens wait until this is called with `false`.
     pub fn hold(&self, held: bool) {
         self.state().held = held;
         self.state.1.notify_all();
@@ -160,6 +173,7 @@ impl FakeHub {
             ("code", "S256")
         );
         let (code, token) = (random_id(), self.token(name, scopes));
+        self.state().signed_in.insert(token.clone());
         self.state().codes.insert(code.clone(), (token, query["code_challenge"].clone()));
         format!("code={code}&state={}", query["state"])
     }
@@ -191,6 +205,7 @@ fn serve(stream: TcpStream, shared: &(Mutex<State>, Condvar)) {
     }
     let mut state = shared.0.lock().expect("no test panicked here");
     state.questions += 1;
+    state = shared.1.wait_while(state, |state| state.hanging).expect("no test panicked here");
     if state.down {
         return;
     }

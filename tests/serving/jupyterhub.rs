@@ -16,7 +16,7 @@ use crate::{
 /// Long enough that nothing expires within a test.
 pub const LONG: Duration = Duration::from_secs(300);
 /// Short enough that a test waits for it.
-const SHORT: Duration = Duration::from_secs(1);
+pub const SHORT: Duration = Duration::from_secs(1);
 
 /// A request of a user's program.
 pub fn ask(server: &TestServer, method: &str, path: &str, token: &str, body: &str) -> Answer {
@@ -230,11 +230,11 @@ fn while_the_hub_is_down_those_who_are_known_go_on_until_their_answers_expire() 
     let kinds = |token: &str| ask(&server, "GET", "/services/framehub/api/kinds", token, "");
     let session = sign_in(&server, &hub, "ann");
     kinds(&known).expect(200);
+    let sent = open(&server, PREFIX, "");
     hub.set_down(true);
     kinds(&known).expect(200);
     let (message, _) = kinds(&new).error(503, "unavailable");
     assert!(message.contains("JupyterHub"), "{message}");
-    let sent = open(&server, PREFIX, "");
     let query = hub.authorize(sent.header("location").unwrap(), "bob", &[ACCESS]);
     let back = open(&server, &format!("{PREFIX}oauth_callback?{query}"), &cookie(&sent, "framehub-sign-in-"));
     assert_eq!((back.status, back.header("set-cookie")), (503, None));

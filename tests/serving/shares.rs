@@ -17,11 +17,11 @@ use crate::{
 };
 
 /// Shares a widget; returns what is answered.
-fn share(server: &TestServer, widget: &str, token: &str, body: &Value) -> Answer {
+pub fn share(server: &TestServer, widget: &str, token: &str, body: &Value) -> Answer {
     ask(server, "POST", &format!("{PREFIX}api/widgets/{widget}/shares"), token, &body.to_string())
 }
 
-fn revoke(server: &TestServer, widget: &str, token: &str, share: &Value) -> u16 {
+pub fn revoke(server: &TestServer, widget: &str, token: &str, share: &Value) -> u16 {
     let path = format!("{PREFIX}api/widgets/{widget}/shares/{}", share["id"].as_str().unwrap());
     ask(server, "DELETE", &path, token, "").status
 }
@@ -34,7 +34,7 @@ fn listed(server: &TestServer, token: &str) -> Vec<Value> {
 }
 
 /// A view that a browser with these cookies opens, below a prefix.
-fn view_by_cookie(
+pub fn view_by_cookie(
     server: &TestServer,
     prefix: &str,
     widget: &str,

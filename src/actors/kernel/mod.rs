@@ -227,9 +227,9 @@ impl Kernel {
                 }
             }
             KernelMessage::Ticket(ask) => self.ticket(&ask),
-            KernelMessage::Share(ask) => self.share(ask),
+            KernelMessage::Share(ask) => self.share(ask, ctx),
             KernelMessage::GetShares(ask) => self.shares(&ask),
-            KernelMessage::Revoke(ask) => self.revoke(&ask),
+            KernelMessage::Revoke(ask) => self.revoke(ask, ctx),
             KernelMessage::RelayOpen(open) => self.open_relay(&open, ctx),
             KernelMessage::RelayText(text) => {
                 // A relay that ended meanwhile needs no text.

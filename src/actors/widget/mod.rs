@@ -417,6 +417,9 @@ impl Handler<Close> for Widget {
             return;
         }
         self.around.registry.remove(&self.shared.identity.id);
+        if !matches!(close, Close::Shutdown) {
+            self.shared.shares.end();
+        }
         let end = match close {
             Close::Closed => {
                 End { reason: "closed", message: "the widget was closed", code: close_code::WIDGET_CLOSED }

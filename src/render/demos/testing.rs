@@ -15,6 +15,7 @@ use crate::{
     handle::{Shared, WidgetHandle},
     quota::Quota,
     render::{KindError, Kinds, Options, RemoteFrameBuffer},
+    sharing::Shares,
     stats::Stats,
     traits::Traits,
 };
@@ -106,8 +107,14 @@ pub fn handle() -> WidgetHandle {
     let mut widgets = WIDGETS.lock();
     let id = format!("test-{}", widgets.len());
     let quota = Arc::new(Quota::new(None, Config::default().hub_limits().user));
-    let shared =
-        Arc::new(Shared::new(id.clone(), "test".to_owned(), quota, Options::default(), Traits::default()));
+    let shared = Arc::new(Shared::new(
+        id.clone(),
+        "test".to_owned(),
+        quota,
+        Options::default(),
+        Traits::default(),
+        Shares::default(),
+    ));
     widgets.insert(id, Arc::clone(&shared));
     WidgetHandle::new(shared, Context::new().address())
 }

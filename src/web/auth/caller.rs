@@ -19,7 +19,7 @@ use crate::{
     clock::unix_millis,
     handle::WidgetHandle,
     protocol::view::Role,
-    sharing::{self, Granted, Opened},
+    sharing::{self, Granted, Opened, Shares},
     web::{error::ApiError, routes::Site},
 };
 
@@ -32,8 +32,9 @@ pub enum Caller {
     User(Lease, Vec<Opened>),
     /// Whoever has links, and nothing else.
     Visitor(Vec<Opened>),
-    /// Whoever has a ticket: one widget, in one role.
-    Guest(Permit),
+    /// Whoever has a ticket: one widget, in one role; in the browser of the widget's owner as long as the owner is signed in
+    /// there, too.
+    Guest(Permit, Option<Lease>),
 }
 
 /// What a caller may do with a widget.
@@ -68,7 +69,7 @@ impl Caller {
     pub fn owner(&self) -> Option<String> {
         match self {
             Self::User(lease, _) => Some(lease.user().name.clone()),
-            Self::Anyone | Self::Visitor(_) | Self::Guest(_) => None,
+            Self::Anyone | Self::Visitor(_) | Self::Guest(..) => None,
         }
     }
 
@@ -76,7 +77,8 @@ impl Caller {
     pub fn lease(&self) -> Option<&Lease> {
         match self {
             Self::User(lease, _) => Some(lease),
-            Self::Anyone | Self::Visitor(_) | Self::Guest(_) => None,
+            Self::Guest(_, session) => session.as_ref(),
+            Self::Anyone | Self::Visitor(_) => None,
         }
     }
 
@@ -86,7 +88,7 @@ impl Caller {
             Self::Anyone => Viewer::Anyone,
             Self::User(lease, _) => Viewer::User(lease.user().name.clone()),
             Self::Visitor(_) => Viewer::Link,
-            Self::Guest(_) => Viewer::Ticket,
+            Self::Guest(..) => Viewer::Ticket,
         }
     }
 
@@ -95,7 +97,7 @@ impl Caller {
         match self {
             Self::Anyone => true,
             Self::User(lease, _) => lease.user().admin,
-            Self::Visitor(_) | Self::Guest(_) => false,
+            Self::Visitor(_) | Self::Guest(..) => false,
         }
     }
 
@@ -110,31 +112,35 @@ impl Caller {
 
     /// What this caller may do with a widget now; `None` when to this caller there is no such widget.
     pub fn right(&self, widget: &WidgetHandle) -> Option<Right> {
-        let identity = widget.identity();
+        self.right_in(widget.id(), widget.identity().owner.as_deref(), widget.shares())
+    }
+
+    /// What this caller may do with a widget of that id and owner, and with these shares.
+    fn right_in(&self, id: &str, owner: Option<&str>, shares: &Shares) -> Option<Right> {
         let (user, links) = match self {
             Self::Anyone => return Some(Right::Own),
-            Self::Guest(permit) => {
+            Self::Guest(permit, _) => {
                 let granted = Granted { role: permit.role, until: None };
-                return (permit.widget == identity.id).then_some(Right::Shared(granted));
+                return (permit.widget == id).then_some(Right::Shared(granted));
             }
             Self::User(lease, links) => (Some(lease.user()), links),
             Self::Visitor(links) => (None, links),
         };
-        if user.is_some_and(|user| user.admin || identity.owner.as_ref() == Some(&user.name)) {
+        if user.is_some_and(|user| user.admin || owner == Some(&user.name)) {
             return Some(Right::Own);
         }
-        let links: Vec<_> = links.iter().filter(|link| link.widget == identity.id).cloned().collect();
+        let links: Vec<_> = links.iter().filter(|link| link.widget == id).cloned().collect();
         let visitor = sharing::Visitor {
             user: user.map(|user| user.name.as_str()),
             groups: user.map_or(&[], |user| &user.groups),
             links: &links,
         };
-        widget.shares().granted(visitor, unix_millis()).map(Right::Shared)
+        shares.granted(visitor, unix_millis()).map(Right::Shared)
     }
 
     /// Whether this right of the caller's rests on a share, and ends with that.
     pub fn rests_on_share(&self, right: Right) -> bool {
-        right != Right::Own && !matches!(self, Self::Guest(_))
+        right != Right::Own && !matches!(self, Self::Guest(..))
     }
 
     /// How often it is worth asking for [`Caller::renewed`], if ever.
@@ -154,11 +160,16 @@ impl Caller {
     /// The widget of that id, and what the caller may do with it.
     ///
     /// # Errors
-    /// 404 when there is none, and just the same when it is another user's and not shared with the caller.
+    /// 404 when there is none, and just the same when it is another user's and not shared with the caller. 503 while one that is
+    /// the caller's, or shared with the caller, is not back after a restart.
     pub fn widget(&self, site: &Site, id: &str) -> Result<(WidgetHandle, Right), ApiError> {
         let found = site.hub.registry().get(id);
         let found = found.and_then(|widget| self.right(&widget).map(|right| (widget, right)));
-        found.ok_or_else(|| ApiError::no_widget(id))
+        found.ok_or_else(|| {
+            let awaited = site.hub.ledger().awaited(id);
+            let right = awaited.and_then(|(owner, shares)| self.right_in(id, owner.as_deref(), &shares));
+            if right.is_some() { ApiError::awaited(id) } else { ApiError::no_widget(id) }
+        })
     }
 
     /// The widgets that are this caller's to use, the oldest first, and what the caller may do with each.

@@ -20,7 +20,7 @@ use actix_web::{
 
 use self::{
     caller::Caller,
-    jupyterhub::{Acting, JupyterHub},
+    jupyterhub::{Acting, JupyterHub, Lease},
     key::AccessKey,
     ticket::Permit,
 };
@@ -43,7 +43,7 @@ impl Access {
     pub fn acting(&self, caller: &Caller, widget: &Identity) -> Option<Acting> {
         let Self::JupyterHub(hub) = self else { return None };
         let user = match caller {
-            Caller::Guest(_) => widget.owner.clone(),
+            Caller::Guest(..) => widget.owner.clone(),
             Caller::Anyone | Caller::Visitor(_) | Caller::User(..) => caller.owner(),
         };
         user.map(|user| hub.acting(user))
@@ -79,7 +79,8 @@ pub async fn guard(
     if let Some(offer) = ticket::offered(&request, &site.base_url) {
         return match site.hub.tickets().check(&offer.ticket, &offer.widget, unix_seconds()) {
             Ok(role) => {
-                let guest = Caller::Guest(Permit { widget: offer.widget, role });
+                let session = session_beside(&request, &site, &offer.widget).await;
+                let guest = Caller::Guest(Permit { widget: offer.widget, role }, session);
                 request.extensions_mut().insert(guest);
                 Ok(next.call(request).await?.map_into_left_body())
             }
@@ -103,6 +104,18 @@ pub async fn guard(
         }
         Err(response) => Ok(request.into_response(response).map_into_right_body()),
     }
+}
+
+/// The session on which a view rests besides its ticket: that of the widget's owner, in the browser and on the origin of this
+/// server. Anybody else's gives and takes nothing.
+async fn session_beside(request: &ServiceRequest, site: &Site, widget: &str) -> Option<Lease> {
+    let Access::JupyterHub(hub) = &site.access else { return None };
+    if !origin::is_own(request, site) {
+        return None;
+    }
+    let widget = site.hub.registry().get(widget)?;
+    let session = hub.session(request).await?;
+    (widget.identity().owner.as_ref() == Some(&session.user().name)).then_some(session)
 }
 
 /// How a page is answered whose address brings a link. Behind a Hub a link is for who is signed in there.

@@ -26,13 +26,19 @@ pub fn check(request: &ServiceRequest, site: &Site) -> Result<(), ApiError> {
     // Programs other than browsers send none.
     let Some(origin) = request.headers().get(header::ORIGIN) else { return Ok(()) };
     let origin = origin.to_str().unwrap_or_default().to_ascii_lowercase();
-    let own = Origin::of(request.request(), &site.trusted_proxies).is_own(&origin);
-    if own || site.allow_origins.contains(&origin) {
+    if is_own(request, site) || site.allow_origins.contains(&origin) {
         return Ok(());
     }
     let origin: String = origin.chars().take(100).collect();
     let message = format!("pages of {origin} may not use this server: allow them with --allow-origin");
     Err(ApiError::new(StatusCode::FORBIDDEN, "origin", message).field("Origin"))
+}
+
+/// Whether a page of this server's own origin makes a request.
+pub fn is_own(request: &ServiceRequest, site: &Site) -> bool {
+    header_text(request, &header::ORIGIN).is_some_and(|origin| {
+        Origin::of(request.request(), &site.trusted_proxies).is_own(&origin.to_ascii_lowercase())
+    })
 }
 
 fn header_text<'a>(request: &'a ServiceRequest, name: &header::HeaderName) -> Option<&'a str> {

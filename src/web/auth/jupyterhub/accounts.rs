@@ -14,7 +14,10 @@ use tokio::{
     time::{sleep_until, timeout_at},
 };
 
-use super::api::{self, Owner};
+use super::{
+    api::{self, ApiFailure, Granted, Owner},
+    hearing::{Hearing, Hub},
+};
 use crate::jupyterhub::{Secret, Service};
 
 /// Most tokens that are remembered.
@@ -108,13 +111,15 @@ pub struct Accounts {
     /// By the token's digest: who reads this memory finds no tokens. Whoever asks the Hub about one holds its lock.
     slots: DashMap<[u8; 32], Slot>,
     questions: Semaphore,
+    /// How the last one ended.
+    hearing: Hearing,
 }
 
 impl Accounts {
     /// No tokens.
     pub fn new(service: Service, admin_scope: String, holds: Duration) -> Self {
         let questions = Semaphore::new(MAX_QUESTIONS);
-        Self { service, admin_scope, holds, slots: DashMap::new(), questions }
+        Self { service, admin_scope, holds, slots: DashMap::new(), questions, hearing: Hearing::default() }
     }
 
     /// The Hub's description of this service.
@@ -136,6 +141,33 @@ impl Accounts {
         self.account(token).await.is_ok_and(|(account, _)| account.reads_metrics)
     }
 
+    /// The token for a code that a browser brought, as [`api::exchange`] says.
+    ///
+    /// # Errors
+    /// As that.
+    pub async fn exchange(&self, code: &str, verifier: &str) -> Result<Option<Granted>, ApiFailure> {
+        self.heard(api::exchange(&self.service, code, verifier).await)
+    }
+
+    /// Whether a browser may be sent to the Hub. Mostly that costs the Hub nothing: it is asked only after a question to which it
+    /// gave no answer.
+    pub async fn hub_answers(&self) -> bool {
+        match self.hearing.of(Instant::now()) {
+            Hub::Answers => api::listens(&self.service).await,
+            Hub::Silent => false,
+            Hub::Unknown => self.heard(api::greet(&self.service).await).is_ok(),
+        }
+    }
+
+    /// Notes whether the Hub gave an answer, be it an error.
+    fn heard<T>(&self, answer: Result<T, ApiFailure>) -> Result<T, ApiFailure> {
+        match &answer {
+            Err(ApiFailure::Unreachable(_)) => self.hearing.in_vain(Instant::now()),
+            Ok(_) | Err(ApiFailure::Failed(_) | ApiFailure::Unreadable(_)) => self.hearing.answered(),
+        }
+        answer
+    }
+
     /// What a token is good for, and until when that is known. The Hub is asked when the answer is half as old as it may become,
     /// so that one that is away for a moment goes unnoticed; and once, however many wait for it.
     async fn account(&self, token: &Secret) -> Result<(Account, Instant), Denied> {
@@ -148,7 +180,7 @@ impl Accounts {
         let asked = Instant::now();
         let answer = {
             let _turn = self.questions.acquire().await;
-            api::owner(&self.service, token).await
+            self.heard(api::owner(&self.service, token).await)
         };
         let tried = Instant::now();
         let now = match (answer, known.take()) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use awc::{Client, ClientRequest, http::StatusCode};
+use awc::{Client, Connector, http::StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 use tokio::{net::TcpStream, time::timeout};
@@ -14,11 +14,6 @@ use crate::jupyterhub::{Secret, Service};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Longest answer: a user may be in many groups.
 const MAX_ANSWER: usize = 1 << 20;
-
-thread_local! {
-    /// The client belongs to its thread's runtime.
-    static CLIENT: Client = Client::builder().timeout(PATIENCE).disable_redirects().finish();
-}
 
 /// Why the Hub gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -74,13 +69,24 @@ pub async fn listens(service: &Service) -> bool {
     timeout(PATIENCE, TcpStream::connect(address)).await.is_ok_and(|connected| connected.is_ok())
 }
 
+/// Asks the Hub what everybody may ask, so that it says anything at all.
+///
+/// # Errors
+/// When it says nothing.
+pub async fn greet(service: &Service) -> Result<(), ApiFailure> {
+    let sent = client(service).get(format!("{}/", service.api_url)).force_close().send().await;
+    sent.map(drop).map_err(|error| ApiFailure::Unreachable(error.to_string()))
+}
+
 /// Whose a token is; `None` when the Hub does not know it (any more).
 ///
 /// # Errors
 /// When the Hub gives no answer.
 pub async fn owner(service: &Service, token: &Secret) -> Result<Option<Owner>, ApiFailure> {
     let url = format!("{}/user", service.api_url);
-    let request = request(|client| client.get(url))
+    let request = client(service)
+        .get(url)
+        .force_close()
         .insert_header(("Authorization", format!("token {}", token.reveal())));
     answer(request.send().await, &[StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::NOT_FOUND])
         .await
@@ -100,7 +106,7 @@ pub async fn exchange(service: &Service, code: &str, verifier: &str) -> Result<O
         ("code_verifier", verifier),
         ("redirect_uri", &service.callback_url),
     ];
-    answer(request(|client| client.post(url)).send_form(&form).await, &[StatusCode::BAD_REQUEST]).await
+    answer(client(service).post(url).force_close().send_form(&form).await, &[StatusCode::BAD_REQUEST]).await
 }
 
 /// Tells the Hub that a user acts, and the user's default server with them, if there is one.
@@ -117,7 +123,9 @@ pub async fn tell_activity(service: &Service, user: &str, now: &str) -> Result<(
     let user_alone = json!({"last_activity": now});
     let mut status = StatusCode::OK;
     for body in [user_and_server, user_alone] {
-        let request = request(|client| client.post(url.as_str()))
+        let request = client(service)
+            .post(url.as_str())
+            .force_close()
             .insert_header(("Authorization", format!("token {}", service.api_token.reveal())));
         let sent = request.send_json(&body).await;
         status = sent.map_err(|error| ApiFailure::Unreachable(error.to_string()))?.status();
@@ -128,9 +136,14 @@ pub async fn tell_activity(service: &Service, user: &str, now: &str) -> Result<(
     if status.is_success() { Ok(()) } else { Err(ApiFailure::Failed(status)) }
 }
 
-/// A request on a connection of its own: one that was kept may have been closed when the Hub was restarted.
-fn request(begin: impl FnOnce(&Client) -> ClientRequest) -> ClientRequest {
-    CLIENT.with(begin).force_close()
+/// What asks the Hub once, on a connection of its own: one that was kept may have been closed when the Hub was restarted.
+fn client(service: &Service) -> Client {
+    let connector = Connector::new().timeout(PATIENCE);
+    let connector = match &service.tls {
+        Some(tls) => connector.rustls_0_23(tls.config()),
+        None => connector,
+    };
+    Client::builder().connector(connector).timeout(PATIENCE).disable_redirects().finish()
 }
 
 type Sent<S> = Result<awc::ClientResponse<S>, awc::error::SendRequestError>;

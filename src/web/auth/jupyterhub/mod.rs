@@ -3,6 +3,7 @@
 mod accounts;
 mod activity;
 mod api;
+mod hearing;
 mod sign_in;
 pub mod succession;
 
@@ -13,6 +14,7 @@ use actix_web::{
     dev::ServiceRequest,
     http::{Method, StatusCode, header},
 };
+use tokio::time::timeout;
 
 use self::{
     accounts::{Accounts, Denied},
@@ -29,6 +31,9 @@ use crate::{
     jupyterhub::{Secret, Service},
     web::{error::ApiError, pages, routes::Site},
 };
+
+/// How long a view that needs no session waits to learn whether there is one: a notebook's page tries another way after 2.5 s.
+const SESSION_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the server knows of the Hub whose service it is.
 pub struct JupyterHub {
@@ -64,6 +69,12 @@ impl JupyterHub {
         }
     }
 
+    /// Who is signed in with a request's browser, if the Hub says so soon enough.
+    pub async fn session(&self, request: &ServiceRequest) -> Option<Lease> {
+        let token = self.sign_in.session(request)?;
+        timeout(SESSION_PATIENCE, Lease::of(&self.accounts, token)).await.ok()?.ok()
+    }
+
     /// Whether a request brings a token that opens the metrics, a user's or a service's.
     pub async fn reads_metrics(&self, request: &ServiceRequest) -> bool {
         match given_token(request) {
@@ -83,7 +94,7 @@ impl JupyterHub {
         if audience == Audience::Program || request.method() != Method::GET {
             return nobody(self.prefix());
         }
-        if !api::listens(self.service()).await {
+        if !self.accounts.hub_answers().await {
             return refusal(Denied::Unavailable, audience, self.prefix());
         }
         self.sign_in.begin(request, site, self.service())

@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256, Sha512};
 use subtle::ConstantTimeEq;
 use url::{Url, form_urlencoded};
 
-use super::{Lease, api, refusal};
+use super::{Lease, refusal};
 use crate::{
     clock::unix_seconds,
     hub::random_id,
@@ -173,7 +173,7 @@ pub async fn callback(site: Data<Site>, request: HttpRequest, returned: Query<Re
     let Some(code) = &returned.code else {
         return notice(StatusCode::FORBIDDEN, "The JupyterHub did not let you in.");
     };
-    let granted = match api::exchange(service, code, &attempt.verifier).await {
+    let granted = match hub.accounts.exchange(code, &attempt.verifier).await {
         Ok(Some(granted)) => granted,
         Ok(None) => {
             return notice(

@@ -1,9 +1,13 @@
 //! What a `JupyterHub` tells the service that it starts, in `JUPYTERHUB_*` variables. The operator of a service that
 //! the Hub does not start sets the same ones.
 
+mod tls;
+
 use std::{fmt, net::SocketAddr};
 
 use url::Url;
+
+pub use self::tls::{Tls, TlsError};
 
 /// A token: not printed by accident.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -34,6 +38,8 @@ pub struct Service {
     pub prefix: String,
     /// Where the Hub's API is, without a slash at the end.
     pub api_url: String,
+    /// How it is spoken to, where that is by TLS.
+    pub tls: Option<Tls>,
     /// The service's own token for that.
     pub api_token: Secret,
     /// The service's name in OAuth.
@@ -66,6 +72,9 @@ pub enum ServiceError {
         /// What it should be.
         expected: &'static str,
     },
+    /// The Hub's API is to be spoken to by TLS, and cannot.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// Whether variables are those of a service. A user's own server at the Hub has most of them as well, but no service's name.
@@ -88,12 +97,15 @@ impl Service {
         let base = optional("JUPYTERHUB_BASE_URL").unwrap_or_else(|| "/".to_owned());
         let host = optional("JUPYTERHUB_HOST").unwrap_or_default();
         let api_url = needed("JUPYTERHUB_API_URL")?;
-        let plain = Url::parse(&api_url).is_ok_and(|url| url.scheme() == "http" && url.host().is_some());
-        if !plain {
-            let expected =
-                "an address such as http://127.0.0.1:8081/hub/api: this server does not speak TLS to the Hub";
-            return Err(bad("JUPYTERHUB_API_URL", api_url, expected));
-        }
+        let api = Url::parse(&api_url).ok().filter(Url::has_host);
+        let tls = match api.as_ref().map(Url::scheme) {
+            Some("http") => None,
+            Some("https") => Some(Tls::from_variables(optional)?),
+            _ => {
+                let expected = "an address such as http://127.0.0.1:8081/hub/api";
+                return Err(bad("JUPYTERHUB_API_URL", api_url, expected));
+            }
+        };
         let access_scopes = match optional("JUPYTERHUB_OAUTH_ACCESS_SCOPES") {
             None => vec!["access:services".to_owned(), format!("access:services!service={name}")],
             Some(text) => serde_json::from_str::<Vec<String>>(&text)
@@ -111,6 +123,7 @@ impl Service {
                 .unwrap_or_else(|| format!("{host}{prefix}oauth_callback")),
             prefix,
             api_url: api_url.trim_end_matches('/').to_owned(),
+            tls,
             api_token: Secret::new(needed("JUPYTERHUB_API_TOKEN")?),
             client_id: optional("JUPYTERHUB_CLIENT_ID").unwrap_or_else(|| format!("service-{name}")),
             authorize_url: format!("{host}{base}hub/api/oauth2/authorize"),
@@ -195,7 +208,7 @@ mod tests {
             assert_eq!(service(&[(name, "")]).err(), Some(ServiceError::Missing(name)));
         }
         for (name, value) in [
-            ("JUPYTERHUB_API_URL", "https://127.0.0.1:8081/hub/api"),
+            ("JUPYTERHUB_API_URL", "ftp://127.0.0.1:8081/hub/api"),
             ("JUPYTERHUB_API_URL", "hub"),
             ("JUPYTERHUB_SERVICE_URL", "http://framehub.example.org:8420"),
             ("JUPYTERHUB_OAUTH_ACCESS_SCOPES", "access:services"),
