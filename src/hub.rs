@@ -8,7 +8,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread::available_parallelism,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use actix::prelude::*;
@@ -105,6 +105,8 @@ pub struct HubLimits {
     pub widget: WidgetLimits,
     /// What holds for each kernel.
     pub kernel: KernelSettings,
+    /// How long a ticket opens a view, in whole seconds.
+    pub ticket_lifetime: Duration,
     /// Bounds on what a view sends.
     pub inbound: InboundLimits,
     /// With whom widgets can be shared.
@@ -171,7 +173,7 @@ impl Hub {
             kernels: Kernels::default(),
             kernel_places: Places::new(limits.max_kernels),
             quotas: Quotas::new(limits.user),
-            tickets: Tickets::new(unix_seconds()),
+            tickets: Tickets::new(limits.ticket_lifetime, unix_seconds()),
             ledger: Arc::new(Ledger::open(shares_file, unix_seconds())),
             metrics: Metrics::start_in_arbiter(&arbiters[0], |_| metrics),
             counts,

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     io::{Read, Write},
     net::TcpStream,
+    time::Duration,
 };
 
 use framehub::{Config, jupyterhub::Secret};
@@ -14,9 +15,10 @@ use crate::{
     fake_hub::{ACCESS, FakeHub, PREFIX},
     http::raw,
     jupyterhub::{LONG, ask, cookie, kernel, open, probe, sign_in},
+    kernel_link::Kernel,
     kernel_views::ticket,
     program::{Running, framehub},
-    server::{PATIENCE, TestServer, wait_for},
+    server::{PATIENCE, TestServer, config, wait_for},
 };
 
 const METRICS_TOKEN: &str = "token-of-the-metrics";
@@ -92,6 +94,26 @@ fn a_ticket_that_was_changed_or_is_for_another_widget_opens_nothing() {
                 .error(403, "ticket");
         }
     });
+}
+
+#[test]
+fn a_ticket_opens_nothing_once_it_has_expired_while_its_view_stays() {
+    let server = TestServer::with(Config { ticket_lifetime: Duration::from_secs(1), ..config() });
+    let mut kernel = Kernel::start(&server, "session-of-the-tests");
+    let widget = kernel.widget(json!({}));
+    let offered = format!("framehub.view.v1, framehub.ticket.{}", ticket(&mut kernel, &widget, "watch"));
+    let opened = || {
+        let mut request = browser::request(server.address, &format!("/api/widgets/{widget}/view"));
+        request.headers_mut().insert("sec-websocket-protocol", offered.parse().unwrap());
+        Browser::connect_with(request, server.address)
+    };
+    let mut view = opened().expect("a fresh ticket opens its widget");
+    let refusal = wait_for("the ticket's end", || opened().err());
+    assert_eq!(refusal.status(), 403);
+    let text = String::from_utf8(refusal.into_body().unwrap_or_default()).unwrap();
+    assert!(text.contains("the ticket has expired: ask for a fresh one"), "{text}");
+    view.pings(1);
+    assert_eq!(view.closed(), None);
 }
 
 #[test]

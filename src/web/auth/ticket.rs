@@ -3,15 +3,14 @@
 //! A ticket is `EXPIRES.ROLE.SIGNATURE`. It names no widget: the signature covers the one that it is for, and fits the
 //! address of no other.
 
+use std::time::Duration;
+
 use actix_web::{dev::ServiceRequest, http::header};
 
 use crate::{protocol::view::Role, signing::SigningKeys};
 
 /// What comes before a ticket in the list of subprotocols of a WebSocket handshake.
 pub const SUBPROTOCOL_PREFIX: &str = "framehub.ticket.";
-/// How long a ticket may be used to connect, in seconds. The view stays once it is connected.
-pub const VALID_FOR: u64 = 60;
-
 /// Why a ticket does not open a view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TicketError {
@@ -56,19 +55,23 @@ pub fn offered(request: &ServiceRequest, base_url: &str) -> Option<Offer> {
 const KEY_PERIOD: u64 = 3600;
 
 /// Issues and checks tickets.
-pub struct Tickets(SigningKeys);
+pub struct Tickets {
+    keys: SigningKeys,
+    /// How long a ticket may be used to connect, in seconds. The view stays once it is connected.
+    valid_for: u64,
+}
 
 impl Tickets {
-    /// Tickets of this process, at Unix time `now`.
-    pub fn new(now: u64) -> Self {
-        Self(SigningKeys::new(KEY_PERIOD, now))
+    /// Tickets of this process, each good for up to an hour, at Unix time `now`.
+    pub fn new(valid_for: Duration, now: u64) -> Self {
+        Self { keys: SigningKeys::new(KEY_PERIOD, now), valid_for: valid_for.as_secs() }
     }
 
     /// A ticket for a widget, issued at Unix time `now`, and when it expires.
     pub fn issue(&self, widget: &str, role: Role, now: u64) -> (String, u64) {
-        let expires = now + VALID_FOR;
+        let expires = now + self.valid_for;
         let claim = format!("{expires}.{}", role.name());
-        let signature = self.0.sign(&signed(&claim, widget), now);
+        let signature = self.keys.sign(&signed(&claim, widget), now);
         (format!("{claim}.{signature}"), expires)
     }
 
@@ -78,7 +81,7 @@ impl Tickets {
     /// When it was forged, is for another widget, or has expired.
     pub fn check(&self, ticket: &str, widget: &str, now: u64) -> Result<Role, TicketError> {
         let (claim, signature) = ticket.rsplit_once('.').ok_or(TicketError::Forged)?;
-        if !self.0.check(&signed(claim, widget), signature, now) {
+        if !self.keys.check(&signed(claim, widget), signature, now) {
             return Err(TicketError::Forged);
         }
         // From here on the claim is this server's own.
@@ -102,10 +105,11 @@ mod tests {
     use super::*;
 
     const NOW: u64 = 1_700_000_000;
+    const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
     fn a_ticket_opens_its_widget_in_its_role_until_it_expires() {
-        let tickets = Tickets::new(NOW);
+        let tickets = Tickets::new(MINUTE, NOW);
         for role in [Role::Interact, Role::Watch] {
             let (ticket, expires) = tickets.issue("plot", role, NOW);
             assert_eq!(expires, NOW + 60);
@@ -117,15 +121,15 @@ mod tests {
 
     #[test]
     fn a_ticket_opens_no_other_widget_and_no_other_server() {
-        let tickets = Tickets::new(NOW);
+        let tickets = Tickets::new(MINUTE, NOW);
         let (ticket, _) = tickets.issue("plot", Role::Interact, NOW);
         assert_eq!(tickets.check(&ticket, "other", NOW), Err(TicketError::Forged));
-        assert_eq!(Tickets::new(NOW).check(&ticket, "plot", NOW), Err(TicketError::Forged));
+        assert_eq!(Tickets::new(MINUTE, NOW).check(&ticket, "plot", NOW), Err(TicketError::Forged));
     }
 
     #[test]
     fn no_part_of_a_ticket_can_be_changed() {
-        let tickets = Tickets::new(NOW);
+        let tickets = Tickets::new(MINUTE, NOW);
         let (ticket, expires) = tickets.issue("plot", Role::Watch, NOW);
         let signature = ticket.rsplit_once('.').unwrap().1;
         for forged in [
@@ -143,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_ticket_is_good_until_it_expires_though_the_key_changes() {
-        let tickets = Tickets::new(NOW);
+        let tickets = Tickets::new(MINUTE, NOW);
         let issued = NOW + KEY_PERIOD - 1;
         let (ticket, expires) = tickets.issue("plot", Role::Watch, issued);
         let (later, _) = tickets.issue("plot", Role::Watch, issued + 1);
@@ -154,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_ticket_is_made_of_characters_that_a_subprotocol_may_have() {
-        let (ticket, _) = Tickets::new(NOW).issue("plot", Role::Interact, NOW);
+        let (ticket, _) = Tickets::new(MINUTE, NOW).issue("plot", Role::Interact, NOW);
         assert!(ticket.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)), "{ticket}");
     }
 }

@@ -6,18 +6,12 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum, parser
 
 use crate::{
     Patience,
-    actors::{kernel::KernelSettings, view::ViewLimits, widget::WidgetLimits},
-    hub::HubLimits,
     jupyterhub::{self, Service, ServiceError},
     network::Network,
-    protocol::{
-        InboundLimits,
-        kernel::{KernelInboundLimits, KernelLimits, MAX_HEADER},
-    },
-    quota::UserLimits,
-    sharing::Reach,
-    web::half_open::HalfOpenLimits,
 };
+
+mod limits;
+mod read;
 
 /// A server for remote frame buffer widgets: rendered where the data is, shown where the user is.
 ///
@@ -36,15 +30,15 @@ pub struct Config {
     pub listen: SocketAddr,
 
     /// Path below which everything is served, as a proxy in front sees it
-    #[arg(long, env = "FRAMEHUB_BASE_URL", value_name = "PATH", default_value = "/", value_parser = base_url, help_heading = "Network")]
+    #[arg(long, env = "FRAMEHUB_BASE_URL", value_name = "PATH", default_value = "/", value_parser = read::base_url, help_heading = "Network")]
     pub base_url: String,
 
     /// Origin besides the server's own from which pages may connect, such as `https://hub.example.org`; repeatable
-    #[arg(long = "allow-origin", env = "FRAMEHUB_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = origin, help_heading = "Network")]
+    #[arg(long = "allow-origin", env = "FRAMEHUB_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = read::origin, help_heading = "Network")]
     pub allow_origins: Vec<String>,
 
     /// Origin besides the server's own whose pages may hold this server's pages in a frame; repeatable
-    #[arg(long = "frame-origin", env = "FRAMEHUB_FRAME_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = origin, help_heading = "Network")]
+    #[arg(long = "frame-origin", env = "FRAMEHUB_FRAME_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', value_parser = read::origin, help_heading = "Network")]
     pub frame_origins: Vec<String>,
 
     /// Address or network of a proxy whose `X-Forwarded-*` headers are believed, such as `10.0.0.0/8`; repeatable. None by
@@ -68,8 +62,12 @@ pub struct Config {
     pub jupyterhub: Option<Service>,
 
     /// Seconds for which an answer of the `JupyterHub` about a token holds: so late at most a logout is noticed
-    #[arg(long, env = "FRAMEHUB_AUTH_CACHE", value_name = "SECONDS", default_value = "300", value_parser = cache_seconds, help_heading = "Access")]
+    #[arg(long, env = "FRAMEHUB_AUTH_CACHE", value_name = "SECONDS", default_value = "300", value_parser = read::cache_seconds, help_heading = "Access")]
     pub auth_cache: Duration,
+
+    /// Seconds for which a ticket opens a view, from when a kernel asked for it; the view then stays
+    #[arg(long, env = "FRAMEHUB_TICKET_LIFETIME", value_name = "SECONDS", default_value = "60", value_parser = read::ticket_seconds, help_heading = "Access")]
+    pub ticket_lifetime: Duration,
 
     /// Scope of the `JupyterHub` whose holders see and use every user's widgets
     #[arg(
@@ -82,12 +80,12 @@ pub struct Config {
     pub admin_scope: String,
 
     /// Seconds from one report to the `JupyterHub` that a user acts to the next, so that who only uses widgets is not taken for idle
-    #[arg(long, env = "FRAMEHUB_ACTIVITY_INTERVAL", value_name = "SECONDS", default_value = "300", value_parser = seconds, help_heading = "Access")]
+    #[arg(long, env = "FRAMEHUB_ACTIVITY_INTERVAL", value_name = "SECONDS", default_value = "300", value_parser = read::seconds, help_heading = "Access")]
     pub activity_interval: Duration,
 
     /// The access key, at least 8 letters, digits, `-`, `_`, `.` or `~`. Without it the one in the key file is used, which is
     /// made at random at the first start
-    #[arg(long, env = "FRAMEHUB_KEY", hide_env_values = true, value_name = "KEY", value_parser = key, help_heading = "Access")]
+    #[arg(long, env = "FRAMEHUB_KEY", hide_env_values = true, value_name = "KEY", value_parser = read::key, help_heading = "Access")]
     pub key: Option<String>,
 
     /// Where the random key is kept, so that pages find their way back after a restart [default:
@@ -100,7 +98,7 @@ pub struct Config {
     pub shares_file: Option<PathBuf>,
 
     /// Folder whose pictures the picture viewer opens
-    #[arg(long, env = "FRAMEHUB_IMAGES", value_name = "DIR", value_parser = folder, help_heading = "Widgets")]
+    #[arg(long, env = "FRAMEHUB_IMAGES", value_name = "DIR", value_parser = read::folder, help_heading = "Widgets")]
     pub images: Option<PathBuf>,
 
     /// Start without the demo widgets (their kinds stay available)
@@ -108,61 +106,61 @@ pub struct Config {
     pub no_demos: bool,
 
     /// Most widgets at a time
-    #[arg(long, env = "FRAMEHUB_MAX_WIDGETS", value_name = "N", default_value_t = 1000, value_parser = at_least_one, help_heading = "Limits")]
+    #[arg(long, env = "FRAMEHUB_MAX_WIDGETS", value_name = "N", default_value_t = 1000, value_parser = read::at_least_one, help_heading = "Limits")]
     pub max_widgets: usize,
 
     /// Most views of one widget at a time
-    #[arg(long, env = "FRAMEHUB_MAX_VIEWS", value_name = "N", default_value_t = 1000, value_parser = at_least_one, help_heading = "Limits")]
+    #[arg(long, env = "FRAMEHUB_MAX_VIEWS", value_name = "N", default_value_t = 1000, value_parser = read::at_least_one, help_heading = "Limits")]
     pub max_views: usize,
 
     /// Most notebook kernels and scripts connected at a time
-    #[arg(long, env = "FRAMEHUB_MAX_KERNELS", value_name = "N", default_value_t = 100, value_parser = at_least_one, help_heading = "Limits")]
+    #[arg(long, env = "FRAMEHUB_MAX_KERNELS", value_name = "N", default_value_t = 100, value_parser = read::at_least_one, help_heading = "Limits")]
     pub max_kernels: usize,
 
     /// Seconds for which the widgets of a kernel that is gone wait for it
-    #[arg(long, env = "FRAMEHUB_KERNEL_GRACE", value_name = "SECONDS", default_value = "300", value_parser = grace_seconds, help_heading = "Limits")]
+    #[arg(long, env = "FRAMEHUB_KERNEL_GRACE", value_name = "SECONDS", default_value = "300", value_parser = read::grace_seconds, help_heading = "Limits")]
     pub kernel_grace: Duration,
 
     /// Most widgets of one user at a time, where there are users
-    #[arg(long, env = "FRAMEHUB_USER_MAX_WIDGETS", value_name = "N", default_value_t = 100, value_parser = at_least_one, help_heading = "Limits for each user")]
+    #[arg(long, env = "FRAMEHUB_USER_MAX_WIDGETS", value_name = "N", default_value_t = 100, value_parser = read::at_least_one, help_heading = "Limits for each user")]
     pub user_max_widgets: usize,
 
     /// Most views of all widgets of one user at a time, whoever watches
-    #[arg(long, env = "FRAMEHUB_USER_MAX_VIEWS", value_name = "N", default_value_t = 500, value_parser = at_least_one, help_heading = "Limits for each user")]
+    #[arg(long, env = "FRAMEHUB_USER_MAX_VIEWS", value_name = "N", default_value_t = 500, value_parser = read::at_least_one, help_heading = "Limits for each user")]
     pub user_max_views: usize,
 
     /// Most notebook kernels and scripts of one user connected at a time
-    #[arg(long, env = "FRAMEHUB_USER_MAX_KERNELS", value_name = "N", default_value_t = 20, value_parser = at_least_one, help_heading = "Limits for each user")]
+    #[arg(long, env = "FRAMEHUB_USER_MAX_KERNELS", value_name = "N", default_value_t = 20, value_parser = read::at_least_one, help_heading = "Limits for each user")]
     pub user_max_kernels: usize,
 
     /// Most million pixels a second that are sent to all views of one user's widgets; beyond it the user's frames are slowed down
-    #[arg(long, env = "FRAMEHUB_USER_MEGAPIXELS", value_name = "N", default_value_t = 2000.0, value_parser = megapixels, help_heading = "Limits for each user")]
+    #[arg(long, env = "FRAMEHUB_USER_MEGAPIXELS", value_name = "N", default_value_t = 2000.0, value_parser = read::megapixels, help_heading = "Limits for each user")]
     pub user_megapixels: f64,
 
     /// Most seconds of encoder threads a second that one user's frames take, beyond which they are slowed down. Without it, users get
     /// equal shares while they compete
-    #[arg(long, env = "FRAMEHUB_USER_ENCODER_THREADS", value_name = "N", value_parser = encoder_threads, help_heading = "Limits for each user")]
+    #[arg(long, env = "FRAMEHUB_USER_ENCODER_THREADS", value_name = "N", value_parser = read::encoder_threads, help_heading = "Limits for each user")]
     pub user_encoder_threads: Option<f64>,
 
     /// Close widgets in which no user has acted for so many seconds, however many views are open; not those that are there from the
     /// start
-    #[arg(long, env = "FRAMEHUB_IDLE_TIMEOUT", value_name = "SECONDS", value_parser = long_seconds, help_heading = "Limits")]
+    #[arg(long, env = "FRAMEHUB_IDLE_TIMEOUT", value_name = "SECONDS", value_parser = read::long_seconds, help_heading = "Limits")]
     pub idle_timeout: Option<Duration>,
 
     /// Most pixels that a renderer is asked for; larger views get them scaled up by the browser
-    #[arg(long, env = "FRAMEHUB_MAX_PIXELS", value_name = "WxH", default_value = "3840x2160", value_parser = pixels, help_heading = "Limits")]
+    #[arg(long, env = "FRAMEHUB_MAX_PIXELS", value_name = "WxH", default_value = "3840x2160", value_parser = read::pixels, help_heading = "Limits")]
     pub max_pixels: u64,
 
     /// Most pixels of a frame that a renderer returns or a program pushes
-    #[arg(long, env = "FRAMEHUB_MAX_FRAME_PIXELS", value_name = "WxH", default_value = "16384x8192", value_parser = pixels, help_heading = "Limits")]
+    #[arg(long, env = "FRAMEHUB_MAX_FRAME_PIXELS", value_name = "WxH", default_value = "16384x8192", value_parser = read::pixels, help_heading = "Limits")]
     pub max_frame_pixels: u64,
 
     /// Most pixels of a snapshot
-    #[arg(long, env = "FRAMEHUB_MAX_SNAPSHOT_PIXELS", value_name = "WxH", default_value = "7680x4320", value_parser = pixels, help_heading = "Limits")]
+    #[arg(long, env = "FRAMEHUB_MAX_SNAPSHOT_PIXELS", value_name = "WxH", default_value = "7680x4320", value_parser = read::pixels, help_heading = "Limits")]
     pub max_snapshot_pixels: u64,
 
     /// Most widgets with series of their own in the metrics, the busiest; the others are summed
-    #[arg(long, env = "FRAMEHUB_METRICS_MAX_WIDGETS", value_name = "N", default_value_t = 1000, value_parser = at_least_one, help_heading = "Metrics")]
+    #[arg(long, env = "FRAMEHUB_METRICS_MAX_WIDGETS", value_name = "N", default_value_t = 1000, value_parser = read::at_least_one, help_heading = "Metrics")]
     pub metrics_max_widgets: usize,
 
     /// Address and port on which `/metrics` is served besides, without a key; not served there by default
@@ -170,19 +168,19 @@ pub struct Config {
     pub metrics_listen: Option<SocketAddr>,
 
     /// A bearer token that opens `/metrics` and nothing else, at least 8 letters, digits, `-`, `_`, `.` or `~`
-    #[arg(long, env = "FRAMEHUB_METRICS_TOKEN", hide_env_values = true, value_name = "TOKEN", value_parser = key, help_heading = "Metrics")]
+    #[arg(long, env = "FRAMEHUB_METRICS_TOKEN", hide_env_values = true, value_name = "TOKEN", value_parser = read::key, help_heading = "Metrics")]
     pub metrics_token: Option<String>,
 
     /// Most connections at a time that have not sent a request yet; beyond that the oldest is ended
-    #[arg(long, env = "FRAMEHUB_MAX_HALF_OPEN", value_name = "N", default_value_t = 1024, value_parser = at_least_one, help_heading = "Limits")]
+    #[arg(long, env = "FRAMEHUB_MAX_HALF_OPEN", value_name = "N", default_value_t = 1024, value_parser = read::at_least_one, help_heading = "Limits")]
     pub max_half_open: usize,
 
     /// Most of these from one address that is no trusted proxy's
-    #[arg(long, env = "FRAMEHUB_MAX_HALF_OPEN_OF_ADDRESS", value_name = "N", default_value_t = 256, value_parser = at_least_one, help_heading = "Limits")]
+    #[arg(long, env = "FRAMEHUB_MAX_HALF_OPEN_OF_ADDRESS", value_name = "N", default_value_t = 256, value_parser = read::at_least_one, help_heading = "Limits")]
     pub max_half_open_of_address: usize,
 
     /// Longest message or request body that is accepted, in bytes
-    #[arg(long, env = "FRAMEHUB_MAX_MESSAGE_BYTES", value_name = "N", default_value_t = 262_144, value_parser = message_bytes, help_heading = "Limits")]
+    #[arg(long, env = "FRAMEHUB_MAX_MESSAGE_BYTES", value_name = "N", default_value_t = 262_144, value_parser = read::message_bytes, help_heading = "Limits")]
     pub max_message_bytes: usize,
 
     /// Most events a second from one view
@@ -190,12 +188,12 @@ pub struct Config {
     pub max_events_per_second: u32,
 
     /// Seconds after which an unconfirmed frame is given up; a view that lets it come to that twice is dropped
-    #[arg(long, env = "FRAMEHUB_DEADLINE", value_name = "SECONDS", default_value = "10", value_parser = seconds, help_heading = "Limits")]
+    #[arg(long, env = "FRAMEHUB_DEADLINE", value_name = "SECONDS", default_value = "10", value_parser = read::seconds, help_heading = "Limits")]
     pub deadline: Duration,
 
     /// Seconds from draw to display that views on slow links are kept under, by less quality and fewer pixels while the picture
     /// moves
-    #[arg(long, env = "FRAMEHUB_TARGET_LATENCY", value_name = "SECONDS", default_value = "0.1", value_parser = seconds, help_heading = "Widgets")]
+    #[arg(long, env = "FRAMEHUB_TARGET_LATENCY", value_name = "SECONDS", default_value = "0.1", value_parser = read::seconds, help_heading = "Widgets")]
     pub target_latency: Duration,
 
     /// File that says where the server is and how to get in, for this user's own programs; it goes when the server ends
@@ -203,7 +201,7 @@ pub struct Config {
     pub runtime_file: Option<PathBuf>,
 
     /// End after so many seconds without any request, view or kernel
-    #[arg(long, env = "FRAMEHUB_EXIT_WHEN_UNUSED", value_name = "SECONDS", value_parser = long_seconds, help_heading = "Process")]
+    #[arg(long, env = "FRAMEHUB_EXIT_WHEN_UNUSED", value_name = "SECONDS", value_parser = read::long_seconds, help_heading = "Process")]
     pub exit_when_unused: Option<Duration>,
 
     /// How log lines look; what is logged is set by `RUST_LOG`, such as `RUST_LOG=framehub=debug`
@@ -274,6 +272,7 @@ impl Default for Config {
             auth: Auth::Key,
             jupyterhub: None,
             auth_cache: Duration::from_secs(300),
+            ticket_lifetime: Duration::from_secs(60),
             admin_scope: "admin-ui".to_owned(),
             activity_interval: Duration::from_secs(300),
             key: None,
@@ -332,7 +331,7 @@ impl Config {
         let invalid = |message| clap::Error::raw(clap::error::ErrorKind::ValueValidation, message);
         let service = Service::from_variables(variable).map_err(|error| invalid(format!("{error}\n")))?;
         if by_default("base_url") {
-            config.base_url = base_url(&service.prefix).map_err(|error| {
+            config.base_url = read::base_url(&service.prefix).map_err(|error| {
                 invalid(format!("JUPYTERHUB_SERVICE_PREFIX is `{}`: {error}\n", service.prefix))
             })?;
         }
@@ -374,170 +373,6 @@ impl Config {
         }
         Ok(())
     }
-
-    /// The bounds on what the server carries.
-    pub(crate) fn hub_limits(&self) -> HubLimits {
-        HubLimits {
-            max_widgets: self.max_widgets,
-            max_metrics_widgets: self.metrics_max_widgets,
-            max_kernels: self.max_kernels,
-            user: UserLimits {
-                max_widgets: self.user_max_widgets,
-                max_views: self.user_max_views,
-                max_kernels: self.user_max_kernels,
-                pixels_per_second: self.user_megapixels * 1e6,
-                encoder_threads: self.user_encoder_threads,
-            },
-            widget: self.widget_limits(),
-            kernel: KernelSettings {
-                grace: self.kernel_grace,
-                silence: self.patience.kernel,
-                asked: self.patience.kernel_asked,
-                limits: KernelLimits {
-                    message_bytes: self.max_message_bytes,
-                    header_bytes: MAX_HEADER,
-                    frame_pixels: self.max_frame_pixels,
-                },
-            },
-            inbound: self.inbound_limits(),
-            reach: match self.auth {
-                Auth::JupyterHub => Reach::Users,
-                Auth::Key => Reach::Links,
-                Auth::None => Reach::Nobody,
-            },
-        }
-    }
-
-    /// The bounds on widgets and their views.
-    fn widget_limits(&self) -> WidgetLimits {
-        WidgetLimits {
-            max_views: self.max_views,
-            idle: self.idle_timeout,
-            max_pixels: self.max_pixels,
-            max_frame_pixels: self.max_frame_pixels,
-            max_snapshot_pixels: self.max_snapshot_pixels,
-            view: ViewLimits {
-                deadline: self.deadline,
-                silence: self.patience.view,
-                target_latency: self.target_latency,
-            },
-        }
-    }
-
-    /// The bounds on connections that have not sent a request.
-    pub(crate) fn half_open_limits(&self) -> HalfOpenLimits {
-        HalfOpenLimits { in_all: self.max_half_open, of_address: self.max_half_open_of_address }
-    }
-
-    /// The bounds on what a view's connection sends.
-    pub(crate) fn inbound_limits(&self) -> InboundLimits {
-        InboundLimits {
-            max_message_bytes: self.max_message_bytes,
-            max_events_per_second: self.max_events_per_second,
-        }
-    }
-
-    /// The bounds on what a kernel's connection sends.
-    pub(crate) fn kernel_inbound_limits(&self) -> KernelInboundLimits {
-        KernelInboundLimits {
-            max_message_bytes: self.max_message_bytes,
-            max_frame_pixels: self.max_frame_pixels,
-        }
-    }
-}
-
-fn base_url(text: &str) -> Result<String, String> {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "/-_.~@".contains(c);
-    if !text.starts_with('/')
-        || !text.chars().all(allowed)
-        || text.contains("//")
-        || text.split('/').any(|part| part == ".." || part == ".")
-    {
-        return Err("write a path such as / or /services/framehub/".to_owned());
-    }
-    Ok(if text.ends_with('/') { text.to_owned() } else { format!("{text}/") })
-}
-
-fn origin(text: &str) -> Result<String, String> {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
-    if host.is_empty() || host.contains(|c: char| !c.is_ascii_graphic() || "/?#@*;,'\"".contains(c)) {
-        return Err("write scheme, host and, if it is not the usual one, port: https://hub.example.org:8443"
-            .to_owned());
-    }
-    Ok(text.to_ascii_lowercase())
-}
-
-fn key(text: &str) -> Result<String, String> {
-    if text.len() < 8 || !text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.~".contains(c)) {
-        return Err("write at least 8 characters out of A-Z a-z 0-9 - _ . ~".to_owned());
-    }
-    Ok(text.to_owned())
-}
-
-fn folder(text: &str) -> Result<PathBuf, String> {
-    let path = PathBuf::from(text);
-    if path.is_dir() {
-        Ok(path)
-    } else {
-        Err("there is no such folder: write the path of one that holds pictures".to_owned())
-    }
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse()
-        .ok()
-        .filter(|number| *number >= 1)
-        .ok_or_else(|| "write a whole number, at least 1".to_owned())
-}
-
-fn message_bytes(text: &str) -> Result<usize, String> {
-    text.parse()
-        .ok()
-        .filter(|bytes| (4096..=1 << 30).contains(bytes))
-        .ok_or_else(|| "write a number of bytes from 4096 to 1073741824".to_owned())
-}
-
-fn pixels(text: &str) -> Result<u64, String> {
-    let side = |side: &str| side.parse::<u64>().ok().filter(|side| (1..=65_535).contains(side));
-    text.split_once('x')
-        .and_then(|(width, height)| Some(side(width)? * side(height)?))
-        .ok_or_else(|| "write width x height in pixels, such as 3840x2160, each from 1 to 65535".to_owned())
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    duration(text, 0.01, 3600.0)
-}
-
-/// A week is as long as anybody waits.
-const WEEK: f64 = 604_800.0;
-
-fn grace_seconds(text: &str) -> Result<Duration, String> {
-    duration(text, 0.0, WEEK)
-}
-
-fn cache_seconds(text: &str) -> Result<Duration, String> {
-    duration(text, 0.1, 300.0)
-}
-
-fn long_seconds(text: &str) -> Result<Duration, String> {
-    duration(text, 0.01, WEEK)
-}
-
-fn megapixels(text: &str) -> Result<f64, String> {
-    number(text, "million pixels a second", 0.1, 1e6)
-}
-
-fn encoder_threads(text: &str) -> Result<f64, String> {
-    number(text, "threads", 0.01, 1024.0)
-}
-
-fn number(text: &str, what: &str, min: f64, max: f64) -> Result<f64, String> {
-    let number = text.parse().ok().filter(|number| (min..=max).contains(number));
-    number.ok_or_else(|| format!("write a number of {what} from {min} to {max}"))
-}
-
-fn duration(text: &str, min: f64, max: f64) -> Result<Duration, String> {
-    number(text, "seconds", min, max).map(Duration::from_secs_f64)
 }
 
 #[cfg(test)]
@@ -573,6 +408,7 @@ mod tests {
             (["--exit-when-unused", "0"], "from 0.01 to 604800"),
             (["--max-message-bytes", "10"], "from 4096"),
             (["--auth-cache", "301"], "from 0.1 to 300"),
+            (["--ticket-lifetime", "3601"], "from 1 to 3600"),
             (["--activity-interval", "0"], "from 0.01 to 3600"),
             (["--idle-timeout", "0"], "from 0.01 to 604800"),
             (["--user-max-widgets", "0"], "at least 1"),

@@ -1,0 +1,101 @@
+//! From a flag's text to its value, or what to write instead.
+
+use std::{path::PathBuf, time::Duration};
+
+pub(super) fn base_url(text: &str) -> Result<String, String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "/-_.~@".contains(c);
+    if !text.starts_with('/')
+        || !text.chars().all(allowed)
+        || text.contains("//")
+        || text.split('/').any(|part| part == ".." || part == ".")
+    {
+        return Err("write a path such as / or /services/framehub/".to_owned());
+    }
+    Ok(if text.ends_with('/') { text.to_owned() } else { format!("{text}/") })
+}
+
+pub(super) fn origin(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+    if host.is_empty() || host.contains(|c: char| !c.is_ascii_graphic() || "/?#@*;,'\"".contains(c)) {
+        return Err("write scheme, host and, if it is not the usual one, port: https://hub.example.org:8443"
+            .to_owned());
+    }
+    Ok(text.to_ascii_lowercase())
+}
+
+pub(super) fn key(text: &str) -> Result<String, String> {
+    if text.len() < 8 || !text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.~".contains(c)) {
+        return Err("write at least 8 characters out of A-Z a-z 0-9 - _ . ~".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn folder(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.is_dir() {
+        Ok(path)
+    } else {
+        Err("there is no such folder: write the path of one that holds pictures".to_owned())
+    }
+}
+
+pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|number| *number >= 1)
+        .ok_or_else(|| "write a whole number, at least 1".to_owned())
+}
+
+pub(super) fn message_bytes(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|bytes| (4096..=1 << 30).contains(bytes))
+        .ok_or_else(|| "write a number of bytes from 4096 to 1073741824".to_owned())
+}
+
+pub(super) fn pixels(text: &str) -> Result<u64, String> {
+    let side = |side: &str| side.parse::<u64>().ok().filter(|side| (1..=65_535).contains(side));
+    text.split_once('x')
+        .and_then(|(width, height)| Some(side(width)? * side(height)?))
+        .ok_or_else(|| "write width x height in pixels, such as 3840x2160, each from 1 to 65535".to_owned())
+}
+
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    duration(text, 0.01, 3600.0)
+}
+
+/// A week is as long as anybody waits.
+const WEEK: f64 = 604_800.0;
+
+pub(super) fn grace_seconds(text: &str) -> Result<Duration, String> {
+    duration(text, 0.0, WEEK)
+}
+
+pub(super) fn cache_seconds(text: &str) -> Result<Duration, String> {
+    duration(text, 0.1, 300.0)
+}
+
+pub(super) fn ticket_seconds(text: &str) -> Result<Duration, String> {
+    duration(text, 1.0, 3600.0)
+}
+
+pub(super) fn long_seconds(text: &str) -> Result<Duration, String> {
+    duration(text, 0.01, WEEK)
+}
+
+pub(super) fn megapixels(text: &str) -> Result<f64, String> {
+    number(text, "million pixels a second", 0.1, 1e6)
+}
+
+pub(super) fn encoder_threads(text: &str) -> Result<f64, String> {
+    number(text, "threads", 0.01, 1024.0)
+}
+
+fn number(text: &str, what: &str, min: f64, max: f64) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (min..=max).contains(number));
+    number.ok_or_else(|| format!("write a number of {what} from {min} to {max}"))
+}
+
+fn duration(text: &str, min: f64, max: f64) -> Result<Duration, String> {
+    number(text, "seconds", min, max).map(Duration::from_secs_f64)
+}
