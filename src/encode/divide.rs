@@ -11,17 +11,17 @@ pub(super) const MOST: usize = 24;
 const IMAGE: u64 = 1000;
 
 /// What a tile costs to send either way, in bytes, what it takes the cores counted in.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Cost {
     pub(super) png: u64,
     pub(super) jpeg: u64,
 }
 
-/// Rectangles of whole tiles that hold all of a set, and whether each is better sent as PNG. No two overlap. `cost` is asked once about
-/// each tile of the rectangle around the set.
-pub(super) fn divide(grid: Grid, tiles: &TileSet, cost: impl Fn(Rect) -> Cost) -> Vec<(Rect, bool)> {
+/// Rectangles of whole tiles that hold all of a set, and whether each is better sent as PNG. No two overlap. `costs` is asked once about
+/// the tiles of each row of the rectangle around the set.
+pub(super) fn divide(grid: Grid, tiles: &TileSet, costs: impl Fn(&[Rect]) -> Vec<Cost>) -> Vec<(Rect, bool)> {
     let Some(around) = around(tiles.iter().map(|tile| grid.tile(tile))) else { return Vec::new() };
-    let sums = Sums::new(grid, tiles, around, cost);
+    let sums = Sums::new(grid, tiles, around, costs);
     let mut image = IMAGE;
     loop {
         let mut leaves = Vec::new();
@@ -105,16 +105,18 @@ struct Sums<'a> {
 }
 
 impl<'a> Sums<'a> {
-    fn new(grid: Grid, tiles: &'a TileSet, around: Rect, cost: impl Fn(Rect) -> Cost) -> Self {
+    fn new(grid: Grid, tiles: &'a TileSet, around: Rect, costs: impl Fn(&[Rect]) -> Vec<Cost>) -> Self {
         let across = grid.columns() + 1;
         let mut corners = vec![Sum::default(); across * (grid.rows() + 1)];
-        for tile in grid.touched(around) {
-            let cost = cost(grid.tile(tile));
-            let least = if tiles.contains(tile) { cost.png.min(cost.jpeg) } else { 0 };
-            let here = Sum { cost, least };
-            let at = tile / grid.columns() * across + tile % grid.columns();
-            corners[at + across + 1] =
-                here.plus(corners[at + 1]).plus(corners[at + across]).minus(corners[at]);
+        for row in rows(around) {
+            let in_row: Vec<Rect> = columns(row).collect();
+            for (tile, cost) in grid.touched(row).zip(costs(&in_row)) {
+                let least = if tiles.contains(tile) { cost.png.min(cost.jpeg) } else { 0 };
+                let here = Sum { cost, least };
+                let at = tile / grid.columns() * across + tile % grid.columns();
+                corners[at + across + 1] =
+                    here.plus(corners[at + 1]).plus(corners[at + across]).minus(corners[at]);
+            }
         }
         Self { grid, tiles, corners }
     }
@@ -186,12 +188,17 @@ mod tests {
         TileSet::of(grid.len(), tiles.iter().copied())
     }
 
+    /// What tiles cost of which each is asked about by itself.
+    fn each(cost: impl Fn(Rect) -> Cost) -> impl Fn(&[Rect]) -> Vec<Cost> {
+        move |tiles| tiles.iter().map(|tile| cost(*tile)).collect()
+    }
+
     #[test]
     fn all_tiles_of_a_kind_become_the_whole_picture() {
         let grid = Grid::new(300, 130);
         let whole = Rect { x: 0, y: 0, width: 300, height: 130 };
         for (cost, graphic) in [(FLAT, true), (TEXT, true), (PHOTO, false)] {
-            assert_eq!(divide(grid, &TileSet::full(grid.len()), |_| cost), [(whole, graphic)]);
+            assert_eq!(divide(grid, &TileSet::full(grid.len()), each(|_| cost)), [(whole, graphic)]);
         }
     }
 
@@ -199,7 +206,7 @@ mod tests {
     fn a_photograph_beside_text_is_an_image_of_its_own() {
         let grid = Grid::new(640, 640);
         let divided =
-            divide(grid, &TileSet::full(grid.len()), |tile| if tile.x < 320 { TEXT } else { PHOTO });
+            divide(grid, &TileSet::full(grid.len()), each(|tile| if tile.x < 320 { TEXT } else { PHOTO }));
         let half = |x| Rect { x, y: 0, width: 320, height: 640 };
         assert_eq!(divided, [(half(0), true), (half(320), false)]);
     }
@@ -208,16 +215,15 @@ mod tests {
     fn a_single_soft_tile_is_not_worth_an_image_of_its_own_among_hard_ones() {
         let grid = Grid::new(640, 640);
         let soft = Cost { png: 2500, jpeg: 800 };
-        let divided = divide(grid, &TileSet::full(grid.len()), |tile| {
-            if (tile.x, tile.y) == (256, 256) { soft } else { FLAT }
-        });
+        let cost = |tile: Rect| if (tile.x, tile.y) == (256, 256) { soft } else { FLAT };
+        let divided = divide(grid, &TileSet::full(grid.len()), each(cost));
         assert_eq!(divided.len(), 1);
     }
 
     #[test]
     fn what_lies_far_apart_stays_apart_and_what_is_near_is_joined() {
         let grid = Grid::new(6400, 640);
-        let divided = divide(grid, &set(grid, &[0, 2, 99, 199]), |_| FLAT);
+        let divided = divide(grid, &set(grid, &[0, 2, 99, 199]), each(|_| FLAT));
         let tile = |x, y, width, height| Rect {
             x: x * TILE,
             y: y * TILE,
@@ -230,7 +236,7 @@ mod tests {
     #[test]
     fn no_tiles_become_no_rectangles() {
         let grid = Grid::new(300, 300);
-        assert_eq!(divide(grid, &set(grid, &[]), |_| FLAT), []);
+        assert_eq!(divide(grid, &set(grid, &[]), each(|_| FLAT)), []);
     }
 
     proptest! {
@@ -243,10 +249,11 @@ mod tests {
             let grid = Grid::new(width, height);
             let tiles: Vec<usize> = picked.iter().map(|index| index.index(grid.len())).collect();
             let tiles = set(grid, &tiles);
-            let divided = divide(grid, &tiles, |tile| {
+            let cost = |tile: Rect| {
                 let (png, jpeg) = costs[(tile.x / TILE * 7 + tile.y / TILE) as usize % costs.len()];
                 Cost { png, jpeg }
-            });
+            };
+            let divided = divide(grid, &tiles, each(cost));
             prop_assert!(divided.len() <= MOST);
             let mut held = TileSet::empty(grid.len());
             for (rect, _) in divided {

@@ -89,15 +89,16 @@ fn part(units: &[Unit], files: &[Bytes]) -> Result<Part, EncodeError> {
 
 /// What there is to compress.
 fn units(from: Pixels<'_>, grid: Grid, codec: Codec, tiles: &TileSet, cores: usize) -> Vec<Unit> {
-    let cost = |tile: Rect| {
-        let Cost { png, jpeg } = content::cost(from.part(source(from, grid, tile)), tile.area());
-        match codec {
+    let costs = |tiles: &[Rect]| {
+        let sources: Vec<_> = tiles.iter().map(|tile| (source(from, grid, *tile), tile.area())).collect();
+        let one_way = |Cost { png, jpeg }| match codec {
             Codec::Png | Codec::WebP => Cost { png, jpeg: png },
             Codec::Jpeg { .. } => Cost { png: jpeg, jpeg },
             Codec::ByContent { .. } => Cost { png, jpeg },
-        }
+        };
+        content::costs(from, &sources).into_iter().map(one_way).collect()
     };
-    let rects = divide(grid, tiles, cost);
+    let rects = divide(grid, tiles, costs);
     let area: u64 = rects.iter().map(|(rect, _)| rect.area()).sum();
     let cores = (cores as u64).min(area / LEAST_SHARED).max(1);
     // What one thread of them is to do.
