@@ -16,7 +16,13 @@ VENVS = [Path(folder) for folder in os.environ["JUPYTERHUB_VENVS"].split(":")]
 WAYS = [*((venv, False) for venv in VENVS), (VENVS[-1], True)]
 
 
-@pytest.fixture(scope="module", params=WAYS, ids=lambda way: f"{way[0].name}{'-external' if way[1] else ''}")
+def name_of(way: tuple[Path, bool]) -> str:
+    """For a test's name."""
+    venv, external = way
+    return f"{venv.name}{'-external' if external else ''}"
+
+
+@pytest.fixture(scope="module", params=WAYS, ids=name_of)
 def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     venv, external = request.param
     hub = Hub(tmp_path_factory.mktemp(venv.name), venv, external=external)

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from conftest import VENVS
+from conftest import WAYS, name_of
 from hub import CACHE, PREFIX, Hub
 from playwright.sync_api import Browser
 from users import BLUE, RED, SHOW, SQUARE, Notebook, User, View, chromium
@@ -21,10 +21,11 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture(scope="module", params=VENVS, ids=lambda venv: venv.name)
+@pytest.fixture(scope="module", params=WAYS, ids=name_of)
 def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    venv, external = request.param
     environment = {"FRAMEHUB_AUTH_CACHE": str(CACHE), "RUST_LOG": "framehub=debug"}
-    hub = Hub(tmp_path_factory.mktemp(request.param.name), request.param, environment, labs=True)
+    hub = Hub(tmp_path_factory.mktemp(venv.name), venv, environment, labs=True, external=external)
     yield hub
     hub.stop()
 
@@ -139,7 +140,8 @@ def test_a_third_comes_by_a_link_until_it_expires(hub: Hub, browser: Browser, no
     expires, url = notebook.value("[link.expires, link.url]")
     view = carl.view(url)
     view.wait_live()
-    view.wait_pixel(65, 45, RED)
+    left, top = notebook.value("w.corner")
+    view.wait_pixel(left + 5, top + 5, RED)
     # He comes by the way of the Hub, and nobody reads the link off his screen.
     assert "share=" in url
     assert "share=" not in view.page.url
@@ -148,6 +150,35 @@ def test_a_third_comes_by_a_link_until_it_expires(hub: Hub, browser: Browser, no
     assert "The time is over" in text
     assert carl.visit(url) == 404
     nothing(carl, notebook.value("w.url"))
+
+
+def test_an_administrator_sees_who_watches_what_disconnects_and_closes(
+    hub: Hub, browser: Browser, notebook: Notebook
+) -> None:
+    bob, root = (User(hub, browser, name) for name in ("bob", "root"))
+    gallery, administration = f"{hub.origin}{PREFIX}", f"{hub.origin}{PREFIX}admin"
+    notebook.execute("other = Square(title='The other'); other.share(user='bob')")
+    url = notebook.value("other.url")
+    view = bob.view(url)
+    view.wait_live()
+    bob.page.goto(gallery)
+    bob.page.get_by_role("link", name="The other").first.wait_for()
+    assert bob.page.get_by_role("link", name="Administration").count() == 0
+    assert bob.visit(administration) == 403
+
+    root.page.goto(gallery)
+    root.page.get_by_role("link", name="Administration").click()
+    root.page.wait_for_url(administration)
+    root.page.get_by_role("row", name="ann").first.wait_for()
+    dialog = root.page.get_by_role("alertdialog")
+    root.page.get_by_role("button", name="Disconnect v1, bob, of The other").click()
+    dialog.get_by_role("button", name="Disconnect view").click()
+    view.page.get_by_text("disconnected by the widget's owner or an administrator").wait_for()
+    root.page.get_by_role("button", name="Close The other").click()
+    dialog.get_by_role("button", name="Close widget").click()
+    root.page.get_by_text("“The other” is closed.").wait_for()
+    assert bob.visit(url) == 404
+    notebook.view().wait_live()
 
 
 def test_the_kernel_restarts_and_its_views_come_back(ann: User, notebook: Notebook) -> None:
