@@ -9,9 +9,14 @@ from contextlib import contextmanager
 from fake_server import KEY, FakeServer
 from until import until
 
+# Tests that are started in the background by a shell hand down that interrupts are ignored.
 SCRIPT = """
+import signal
+
 import framehub
 import numpy as np
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 class Plot(framehub.RemoteFrameBuffer):
     def get_frame(self):
