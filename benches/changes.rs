@@ -1,7 +1,7 @@
 //! What a frame costs, by how much of it changes: beside sending every frame whole.
 //!
 //! ```sh
-//! cargo bench --bench changes             # nine minutes; -- --quick: a minute; -- orbit 1920x1080 32: that alone
+//! cargo bench --bench changes             # a quarter of an hour; -- --quick: a minute; -- orbit 1920x1080 32: that alone
 //! ```
 //!
 //! How to read the tables: `benches/README.md`.
@@ -65,10 +65,10 @@ fn main() {
     let quick = std::env::args().any(|argument| argument == "--quick");
     let named: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    let (sizes, views, span) = if quick {
-        (&SIZES[..2], &VIEWS[..1], Duration::from_millis(500))
+    let (sizes, views, turns) = if quick {
+        (&SIZES[..2], &VIEWS[..1], Turns { number: 1, span: Duration::from_millis(500) })
     } else {
-        (&SIZES[..], &VIEWS[..], Duration::from_millis(1500))
+        (&SIZES[..], &VIEWS[..], Turns { number: 3, span: Duration::from_millis(800) })
     };
     let workloads = choose(&Workload::ALL, &Workload::ALL, &named, |workload| workload.name().to_owned());
     let sizes = choose(&SIZES, sizes, &named, |((width, height), _)| format!("{width}x{height}"));
@@ -97,7 +97,7 @@ fn main() {
                 let frames = workload.frames(size);
                 let encoder = encoder_rate(&frames);
                 for &views in &views {
-                    let row = server.row(&frames, encoder, size, views, pace, span).await;
+                    let row = server.row(&frames, encoder, size, views, pace, &turns).await;
                     let cells = [&[workload.name().to_owned(), views.to_string()], &row[..]].concat();
                     table.row::<14>(cells.try_into().expect("fourteen cells"));
                 }
@@ -154,6 +154,12 @@ fn encoder_rate(frames: &[Frame]) -> f64 {
     1.0 / seconds
 }
 
+/// How often the contestants take turns, and for how long.
+struct Turns {
+    number: usize,
+    span: Duration,
+}
+
 /// What a frame cost.
 struct Cost {
     rate: f64,
@@ -194,7 +200,7 @@ impl Bench {
         }
     }
 
-    /// The cells of one row, after workload and views.
+    /// The cells of one row, after workload and views: medians over turns that the server and the full path take.
     async fn row(
         &self,
         frames: &[Frame],
@@ -202,22 +208,31 @@ impl Bench {
         size: Size,
         views: usize,
         pace: Duration,
-        span: Duration,
+        turns: &Turns,
     ) -> Vec<String> {
         self.0.show(frames);
-        let free = self.measure(size, views, Duration::ZERO, span).await;
-        let paced = self.measure(size, views, pace, span).await;
         let plain = FullPath::start(frames, views);
-        let free_whole = plain.measure(size, Duration::ZERO, span).await;
-        let paced_whole = plain.measure(size, pace, span).await;
-        let number = |value: f64| if value < 10.0 { format!("{value:.2}") } else { format!("{value:.0}") };
-        let mut cells = Vec::new();
-        cells.extend([number(free.rate), number(free_whole.rate), ratio(free.rate, free_whole.rate)]);
-        cells.extend([number(encoder), ratio(free.rate, encoder)]);
-        for (one, other) in [(paced.cpu * 1e3, paced_whole.cpu * 1e3), (paced.kb, paced_whole.kb)] {
-            cells.extend([number(one), number(other), ratio(one, other)]);
+        let (mut free, mut paced) = (Vec::new(), Vec::new());
+        for _ in 0..turns.number {
+            for (pace, costs) in [(Duration::ZERO, &mut free), (pace, &mut paced)] {
+                let cost = self.measure(size, views, pace, turns.span).await;
+                costs.push([cost, plain.measure(size, pace, turns.span).await]);
+            }
         }
-        cells.push(number(paced.allocated_kb));
+        let number = |value: f64| if value < 10.0 { format!("{value:.2}") } else { format!("{value:.0}") };
+        let each = |costs: &[[Cost; 2]], which: usize, what: fn(&Cost) -> f64| {
+            median(costs.iter().map(|both| what(&both[which])).collect())
+        };
+        let compared = |costs: &[[Cost; 2]], what: fn(&Cost) -> f64| {
+            let ratios = costs.iter().map(|[one, other]| what(one) / what(other)).collect();
+            [number(each(costs, 0, what)), number(each(costs, 1, what)), ratio(median(ratios), 1.0)]
+        };
+        let mut cells = Vec::new();
+        cells.extend(compared(&free, |cost| cost.rate));
+        cells.extend([number(encoder), ratio(each(&free, 0, |cost| cost.rate), encoder)]);
+        cells.extend(compared(&paced, |cost| cost.cpu * 1e3));
+        cells.extend(compared(&paced, |cost| cost.kb));
+        cells.push(number(each(&paced, 0, |cost| cost.allocated_kb)));
         cells
     }
 
