@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from ._main_thread import kernel
+from ._user_thread import kernel
 
 
 @dataclass(frozen=True, slots=True)

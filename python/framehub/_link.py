@@ -19,9 +19,9 @@ from pathlib import Path
 from . import _server
 from ._backoff import Backoff
 from ._connection import ConnectError, Connection, Content
-from ._main_thread import MAIN, MainThread, kernel
 from ._protocol import Limits, Message, ServerError, read
 from ._served import Renderer, ServedWidget, shortened
+from ._user_thread import kernel
 
 _log = logging.getLogger("framehub")
 _GOODBYE_TIMEOUT = 1.0
@@ -38,9 +38,7 @@ RelayListener = Callable[[Message, bytes], None]
 class Link:
     """All widgets of this process share one."""
 
-    def __init__(
-        self, find: Callable[[], _server.Server] = _server.find, name: str = "", main: MainThread = MAIN
-    ) -> None:
+    def __init__(self, find: Callable[[], _server.Server] = _server.find, name: str = "") -> None:
         self._find = find
         self._name = name
         self._session = secrets.token_urlsafe(32)
@@ -60,8 +58,6 @@ class Link:
         self._later: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._retry = threading.Event()
-        self.main = main
-        """Makes the calls to the user's code."""
         self.server: _server.Server | None = None
         """The server of the connection."""
         self.base = ""

@@ -12,8 +12,8 @@ import time
 import weakref
 from typing import TYPE_CHECKING
 
-from ._main_thread import kernel
 from ._snapshot import Snapshot
+from ._user_thread import kernel
 
 if TYPE_CHECKING:
     from ._widget import RemoteFrameBuffer

@@ -6,7 +6,7 @@ from contextlib import suppress
 from urllib.parse import urlencode
 
 from ._link import link
-from ._main_thread import MAIN, kernel
+from ._user_thread import MAIN, kernel
 from ._widget import RemoteFrameBuffer
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ._events import Event
 from ._frames import Pixels
 from ._protocol import Message, ServerError
+from ._user_thread import MAIN, UserThread
 
 if TYPE_CHECKING:
     from ._link import Link
@@ -46,23 +47,27 @@ class Renderer(Protocol):
         """The traits of the server, from any thread."""
 
     def _rfb_set_traits(self, traits: dict[str, Any]) -> None:
-        """Takes the values that others gave traits of the server, on the main thread."""
+        """Takes the values that others gave traits of the server, on the user's thread."""
 
     def _rfb_take_turn(self, events: list[Event], may_draw: bool, requested: bool) -> Outcome:
-        """Handles events and draws, on the main thread."""
+        """Handles events and draws, on the user's thread."""
 
     def _rfb_views_changed(self, views: int, visible: int) -> None:
         """The number of views changed; from the link's thread."""
 
     def _rfb_closed_by_server(self, events: list[Event]) -> None:
-        """The widget was closed from elsewhere, and these are its last events; on the main thread."""
+        """The widget was closed from elsewhere, and these are its last events; on the user's thread."""
 
 
 class ServedWidget:
     """The far half of a widget. Any thread may call it; only what has a timeout waits for the server."""
 
-    def __init__(self, link: Link, renderer: Renderer, *, place: str | None, kind: str) -> None:
+    def __init__(
+        self, link: Link, renderer: Renderer, *, place: str | None, kind: str, thread: UserThread = MAIN
+    ) -> None:
+        """`thread` makes the calls to the user's code."""
         self._link = link
+        self._thread = thread
         # The widget owns this object, not the other way round: it goes when nobody in Python holds it.
         self._renderer = weakref.ref(renderer)
         self._place = place
@@ -253,8 +258,8 @@ class ServedWidget:
 
     def turn(self, message: Message, connection: object) -> None:
         """The server wants a turn."""
-        self._link.main.submit(lambda: self._take_turn(message, connection))
-        if not self._link.main.served:
+        self._thread.submit(lambda: self._take_turn(message, connection))
+        if not self._thread.served:
             self.show_error(
                 "The widget's program has no event loop that could call it.\n"
                 "In a script, call framehub.run() after making the widgets."
@@ -272,12 +277,12 @@ class ServedWidget:
         if self._resuming:
             self._resuming = False
             self._tell_newer(after)
-        self._link.main.submit(lambda: self._take_traits(message["traits"], after))
+        self._thread.submit(lambda: self._take_traits(message["traits"], after))
 
     def closed_by_server(self, message: Message) -> None:
         """Somebody else closed the widget."""
         self._closed_by_server = True
-        self._link.main.submit(lambda: self._close_renderer(message["events"]))
+        self._thread.submit(lambda: self._close_renderer(message["events"]))
 
     def _create(self, traits: dict[str, Any], number: int, before: str | None) -> None:
         """Has the server make the widget, with the id that it had if that is free: its address and pages stay good."""
@@ -334,7 +339,7 @@ class ServedWidget:
         if pushed:
             self._send_pushed()
 
-    # --- on the main thread ------------------------------------------------------------------------------------------
+    # --- on the user's thread ----------------------------------------------------------------------------------------
 
     def _take_turn(self, message: Message, connection: object) -> None:
         renderer = self._renderer()

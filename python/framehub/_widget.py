@@ -22,7 +22,7 @@ from ._cell import CELLS
 from ._events import Event, default_compatibility, named
 from ._frames import checked, copied
 from ._link import link
-from ._main_thread import MAIN, kernel
+from ._marimo import end_with_cell
 from ._output import Output
 from ._page import Pages
 from ._picture import UPDATES, Picture
@@ -30,6 +30,7 @@ from ._protocol import Message
 from ._served import Outcome, ServedWidget
 from ._share import Role, Share, share, shares
 from ._snapshot import Snapshot, css_pixels
+from ._user_thread import MAIN, UserThread, current, kernel
 
 _log = logging.getLogger("framehub")
 
@@ -57,7 +58,7 @@ _NO_FRAME = np.full((1, 1, 3), 127, np.uint8)
 class RemoteFrameBuffer(anywidget.AnyWidget):
     """A widget whose pictures are made here and shown in browsers, and that gets what users do there as events.
 
-    Derive from it and override `get_frame` and `handle_event`. Both are called on the main thread, one call at a time:
+    Derive from it and override `get_frame` and `handle_event`. Both are called on the user's thread, one at a time:
     in a notebook by the kernel's event loop, in a script by `framehub.run()`.
 
     Its traits are the same in all views:
@@ -104,6 +105,7 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
     # Also of widgets whose `__init__` was not called, or failed.
     _rfb_served: ServedWidget | None = None
     _rfb_pages: Pages | None = None
+    _rfb_thread: UserThread = MAIN
     _rfb_closed = False
     _rfb_draw_requested = False
     _rfb_taking_turn = False
@@ -124,10 +126,13 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
             self._event_compatibility = default_compatibility(type(self))
         self._rfb_picture = Picture(f"framehub-picture-{secrets.token_hex(8)}")
         super().__init__(*args, **{**kwargs, "_picture_class": self._rfb_picture.name})
-        MAIN.adopt_loop()
+        self._rfb_thread = current()
+        self._rfb_thread.adopt_loop()
+        self._rfb_thread.close_at_end(self)
+        end_with_cell(_weakly(self, "close"))
         kind = type(self).__qualname__
         place = CELLS.place(f"{type(self).__module__}.{kind}")
-        self._rfb_served = ServedWidget(link(), self, place=place, kind=kind)
+        self._rfb_served = ServedWidget(link(), self, place=place, kind=kind, thread=self._rfb_thread)
         self._rfb_pages = Pages(
             link(), self._rfb_served, _weakly(self, "_rfb_send_to_pages"), _weakly(self, "_rfb_frames")
         )
@@ -156,7 +161,7 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
 
     def request_draw(self) -> None:
         """Asks for a draw: `get_frame` will be called once, as soon as a view waits for a frame. From any thread."""
-        MAIN.adopt_loop()
+        self._rfb_thread.adopt_loop()
         with self._rfb_lock:
             if self._rfb_draw_requested:
                 return
@@ -284,7 +289,7 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
         result = super()._repr_mimebundle_(**kwargs)
         if self._rfb_closed or result is None:
             return result
-        MAIN.adopt_loop()
+        self._rfb_thread.adopt_loop()
         CELLS.keep(self)
         data = result[0] if isinstance(result, tuple) else result
         snapshot: Snapshot | None = None

@@ -10,8 +10,8 @@ import pytest
 from fake_server import KEY, FakeServer, fake_server
 from framehub import _link
 from framehub._link import Link
-from framehub._main_thread import MAIN
 from framehub._server import Server
+from framehub._user_thread import MAIN
 from until import TIMEOUT
 
 

@@ -10,6 +10,7 @@ from framehub._frames import copied
 from framehub._link import Link
 from framehub._served import Outcome, ServedWidget
 from framehub._server import Server, ServerNotFoundError
+from framehub._user_thread import MAIN
 from until import until
 
 
@@ -146,11 +147,11 @@ def test_a_turn_of_a_lost_connection_is_not_answered_but_its_frame_drawn_again(
 ) -> None:
     server.resumed = [widget.id]
     server.send(turn(widget, 1))
-    until(lambda: link.main._calls, "the turn arrives")
+    until(lambda: MAIN._calls, "the turn arrives")
     server.connections[-1].close()
     server.next("hello", after=1)
     until(lambda: link.is_current(link._current), "the widget is resumed")
-    serve(lambda: not link.main._calls, "the old turn is worked off")
+    serve(lambda: not MAIN._calls, "the old turn is worked off")
     assert renderer.turns == []
     assert server.of("turn_done") == []
 
@@ -300,10 +301,10 @@ def test_an_address_without_server_is_named(server: FakeServer) -> None:
 
 def test_closing_is_told_once_and_ends_the_turns(widget, renderer, link: Link, server: FakeServer, serve) -> None:
     server.send(turn(widget, 1))
-    until(lambda: link.main._calls, "the turn arrives")
+    until(lambda: MAIN._calls, "the turn arrives")
     widget.close()
     widget.close()
-    serve(lambda: not link.main._calls, "the turn is worked off")
+    serve(lambda: not MAIN._calls, "the turn is worked off")
     server.next("close")
     assert renderer.turns == []
     assert len(server.of("close")) == 1
@@ -317,8 +318,8 @@ def test_a_widget_that_is_gone_is_not_asked(link: Link, server: FakeServer, serv
     del renderer
     server.send(turn(widget, 1))
     server.send({"type": "views", "widget": widget.id, "views": 1, "visible": 1})
-    until(lambda: link.main._calls, "the turn arrives")
-    serve(lambda: not link.main._calls, "the turn is worked off")
+    until(lambda: MAIN._calls, "the turn arrives")
+    serve(lambda: not MAIN._calls, "the turn is worked off")
     assert server.of("turn_done") == []
 
 

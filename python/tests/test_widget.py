@@ -8,6 +8,7 @@ import pytest
 from fake_server import FakeServer
 from framehub import RemoteFrameBuffer
 from framehub._link import Link
+from framehub._user_thread import MAIN, UserThread
 from until import until
 
 pytestmark = pytest.mark.usefixtures("link")
@@ -418,10 +419,10 @@ def test_a_program_that_keeps_its_cell_running_draws_by_itself(server: FakeServe
 
 def test_an_unserved_turn_tells_the_views_what_to_do(server: FakeServer, link: Link, monkeypatch) -> None:
     plot = Plot()
-    monkeypatch.setattr(type(link.main), "served", property(lambda self: False))
+    monkeypatch.setattr(UserThread, "served", property(lambda self: False))
     server.send(turn(plot))
     assert "framehub.run()" in server.next("error")["text"]
-    link.main._calls.clear()
+    MAIN._calls.clear()
 
 
 def test_a_url_without_server_raises_the_reason(monkeypatch, server: FakeServer, link: Link) -> None:

@@ -1,4 +1,4 @@
-"""A JupyterLab under test, with folders of its own, and what a user does there."""
+"""A JupyterLab or Notebook under test, with folders of its own, and what a user does there."""
 
 from __future__ import annotations
 
@@ -65,23 +65,69 @@ def write_notebook(file: Path, *sources: str) -> None:
     nbformat.write(notebook, file)
 
 
-class Lab:
-    """A running JupyterLab, whose kernels start a FrameHub server of their own."""
+class Home:
+    """A folder with notebooks, whose kernels start a FrameHub server of their own."""
 
-    def __init__(self, folder: Path, url: str, pid: int, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        """Where the notebooks are."""
-        self.url = url
-        self.pid = pid
-        """Of Jupyter's server."""
-        self.environment = environment
-        """The environment variables of its processes."""
+        self.runtime = folder / "run"
+        self.runtime.mkdir(mode=0o700)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables of processes here."""
+        return {
+            **os.environ,
+            "XDG_RUNTIME_DIR": str(self.runtime),
+            "HOME": str(self.folder),
+            "PYTHONPATH": str(ROOT / "python"),
+            "FRAMEHUB_BIN": os.environ.get("FRAMEHUB_BIN", str(ROOT / "target/release/framehub")),
+        }
 
     @property
     def own_server(self) -> dict[str, Any]:
         """What the kernels' own FrameHub server tells of itself."""
-        told: dict[str, Any] = json.loads((self.folder / "run" / "framehub" / "server.json").read_text())
+        told: dict[str, Any] = json.loads((self.runtime / "framehub" / "server.json").read_text())
         return told
+
+    def widgets(self) -> list[str]:
+        """The ids of that server's widgets."""
+        server = self.own_server
+        key = {"Authorization": f"Bearer {server['key']}"}
+        with urllib.request.urlopen(urllib.request.Request(f"{server['url']}api/widgets", headers=key)) as answer:
+            return [widget["id"] for widget in json.load(answer)["widgets"]]
+
+    def end_server(self) -> None:
+        """Ends that server, if it runs."""
+        with suppress(OSError, ValueError):
+            os.kill(self.own_server["pid"], signal.SIGTERM)
+
+
+class Lab(Home):
+    """A running JupyterLab or Notebook."""
+
+    def __init__(self, app: str, folder: Path, more: dict[str, str]) -> None:
+        super().__init__(folder)
+        self.app = app
+        """`jupyterlab` or `notebook`."""
+        self.more = more
+        """Environment variables of its own."""
+        self.url = ""
+        self.pid = 0
+        """Of Jupyter's server."""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables of processes here."""
+        folders = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")
+        own = {name: str(self.folder / name.lower()) for name in folders}
+        return {**super().environment, **own, "JUPYTER_RUNTIME_DIR": str(self.runtime), **self.more}
+
+    def path(self, name: str) -> str:
+        """Where a notebook opens, in a window of its own."""
+        if self.app == "notebook":
+            return f"notebooks/{name}"
+        return f"lab/workspaces/test-{time.monotonic_ns()}/tree/{name}"
 
     def write(self, name: str, *sources: str) -> None:
         """Writes a notebook of code cells."""
@@ -95,57 +141,53 @@ class Lab:
 def answers(url: str) -> bool:
     """Whether something takes requests at an address."""
     try:
-        urllib.request.urlopen(f"{url}api").close()
+        urllib.request.urlopen(url).close()
     except OSError:
         return False
     return True
 
 
 @contextmanager
-def running_lab(folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> Iterator[Lab]:
-    """Runs JupyterLab on a free port of 127.0.0.1."""
-    own = {name: str(folder / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")}
-    runtime = folder / "run"
-    runtime.mkdir(mode=0o700)
-    variables = {
-        **os.environ,
-        **own,
-        "JUPYTER_RUNTIME_DIR": str(runtime),
-        "XDG_RUNTIME_DIR": str(runtime),
-        "HOME": str(folder),
-        "PYTHONPATH": str(ROOT / "python"),
-        "FRAMEHUB_BIN": os.environ.get("FRAMEHUB_BIN", str(ROOT / "target/release/framehub")),
-        **(environment or {}),
-    }
+def running_lab(
+    folder: Path, *arguments: str, environment: dict[str, str] | None = None, app: str = "jupyterlab"
+) -> Iterator[Lab]:
+    """Runs JupyterLab, or Notebook, on a free port of 127.0.0.1."""
+    lab = Lab(app, folder, environment or {})
     command = [
-        *(sys.executable, "-m", "jupyterlab", "--allow-root", "--no-browser", "--ServerApp.ip=127.0.0.1"),
+        *(sys.executable, "-m", app, "--allow-root", "--no-browser", "--ServerApp.ip=127.0.0.1"),
         *("--ServerApp.port=0", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}"),
         *("--expose-app-in-browser", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"),
         *("--LabApp.news_url=", *arguments),
     ]
     with (folder / "lab.log").open("wb") as log:
         process = subprocess.Popen(
-            command, cwd=folder, env=variables, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            command,
+            cwd=folder,
+            env=lab.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     try:
 
         def told() -> dict[str, Any] | None:
             if process.poll() is not None:
-                raise AssertionError(f"JupyterLab ended: {(folder / 'lab.log').read_text()[-2000:]}")
+                raise AssertionError(f"Jupyter's server ended: {(folder / 'lab.log').read_text()[-2000:]}")
             with suppress(IndexError, ValueError):
-                return json.loads(next(iter(runtime.glob("jpserver-*.json"))).read_text())  # type: ignore[no-any-return]
+                return json.loads(next(iter(lab.runtime.glob("jpserver-*.json"))).read_text())  # type: ignore[no-any-return]
             return None
 
         with suppress(StopIteration):
-            until(lambda: list(runtime.glob("jpserver-*.json")), "JupyterLab starts")
-        server = until(told, "JupyterLab tells its address")
-        until(lambda: answers(server["url"]), "JupyterLab answers")
-        yield Lab(folder, server["url"], process.pid, variables)
+            until(lambda: list(lab.runtime.glob("jpserver-*.json")), "Jupyter's server starts")
+        server = until(told, "Jupyter's server tells its address")
+        until(lambda: answers(f"{server['url']}api"), "Jupyter's server answers")
+        lab.url, lab.pid = server["url"], process.pid
+        yield lab
     finally:
         process.terminate()
         process.wait()
-        with suppress(OSError, ValueError):
-            os.kill(json.loads((runtime / "framehub" / "server.json").read_text())["pid"], signal.SIGTERM)
+        lab.end_server()
 
 
 class Notebook:
@@ -274,13 +316,13 @@ class View:
 
 @contextmanager
 def opened(lab: Lab, browser: Browser, name: str, *, url: str | None = None) -> Iterator[Notebook]:
-    """Opens a notebook in JupyterLab, in a window of its own, with a kernel that ends with it."""
+    """Opens a notebook, in a window of its own, with a kernel that ends with it."""
     context = browser.new_context(viewport={"width": 1200, "height": 1400})
     page = context.new_page()
     page.set_default_timeout(TIMEOUT * 1000)
     notebook = Notebook(page)
     try:
-        page.goto(f"{url or lab.url}lab/workspaces/test-{time.monotonic_ns()}/tree/{name}?token={TOKEN}")
+        page.goto(f"{url or lab.url}{lab.path(name)}?token={TOKEN}")
         notebook.wait_open()
         yield notebook
         page.evaluate("async () => { await window.testPanel.sessionContext.shutdown(); }")

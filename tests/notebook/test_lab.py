@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import urllib.request
 
 import pytest
 from cells import BLUE, RED, SHOW, SQUARE
@@ -21,17 +19,6 @@ def notebook(lab: Lab, browser: Browser):
         notebook.run_all()
         yield notebook
         assert notebook.errors == []
-
-
-def widgets(lab: Lab) -> list[str]:
-    """The ids of the server's widgets."""
-    server = lab.own_server
-    request = urllib.request.Request(
-        f"{server['url']}api/widgets", headers={"Authorization": f"Bearer {server['key']}"}
-    )
-    with urllib.request.urlopen(request) as answer:
-        told = json.load(answer)
-    return [widget["id"] for widget in (told["widgets"] if isinstance(told, dict) else told)]
 
 
 def test_a_widget_is_shown_with_its_pixels_and_takes_a_drag(notebook: Notebook) -> None:
@@ -184,11 +171,11 @@ def test_a_widget_in_a_box_is_shown(lab: Lab, browser: Browser) -> None:
 
 def test_a_cell_that_runs_again_and_again_leaves_one_widget(notebook: Notebook, lab: Lab) -> None:
     notebook.view().wait_live()
-    before = set(widgets(lab))
+    before = set(lab.widgets())
     for _ in range(10):
         notebook.run(1)
     notebook.run(2)
-    until(lambda: len(set(widgets(lab)) - before) == 1, "the former widgets are closed")
+    until(lambda: len(set(lab.widgets()) - before) == 1, "the former widgets are closed")
     notebook.view().wait_live()
     assert notebook.value("len(__import__('ipywidgets').Widget.get_manager_state()['state'])") <= 4
 

@@ -2,11 +2,11 @@ import asyncio
 import signal
 import threading
 
-from framehub._main_thread import MainThread
+from framehub._user_thread import MAIN, UserThread, current
 
 
 def test_a_loop_makes_the_calls_in_order_on_its_thread() -> None:
-    main = MainThread()
+    main = UserThread()
     made: list[tuple[int, threading.Thread]] = []
 
     async def program() -> None:
@@ -27,7 +27,7 @@ def test_a_loop_makes_the_calls_in_order_on_its_thread() -> None:
 
 
 def test_calls_wait_for_a_loop() -> None:
-    main = MainThread()
+    main = UserThread()
     made: list[str] = []
     main.submit(lambda: made.append("early"))
     assert not main.served
@@ -44,7 +44,7 @@ def test_calls_wait_for_a_loop() -> None:
 
 
 def test_a_closed_loop_is_replaced_by_the_next() -> None:
-    main = MainThread()
+    main = UserThread()
     made: list[int] = []
 
     async def program(number: int) -> None:
@@ -59,7 +59,7 @@ def test_a_closed_loop_is_replaced_by_the_next() -> None:
 
 
 def test_a_call_never_runs_within_another_even_where_that_runs_the_loop() -> None:
-    main = MainThread()
+    main = UserThread()
     log: list[str] = []
 
     async def program() -> None:
@@ -81,7 +81,7 @@ def test_a_call_never_runs_within_another_even_where_that_runs_the_loop() -> Non
 
 
 def test_a_call_that_raises_does_not_stop_the_next() -> None:
-    main = MainThread()
+    main = UserThread()
     made: list[str] = []
 
     async def program() -> None:
@@ -99,7 +99,7 @@ def test_a_call_that_raises_does_not_stop_the_next() -> None:
 def test_an_interrupt_ends_a_call_where_the_process_ignores_them_otherwise() -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        main = MainThread()
+        main = UserThread()
         made: list[str] = []
 
         def interrupted() -> None:
@@ -118,8 +118,46 @@ def test_an_interrupt_ends_a_call_where_the_process_ignores_them_otherwise() -> 
 
 
 def test_a_script_serves_without_a_loop() -> None:
-    main = MainThread()
+    main = UserThread()
     made: list[threading.Thread] = []
     threading.Thread(target=lambda: main.submit(lambda: made.append(threading.current_thread()))).start()
     main.serve(until=lambda: bool(made))
     assert made == [threading.main_thread()]
+
+
+def test_code_on_a_thread_with_a_loop_has_its_calls_made_there_and_what_lives_there_ends_with_it() -> None:
+    made: list[threading.Thread] = []
+
+    class Guest:
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+
+    guest = Guest()
+
+    async def program() -> None:
+        here = current()
+        assert here is current() is not MAIN
+        here.close_at_end(guest)
+        threading.Thread(target=lambda: here.submit(lambda: made.append(threading.current_thread()))).start()
+        while not made:
+            await asyncio.sleep(0)
+        assert not guest.closed
+
+    thread = threading.Thread(target=lambda: asyncio.run(program()))
+    thread.start()
+    thread.join()
+    assert made == [thread]
+    assert guest.closed
+
+
+def test_code_on_the_main_thread_or_on_one_without_a_loop_has_its_calls_made_on_the_main_thread() -> None:
+    found: list[UserThread] = []
+
+    async def program() -> None:
+        found.append(current())
+        await asyncio.to_thread(lambda: found.append(current()))
+
+    asyncio.run(program())
+    assert found == [MAIN, MAIN]

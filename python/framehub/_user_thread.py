@@ -1,4 +1,7 @@
-"""Calls the user's code on the process's main thread, one call after another and never one within another."""
+"""Calls the user's code on the thread where it was written to run, one call after another and never one within another.
+
+That is the process's main thread, but for programs that run several notebooks, each on a thread with a loop of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +9,41 @@ import asyncio
 import signal
 import sys
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 Call = Callable[[], None]
 
 
-class MainThread:
-    """A queue of calls that the main thread works off: the kernel's event loop in a notebook, `run()` in a script."""
+class Closable(Protocol):
+    """What lives on a thread."""
 
-    def __init__(self) -> None:
+    def close(self) -> None:
+        """Ends it."""
+
+
+class UserThread:
+    """A queue of calls that a thread works off: by its event loop in a notebook, by `run()` in a script."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """Without a loop, that of the main thread is looked for."""
         self._calls: deque[Call] = deque()
         self._changed = threading.Condition()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop = loop
+        self._guests: weakref.WeakSet[Closable] = weakref.WeakSet()
         # Whether `run` serves; then no loop is needed.
         self._serving = False
         self._running = False
         self._scheduled = False
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop that works off the calls, if one is known."""
+        return self._loop
 
     @property
     def served(self) -> bool:
@@ -36,7 +54,7 @@ class MainThread:
         """Looks for the main thread's event loop, unless one is known. Called wherever the user's code calls us."""
         if self._loop is not None and not self._loop.is_closed():
             return
-        loop = _kernel_loop() or _running_loop()
+        loop = _kernel_loop() or (_running_loop() if _is_main() else None)
         if loop is None:
             return
         with self._changed:
@@ -49,6 +67,15 @@ class MainThread:
             self._calls.append(call)
             self._schedule()
             self._changed.notify()
+
+    def close_at_end(self, guest: Closable) -> None:
+        """Has something closed when the thread ends, if it is still there."""
+        self._guests.add(guest)
+
+    def end(self) -> None:
+        """The thread ends."""
+        for guest in list(self._guests):
+            guest.close()
 
     def serve(self, until: Callable[[], bool]) -> None:
         """Makes calls on this thread until `until` answers true; it is asked after each call and twice a second."""
@@ -106,7 +133,7 @@ def interruptible() -> Iterator[None]:
 
     An interrupt that nothing within caught ends here.
     """
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+    if not _is_main() or signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         yield
         return
     within = True
@@ -127,9 +154,11 @@ def interruptible() -> Iterator[None]:
         pass
 
 
+def _is_main() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
 def _running_loop() -> asyncio.AbstractEventLoop | None:
-    if threading.current_thread() is not threading.main_thread():
-        return None
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
@@ -151,4 +180,28 @@ def _kernel_loop() -> asyncio.AbstractEventLoop | None:
     return loop if isinstance(loop, asyncio.AbstractEventLoop) else None
 
 
-MAIN = MainThread()
+MAIN = UserThread()
+_own = threading.local()
+
+
+def current() -> UserThread:
+    """The thread of the code that runs, if it has an event loop of its own and is no side thread of a kernel; else the
+    main thread.
+    """
+    loop = None if _is_main() or kernel() is not None else _running_loop()
+    if loop is None:
+        return MAIN
+    here: _Here | None = getattr(_own, "here", None)
+    if here is None or here.thread.loop is not loop:
+        here = _own.here = _Here(UserThread(loop))
+    return here.thread
+
+
+class _Here:
+    """Is there as long as a thread that has an event loop of its own, and the loop."""
+
+    def __init__(self, thread: UserThread) -> None:
+        self.thread = thread
+
+    def __del__(self) -> None:
+        self.thread.end()
