@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     pub stats: Mutex<Stats>,
     /// With whom the owner shares the widget.
     pub shares: Shares,
+    /// The owner's notebook server whose kernel draws, empty for the default one; `None` if none is known to.
+    pub notebook_server: Mutex<Option<String>>,
 }
 
 impl Shared {
@@ -74,6 +76,7 @@ impl Shared {
             traits: Mutex::new(traits),
             stats: Mutex::new(Stats::default()),
             shares,
+            notebook_server: Mutex::new(None),
         }
     }
 
@@ -148,6 +151,16 @@ impl WidgetHandle {
     /// With whom the owner shares the widget.
     pub(crate) fn shares(&self) -> &Shares {
         &self.shared.shares
+    }
+
+    /// The owner's notebook server whose kernel draws.
+    pub(crate) fn notebook_server(&self) -> Option<String> {
+        self.shared.notebook_server.lock().clone()
+    }
+
+    /// From now on a kernel of that notebook server draws.
+    pub(crate) fn set_notebook_server(&self, name: Option<String>) {
+        *self.shared.notebook_server.lock() = name;
     }
 
     /// Asks for a draw: `get_frame` is called once a visible view is ready for a frame. Returns at once; any number of

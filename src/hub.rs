@@ -1,6 +1,7 @@
 //! The hub: everything a running server shares, and the making of widgets.
 
 use std::{
+    collections::HashMap,
     num::NonZero,
     path::PathBuf,
     sync::{
@@ -91,7 +92,7 @@ impl From<CreateError> for Refusal {
 }
 
 /// Bounds on what a server carries.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct HubLimits {
     /// Most widgets.
     pub max_widgets: usize,
@@ -101,6 +102,8 @@ pub struct HubLimits {
     pub max_kernels: usize,
     /// Bounds on each user.
     pub user: UserLimits,
+    /// The weights of users who have another than these.
+    pub user_weights: HashMap<String, f64>,
     /// Bounds on each widget.
     pub widget: WidgetLimits,
     /// What holds for each kernel.
@@ -172,7 +175,7 @@ impl Hub {
             registry: Registry::default(),
             kernels: Kernels::default(),
             kernel_places: Places::new(limits.max_kernels),
-            quotas: Quotas::new(limits.user),
+            quotas: Quotas::new(limits.user, limits.user_weights.clone()),
             tickets: Tickets::new(limits.ticket_lifetime, unix_seconds()),
             ledger: Arc::new(Ledger::open(shares_file, unix_seconds())),
             metrics: Metrics::start_in_arbiter(&arbiters[0], |_| metrics),

@@ -26,7 +26,9 @@ impl Config {
                 max_kernels: self.user_max_kernels,
                 pixels_per_second: self.user_megapixels * 1e6,
                 encoder_threads: self.user_encoder_threads,
+                weight: 1.0,
             },
+            user_weights: self.user_weights.iter().cloned().collect(),
             widget: self.widget_limits(),
             kernel: KernelSettings {
                 grace: self.kernel_grace,

@@ -142,6 +142,10 @@ pub struct Config {
     #[arg(long, env = "FRAMEHUB_USER_ENCODER_THREADS", value_name = "N", value_parser = read::encoder_threads, help_heading = "Limits for each user")]
     pub user_encoder_threads: Option<f64>,
 
+    /// What a user gets of the encoder beside others who want it, where everybody else counts 1, such as `ann=2`; repeatable
+    #[arg(long = "user-weight", env = "FRAMEHUB_USER_WEIGHT", value_name = "NAME=WEIGHT", value_delimiter = ',', value_parser = read::weight, help_heading = "Limits for each user")]
+    pub user_weights: Vec<(String, f64)>,
+
     /// Close widgets in which no user has acted for so many seconds, however many views are open; not those that are there from the
     /// start
     #[arg(long, env = "FRAMEHUB_IDLE_TIMEOUT", value_name = "SECONDS", value_parser = read::long_seconds, help_heading = "Limits")]
@@ -289,6 +293,7 @@ impl Default for Config {
             user_max_kernels: 20,
             user_megapixels: 2000.0,
             user_encoder_threads: None,
+            user_weights: Vec::new(),
             idle_timeout: None,
             max_pixels: 3840 * 2160,
             max_frame_pixels: 16_384 * 8192,
@@ -416,6 +421,8 @@ mod tests {
             (["--user-max-kernels", "many"], "at least 1"),
             (["--user-megapixels", "0"], "million pixels a second from 0.1 to 1000000"),
             (["--user-encoder-threads", "NaN"], "threads from 0.01 to 1024"),
+            (["--user-weight", "ann"], "such as ann=2"),
+            (["--user-weight", "ann=0"], "from 0.01 to 100"),
         ] {
             let error = parsed(&arguments).expect_err(arguments[1]);
             assert!(error.contains(message), "{error}");

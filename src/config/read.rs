@@ -91,6 +91,14 @@ pub(super) fn encoder_threads(text: &str) -> Result<f64, String> {
     number(text, "threads", 0.01, 1024.0)
 }
 
+pub(super) fn weight(text: &str) -> Result<(String, f64), String> {
+    let (name, weight) = text
+        .rsplit_once('=')
+        .filter(|(name, _)| !name.is_empty())
+        .ok_or_else(|| "write a user's name and a weight, such as ann=2".to_owned())?;
+    Ok((name.to_owned(), number(weight, "parts", 0.01, 100.0)?))
+}
+
 fn number(text: &str, what: &str, min: f64, max: f64) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number| (min..=max).contains(number));
     number.ok_or_else(|| format!("write a number of {what} from {min} to {max}"))

@@ -1,7 +1,7 @@
-//! Whose job is next: the parties that share some threads get equal parts of their time.
+//! Whose job is next: the parties that share some threads get parts of their time by their weights, equal ones for equal weights.
 //!
-//! Start-time fair queueing by measured time. What a party has used so far is its place: of the parties that wait the one that
-//! used least is next, and within a party the job that came first. A job is charged what the party's jobs usually take when it begins, and
+//! Start-time fair queueing by measured time. What a party has used so far, over its weight, is its place: of the parties that wait the
+//! one whose place is lowest is next, and within a party the job that came first. A job is charged what the party's jobs usually take when it begins, and
 //! what it took when it is done. Who had nothing to do saves nothing up: a party that comes back begins where the others are.
 //!
 //! Jobs are not interrupted, so that a long one would hold a thread while a short one of another party waits. Therefore no party gets
@@ -22,7 +22,7 @@ pub(super) struct FairQueue<T> {
     threads: usize,
     free: usize,
     parties: HashMap<u64, Standing<T>>,
-    /// What the party had used whose job began last, when it began.
+    /// The place of the party whose job began last, when it began.
     clock: Duration,
     waiting: usize,
     /// Jobs that were handed over so far.
@@ -34,9 +34,11 @@ struct Standing<T> {
     waiting: VecDeque<Waiting<T>>,
     /// Threads at work for it.
     running: usize,
-    /// Thread time that it has been charged.
+    /// What of the threads' time it gets, beside others.
+    weight: f64,
+    /// Thread time that it has been charged, over its weight.
     used: Duration,
-    /// What its latest job took.
+    /// What its latest job took, over its weight.
     usual: Duration,
     /// When it handed over a job, or one of its jobs was done, the last time.
     seen: Duration,
@@ -77,8 +79,8 @@ impl<T> FairQueue<T> {
         Self { threads, free: threads, parties, clock, waiting: 0, handed: 0 }
     }
 
-    /// Takes a job that can use up to `most` threads.
-    pub fn push(&mut self, party: u64, most: usize, job: T, now: Duration) {
+    /// Takes a job of a party of that weight, more than 0, that can use up to `most` threads.
+    pub fn push(&mut self, (party, weight): (u64, f64), most: usize, job: T, now: Duration) {
         if !self.parties.contains_key(&party) {
             self.parties.retain(|_, standing| standing.is_there(now));
         }
@@ -86,6 +88,7 @@ impl<T> FairQueue<T> {
         let standing = self.parties.entry(party).or_insert_with(|| Standing {
             waiting: VecDeque::new(),
             running: 0,
+            weight,
             used: clock,
             usual: Duration::ZERO,
             seen: now,
@@ -135,6 +138,7 @@ impl<T> FairQueue<T> {
         self.free += turn.threads;
         let Some(standing) = self.parties.get_mut(&turn.party) else { return };
         standing.running -= turn.threads;
+        let took = took.div_f64(standing.weight);
         standing.used = standing.used.saturating_sub(turn.charged) + took;
         standing.usual = took;
         standing.seen = now;
@@ -148,6 +152,8 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
     const ANN: u64 = 1;
     const BOB: u64 = 2;
+    /// A party that counts three times.
+    const CARL: u64 = 3;
 
     /// Threads that work through a queue in a time of their own. A job is how long it takes, on however many threads.
     struct Simulation {
@@ -169,7 +175,8 @@ mod tests {
         }
 
         fn push(&mut self, party: u64, most: usize, takes: Duration) {
-            self.queue.push(party, most, takes, self.now);
+            let weight = if party == CARL { 3.0 } else { 1.0 };
+            self.queue.push((party, weight), most, takes, self.now);
             self.begin();
         }
 
@@ -200,7 +207,7 @@ mod tests {
     #[test]
     fn a_partys_jobs_begin_in_the_order_in_which_they_came() {
         let mut queue = FairQueue::new(1);
-        (0..10).for_each(|number| queue.push(ANN, 1, number, Duration::ZERO));
+        (0..10).for_each(|number| queue.push((ANN, 1.0), 1, number, Duration::ZERO));
         for number in 0..10 {
             let Begun { job, turn } = queue.next(Duration::ZERO).unwrap();
             assert_eq!(job, number);
@@ -230,6 +237,18 @@ mod tests {
         let time =
             |party| done.iter().filter(|done| **done == party).count() * if party == ANN { 100 } else { 5 };
         assert!(time(ANN).abs_diff(time(BOB)) <= 100, "{} and {} ms", time(ANN), time(BOB));
+    }
+
+    #[test]
+    fn threads_time_is_shared_by_weight() {
+        let mut threads = Simulation::new(1);
+        for _ in 0..1000 {
+            threads.push(ANN, 1, 10 * MS);
+            threads.push(CARL, 1, 10 * MS);
+        }
+        let done = threads.pass(2000 * MS);
+        let carl = done.iter().filter(|party| **party == CARL).count();
+        assert!((148..=152).contains(&carl), "{carl} of {}", done.len());
     }
 
     #[test]
@@ -276,8 +295,7 @@ mod tests {
         assert_eq!(threads.begun, [(Duration::ZERO, ANN, 3)]);
         threads.pass(MS);
         // Four at once are not shared.
-        threads.queue.push(ANN, 4, MS, MS);
-        (0..3).for_each(|_| threads.queue.push(ANN, 4, MS, MS));
+        (0..4).for_each(|_| threads.queue.push((ANN, 1.0), 4, MS, MS));
         threads.begin();
         assert_eq!(threads.begun[1..], [(MS, ANN, 1); 4]);
     }

@@ -46,16 +46,18 @@ pub struct Party(Arc<PartyInner>);
 struct PartyInner {
     /// No other party's.
     number: u64,
+    /// What it gets of the threads' time beside others.
+    weight: f64,
     /// Nanoseconds of threads that its jobs took so far.
     used: AtomicU64,
 }
 
 impl Party {
-    /// A party that is no other.
-    pub fn new() -> Self {
+    /// A party that is no other, of that weight: more than 0.
+    pub fn new(weight: f64) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::new(PartyInner { number, used: AtomicU64::new(0) }))
+        Self(Arc::new(PartyInner { number, weight, used: AtomicU64::new(0) }))
     }
 
     /// Time of threads that its jobs took so far.
@@ -66,7 +68,7 @@ impl Party {
 
 impl Default for Party {
     fn default() -> Self {
-        Self::new()
+        Self::new(1.0)
     }
 }
 
@@ -115,7 +117,7 @@ impl Pool {
             jobs: AtomicUsize::new(0),
             busy: AtomicU64::new(0),
         };
-        Ok(Self { threads, work: Arc::new(work), nobody: Party::new() })
+        Ok(Self { threads, work: Arc::new(work), nobody: Party::default() })
     }
 
     /// How many threads there are.
@@ -212,7 +214,7 @@ impl Pool {
         let work = Arc::clone(&self.work);
         work.jobs.fetch_add(1, Ordering::Relaxed);
         let now = work.began.elapsed();
-        work.queue.lock().push(party.0.number, most, (party.clone(), job), now);
+        work.queue.lock().push((party.0.number, party.0.weight), most, (party.clone(), job), now);
         self.threads.spawn_fifo(move || work.next());
     }
 }
@@ -418,7 +420,7 @@ mod tests {
     #[test]
     fn a_partys_job_runs_before_the_queue_of_another_is_through() {
         let pool = Pool::new(1).unwrap();
-        let (ann, bob) = (Party::new(), Party::new());
+        let (ann, bob) = (Party::default(), Party::default());
         let (release, held) = channel::<()>();
         pool.run_for(&ann, move || Ok(held.recv().is_ok()), |_| ());
         let (sender, order) = channel();

@@ -8,6 +8,7 @@ mod places;
 mod report;
 
 use std::{
+    collections::HashMap,
     num::NonZero,
     sync::{
         Arc, Weak,
@@ -43,6 +44,8 @@ pub struct UserLimits {
     /// Most time of encoder threads a second, in seconds: as many threads on average; more than 0. `None` leaves it to the
     /// encoder's fair queue.
     pub encoder_threads: Option<f64>,
+    /// How much the user gets of the encoder's threads while others want them, relative to the others' weights; more than 0.
+    pub weight: f64,
 }
 
 /// A user has as many of something as one may.
@@ -121,7 +124,7 @@ impl Quota {
                 None => Semaphore::MAX_PERMITS,
             })),
             sent_pixels: AtomicU64::new(0),
-            party: Party::new(),
+            party: Party::new(limits.weight),
             owner,
             limits,
             spending,
@@ -195,14 +198,16 @@ impl Quota {
 /// The quotas of all users. Those of users who have nothing any more are forgotten.
 pub struct Quotas {
     limits: UserLimits,
+    /// Of users who have another weight.
+    weights: HashMap<String, f64>,
     users: DashMap<String, Weak<Quota>>,
     everybody: Arc<Quota>,
 }
 
 impl Quotas {
     /// Nobody has anything.
-    pub fn new(limits: UserLimits) -> Self {
-        Self { limits, users: DashMap::new(), everybody: Arc::new(Quota::new(None, limits)) }
+    pub fn new(limits: UserLimits, weights: HashMap<String, f64>) -> Self {
+        Self { limits, weights, users: DashMap::new(), everybody: Arc::new(Quota::new(None, limits)) }
     }
 
     /// The quota of a user, or the common one where there are none.
@@ -214,7 +219,8 @@ impl Quotas {
         self.users.retain(|_, quota| quota.strong_count() > 0);
         let mut entry = self.users.entry(owner.to_owned()).or_default();
         entry.upgrade().unwrap_or_else(|| {
-            let quota = Arc::new(Quota::new(Some(owner.to_owned()), self.limits));
+            let weight = self.weights.get(owner).copied().unwrap_or(self.limits.weight);
+            let quota = Arc::new(Quota::new(Some(owner.to_owned()), UserLimits { weight, ..self.limits }));
             *entry = Arc::downgrade(&quota);
             quota
         })
@@ -236,11 +242,12 @@ mod tests {
         max_kernels: 1,
         pixels_per_second: 1000.0,
         encoder_threads: Some(0.5),
+        weight: 1.0,
     };
 
     #[test]
     fn each_user_has_places_of_their_own_and_gets_them_back() {
-        let quotas = Quotas::new(LIMITS);
+        let quotas = Quotas::new(LIMITS, HashMap::new());
         let (ann, bob) = (quotas.of(Some("ann")), quotas.of(Some("bob")));
         let held = (ann.widget().unwrap(), quotas.of(Some("ann")).widget().unwrap());
         assert_eq!(ann.widget().unwrap_err(), Full::Widgets(2));
@@ -256,13 +263,20 @@ mod tests {
 
     #[test]
     fn where_there_are_no_users_nothing_is_limited() {
-        let everybody = Quotas::new(LIMITS).of(None);
+        let everybody = Quotas::new(LIMITS, HashMap::new()).of(None);
         let held: Vec<_> =
             (0..100).map(|_| (everybody.widget(), everybody.view(), everybody.kernel())).collect();
         assert!(held.iter().all(|held| held.0.is_ok() && held.1.is_ok() && held.2.is_ok()));
         let now = Instant::now();
         everybody.sent(1_000_000_000, now);
         assert_eq!(everybody.wait(now), None);
+    }
+
+    #[test]
+    fn who_is_given_another_weight_has_it_and_nobody_else() {
+        let quotas = Quotas::new(LIMITS, HashMap::from([("ann".to_owned(), 2.0)]));
+        let weight = |user| quotas.of(user).report(Instant::now()).limits.map(|limits| limits.weight);
+        assert_eq!([weight(Some("ann")), weight(Some("bob")), weight(None)], [Some(2.0), Some(1.0), None]);
     }
 
     #[test]

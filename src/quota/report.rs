@@ -64,6 +64,7 @@ mod tests {
             max_kernels: 1,
             pixels_per_second: 1000.0,
             encoder_threads: None,
+            weight: 1.0,
         };
         let now = Instant::now();
         let (ann, everybody) = (Quota::new(Some("ann".to_owned()), limits), Quota::new(None, limits));

@@ -121,7 +121,9 @@ impl Socket {
         };
         let kernel = self.hub.kernel(&(self.owner.clone(), hello.session));
         let outbox = context.address().recipient();
-        let connect = Connect { name: hello.name, outbox, base: self.base.clone(), admission };
+        let notebook_server = self.lease.as_ref().and_then(|lease| lease.user().notebook_server.clone());
+        let connect =
+            Connect { name: hello.name, outbox, base: self.base.clone(), notebook_server, admission };
         // Nothing is read before the kernel is there.
         kernel
             .send(connect)

@@ -6,7 +6,7 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     http::{
         Method, StatusCode,
-        header::{self, HeaderValue},
+        header::{self, HeaderName, HeaderValue},
     },
     middleware::{DefaultHeaders, Next, from_fn},
     web::{self, Data, ServiceConfig},
@@ -68,11 +68,11 @@ pub fn configure(site: Data<Site>) -> impl FnOnce(&mut ServiceConfig) {
             .wrap(from_fn(count))
             .wrap(from_fn(trace))
             .wrap(from_fn(pages::with_policy))
+            .wrap(from_fn(with_resource_policy))
             .wrap(
                 DefaultHeaders::new()
                     .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-                    .add((header::REFERRER_POLICY, "no-referrer"))
-                    .add(("Cross-Origin-Resource-Policy", "same-origin")),
+                    .add((header::REFERRER_POLICY, "no-referrer")),
             )
             .service(resource("/health", [(Method::GET, web::get().to(api::health))]))
             .service(resource("/static/{path:.*}", [(Method::GET, web::get().to(pages::file))]));
@@ -107,6 +107,21 @@ async fn count(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let _use = request.app_data::<Data<Site>>().map(|site| site.usage.begin());
     next.call(request).await
+}
+
+/// Says to whose pages browsers hand an answer that scripts there cannot read: to all for the first page, which holds nobody's data, and
+/// the way by which a user signs in, so that a notebook of another origin can have its user signed in; else to the server's own.
+async fn with_resource_policy(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let mut response = next.call(request).await?;
+    let site = response.request().app_data::<Data<Site>>().expect("the site is registered with the routes");
+    let path = response.request().path().strip_prefix(site.base_url.as_str());
+    let policy = if matches!(path, Some("" | "oauth_callback")) { "cross-origin" } else { "same-origin" };
+    let name = HeaderName::from_static("cross-origin-resource-policy");
+    response.headers_mut().insert(name, HeaderValue::from_static(policy));
+    Ok(response)
 }
 
 /// The route of the metrics alone, for an address of its own.

@@ -9,6 +9,7 @@ use actix::prelude::*;
 use actix_http::ws::Item;
 use actix_web::{
     Error, HttpRequest, HttpResponse,
+    http::StatusCode,
     web::{Data, Payload, Query},
 };
 use actix_web_actors::ws::{Message, ProtocolError, WebsocketContext, WsResponseBuilder};
@@ -21,6 +22,7 @@ use super::{
         jupyterhub::{Acting, Watch},
         standing::{Roles, Standing},
     },
+    error::ApiError,
     routes::Site,
     websocket::{self, Peer, close},
 };
@@ -56,12 +58,25 @@ pub struct ViewQuery {
     /// Whether the view is sent less than it could show when its link is slow.
     #[serde(default = "json::yes")]
     adaptive: bool,
+    #[serde(default)]
+    session: SessionNeed,
+}
+
+/// Whether a view rests on a session of the caller's.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum SessionNeed {
+    /// If there is one.
+    #[default]
+    Optional,
+    /// There has to be one, though the caller has a ticket.
+    Required,
 }
 
 /// `GET /api/widgets/{id}/view`: a WebSocket that shows the widget.
 ///
 /// # Errors
-/// 400 for a bad query or handshake, 404 when there is no such widget.
+/// 400 for a bad query or handshake, 401 without a session that is required, 404 when there is no such widget.
 pub async fn connect(
     site: Data<Site>,
     Named(widget, right): Named,
@@ -70,9 +85,13 @@ pub async fn connect(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Error> {
+    if query.session == SessionNeed::Required && caller.lease().is_none() {
+        let message = "the widget's owner is not signed in with this browser: open the server's first page there, or leave out `session=required`";
+        return Err(ApiError::new(StatusCode::UNAUTHORIZED, "signed_out", message).field("session").into());
+    }
     // A right to watch does not become one to act by the query.
     let roles = Roles { wanted: query.role, role: query.role.at_most(right.role()) };
-    let acting = site.access.acting(&caller, widget.identity()).filter(|_| roles.role == Role::Interact);
+    let acting = site.access.acting(&caller, &widget).filter(|_| roles.role == Role::Interact);
     let socket = Socket {
         acting,
         _counted: site.hub.counts().connection(),

@@ -11,7 +11,23 @@
 const PATIENCE = 5000;
 const SIGN_IN_PATIENCE = 15_000;
 const REFUSED = Object.freeze({ verdict: /** @type {const} */ ("retry"), text: "The connection was refused. Reconnecting …" });
-const UNREACHABLE = Object.freeze({ verdict: /** @type {const} */ ("retry"), text: "The server does not answer. Reconnecting …" });
+export const UNREACHABLE = Object.freeze({ verdict: /** @type {const} */ ("retry"), text: "The server does not answer. Reconnecting …" });
+
+/**
+ * Asks for the server's first page. Behind a JupyterHub the answer leads by the Hub and back, and leaves the cookie that lets this
+ * browser in, if the user is signed in there and the Hub asks nothing. Answers whether something came of it.
+ * @param {URL} base the server's base address
+ * @param {AbortSignal} signal
+ */
+export async function prime(base, signal) {
+  const patience = AbortSignal.any([signal, AbortSignal.timeout(SIGN_IN_PATIENCE)]);
+  try {
+    await fetch(base, { cache: "no-store", mode: "no-cors", credentials: "include", signal: patience });
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Finds out why connections to a widget are refused, and has a user of a JupyterHub signed in without further ado, where that works. */
 export class Doctor {
@@ -40,18 +56,8 @@ export class Doctor {
    */
   async diagnose(signal) {
     if (this.#base.origin !== location.origin) return this.#fromElsewhere(signal);
-    return (await this.admission(signal)) ?? REFUSED;
-  }
-
-  /**
-   * Whether the page's user may see the widget, signed in anew where that works unnoticed: null if so, else why not.
-   * @param {AbortSignal} signal
-   * @returns {Promise<Diagnosis | null>}
-   */
-  async admission(signal) {
     const found = await this.#ask(signal);
-    if (!found?.signIn) return found;
-    return (await this.prime(signal)) ? this.#ask(signal) : found;
+    return found.signIn && (await prime(this.#base, signal)) ? this.#ask(signal) : found;
   }
 
   /**
@@ -61,30 +67,15 @@ export class Doctor {
    */
   async #fromElsewhere(signal) {
     const before = this.#primed;
-    if (!(await this.prime(signal))) return UNREACHABLE;
+    if (!(await prime(this.#base, signal))) return UNREACHABLE;
     this.#primed = true;
     if (!before) return { verdict: "retry", text: "Connecting …" };
     return { verdict: "denied", text: "The server does not let this page in, or you are not signed in there.", signIn: this.#base };
   }
 
   /**
-   * Asks for the server's first page. Behind a JupyterHub the answer leads by the Hub and back, and leaves the cookie that lets this
-   * browser in, if the user is signed in there and the Hub asks nothing. Answers whether something came of it.
    * @param {AbortSignal} signal
-   */
-  async prime(signal) {
-    const patience = AbortSignal.any([signal, AbortSignal.timeout(SIGN_IN_PATIENCE)]);
-    try {
-      await fetch(this.#base, { cache: "no-store", mode: "no-cors", credentials: "include", signal: patience });
-      return true;
-    } catch {
-      return false;
-    }
-  }
-
-  /**
-   * @param {AbortSignal} signal
-   * @returns {Promise<Diagnosis | null>} null if the widget is there to see
+   * @returns {Promise<Diagnosis>}
    */
   async #ask(signal) {
     const patience = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]);
@@ -92,8 +83,6 @@ export class Doctor {
     switch (response?.status) {
       case undefined:
         return UNREACHABLE;
-      case 200:
-        return null;
       case 401: {
         const body = await response?.json().catch(() => null);
         if (body?.error?.code === "signed_out") {

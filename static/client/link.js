@@ -17,6 +17,7 @@ import { Doctor } from "./diagnosis.js";
  * @property {string} widget its id
  * @property {"interact" | "watch"} [role]
  * @property {"binary" | "base64"} [frames] how frames travel
+ * @property {boolean} [session] whether the widget's owner has to be signed in with this browser, though a ticket opens the view
  */
 
 export const SUBPROTOCOL = "framehub.view.v1";
@@ -25,11 +26,12 @@ export const SUBPROTOCOL = "framehub.view.v1";
  * The address of a view's WebSocket.
  * @param {ViewOptions} options
  */
-export function viewUrl({ base, widget, role = "interact", frames = "binary" }) {
+export function viewUrl({ base, widget, role = "interact", frames = "binary", session = false }) {
   const url = new URL(`api/widgets/${encodeURIComponent(widget)}/view`, base);
   url.protocol = base.protocol === "https:" ? "wss:" : "ws:";
   url.searchParams.set("role", role);
   if (frames !== "binary") url.searchParams.set("frames", frames);
+  if (session) url.searchParams.set("session", "required");
   return url;
 }
 

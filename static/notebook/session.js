@@ -1,9 +1,9 @@
 /**
- * Whether the page's user is signed in at the server. Behind a JupyterHub without subdomains the server is on the notebook's own
- * origin: what is opened there ends with the session, though a ticket opens it.
+ * Whether the page's user is signed in at the server. Behind a JupyterHub a view in the browser of the widget's owner ends with the
+ * session there, though a ticket opens it.
  */
 
-import { Doctor } from "../client/diagnosis.js";
+import { UNREACHABLE, prime } from "../client/diagnosis.js";
 
 /** @import { Diagnosis } from "../client/diagnosis.js" */
 
@@ -13,31 +13,34 @@ const PATIENCE = 5000;
 const SIGNED_OUT = "signed_out";
 
 export class Session {
-  /** Whether a view ended with the session, so that a ticket alone opens no other. */
-  #over = false;
+  /** Whether the next view has to rest on a session: one ended with it, so that a ticket alone opens no other. */
+  required = false;
   /** Why no view may be opened now; null if one may. @type {Diagnosis | null} */
   refusal = null;
+  #reached = false;
 
   /**
-   * Has the user signed in before a view is opened, where that works unnoticed. That it does not is no hindrance, unless a session
-   * ended.
+   * Has the user signed in before a view is opened, where that works unnoticed. That it does not is no hindrance, unless a session is
+   * required: then the server refuses the view.
    * @param {URL} base the server's base address
-   * @param {string} widget its id
-   * @returns {Promise<boolean>} whether the view may be opened
    */
-  async begin(base, widget) {
-    if (base.origin !== location.origin) return true;
-    const doctor = new Doctor(base, widget);
-    const signal = AbortSignal.timeout(PATIENCE);
-    if (!this.#over) {
-      await doctor.prime(signal);
-      return true;
-    }
-    this.refusal = await doctor.admission(signal);
-    // The kernel has just said that the widget is there.
-    if (this.refusal?.verdict === "gone") this.refusal = { verdict: "denied", text: "The widget's owner is signed out.", signIn: base };
-    this.#over = this.refusal !== null;
-    return !this.#over;
+  async begin(base) {
+    this.#reached = await prime(base, AbortSignal.timeout(PATIENCE));
+  }
+
+  /** A view was opened. */
+  opened() {
+    this.required = false;
+    this.refusal = null;
+  }
+
+  /**
+   * The server did not open a view that has to rest on a session.
+   * @param {URL} base its base address
+   */
+  refused(base) {
+    const signedOut = /** @type {const} */ ({ verdict: "denied", text: "You are signed out of the JupyterHub.", signIn: base });
+    this.refusal = this.#reached ? signedOut : UNREACHABLE;
   }
 
   /**
@@ -45,6 +48,6 @@ export class Session {
    * @param {string} reason the server's
    */
   closed(reason) {
-    if (reason === SIGNED_OUT) this.#over = true;
+    if (reason === SIGNED_OUT) this.required = true;
   }
 }

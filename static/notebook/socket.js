@@ -6,7 +6,7 @@
 import { SUBPROTOCOL, viewUrl } from "../client/link.js";
 import { RelaySocket } from "./relay.js";
 
-/** @import { Access, Channel, Way } from "./channel.js" */
+/** @import { Channel, Way } from "./channel.js" */
 /** @import { Session } from "./session.js" */
 
 /** A way that neither leads to the server nor fails within this time, in milliseconds, is given up. */
@@ -61,13 +61,17 @@ export class NotebookSocket extends EventTarget {
       const base = baseOf(way);
       if (this.#closed) return;
       if (!base) continue;
-      if (way.way === "public" && !(await this.#session.begin(base, access.widget))) {
-        this.#end(1006);
+      const { required } = this.#session;
+      if (way.way === "public") await this.#session.begin(base);
+      const socket = await this.#tried(viewUrl({ base, role: "interact", session: required, ...access }), access.ticket);
+      if (socket) {
+        this.#session.opened();
+        this.#use(socket, way.way);
         return;
       }
-      const socket = await this.#tried(base, access);
-      if (socket) {
-        this.#use(socket, way.way);
+      if (required) {
+        this.#session.refused(base);
+        this.#end(1006);
         return;
       }
     }
@@ -79,15 +83,15 @@ export class NotebookSocket extends EventTarget {
 
   /**
    * An open socket by one way; null if it does not lead there.
-   * @param {URL} base
-   * @param {Access} access
+   * @param {URL} url
+   * @param {string} ticket
    * @returns {Promise<WebSocket | null>}
    */
-  #tried(base, { widget, ticket, frames }) {
+  #tried(url, ticket) {
     /** @type {WebSocket} */
     let socket;
     try {
-      socket = new WebSocket(viewUrl({ base, widget, role: "interact", frames }), [SUBPROTOCOL, TICKET + ticket]);
+      socket = new WebSocket(url, [SUBPROTOCOL, TICKET + ticket]);
     } catch {
       // The page's security policy forbids it.
       return Promise.resolve(null);

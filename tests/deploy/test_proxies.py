@@ -3,19 +3,17 @@
 import json
 import re
 import shlex
-import socket
 import ssl
-import subprocess
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import yaml
-from programs import PATIENCE, program, server, until
+from programs import PATIENCE, server
+from tls import EXAMPLE, free_port, nginx
 from websockets.sync.client import connect
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-NAME = "framehub.example.org"
 
 
 def arguments(text: str) -> list[str]:
@@ -25,40 +23,13 @@ def arguments(text: str) -> list[str]:
     return shlex.split(found)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_a_view_works_through_nginx_and_its_cookie_is_for_tls_alone(tmp_path: Path) -> None:
-    text = (DEPLOY / "nginx" / "framehub.conf").read_text()
-    certificate = f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={NAME}"
-    command = shlex.split(f"{certificate} -keyout framehub.key -out framehub.pem")
-    subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
     port = free_port()
-    with server(arguments(text), {}, tmp_path) as address:
+    with server(arguments(EXAMPLE.read_text()), {}, tmp_path) as address:
         inner, key = re.findall(r"http://([^/]*)/framehub/\?key=(.*)", address)[0]
-        here = text.replace("listen 443", f"listen 127.0.0.1:{port}").replace("127.0.0.1:8420", inner)
-        here = re.sub(r"/etc/ssl/(certs|private)/", f"{tmp_path}/", here)
-        (tmp_path / "framehub.conf").write_text(here)
-        temporary = "".join(
-            f"{kind}_temp_path {tmp_path}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        )
-        (tmp_path / "nginx.conf").write_text(
-            f"daemon off; pid {tmp_path}/pid; error_log stderr; events {{}}\n"
-            f"http {{ access_log off; {temporary} include {tmp_path}/framehub.conf; }}\n"
-        )
-        with program(["nginx", "-c", tmp_path / "nginx.conf", "-e", "stderr"], tmp_path) as nginx:
-            tls = ssl.create_default_context(cafile=str(tmp_path / "framehub.pem"))
+        with nginx(tmp_path, port, inner) as certificate:
+            tls = ssl.create_default_context(cafile=str(certificate))
             tls.check_hostname = False
-
-            def listens() -> bool:
-                assert nginx.poll() is None, (tmp_path / "log").read_text()
-                with socket.socket() as probe:
-                    return probe.connect_ex(("127.0.0.1", port)) == 0
-
-            until(listens, "nginx listens")
 
             class Stay(urllib.request.HTTPRedirectHandler):
                 def redirect_request(self, *_: object) -> None:

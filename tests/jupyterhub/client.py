@@ -5,6 +5,8 @@ import contextlib
 import itertools
 import json
 import time
+import uuid
+from typing import Any
 
 import httpx
 from hub import PATIENCE, PREFIX, Browser
@@ -38,6 +40,33 @@ def view(browser: Browser, widget: str) -> ClientConnection:
         subprotocols=["framehub.view.v1"],
         open_timeout=PATIENCE,
     )
+
+
+def kernel_of(told: dict[str, str]) -> ClientConnection:
+    """The connection of a kernel that is told so."""
+    socket = connect(
+        f"{told['FRAMEHUB_URL'].replace('http', 'ws')}api/kernel",
+        additional_headers={"Authorization": f"Bearer {told['JUPYTERHUB_API_TOKEN']}"},
+        subprotocols=["framehub.kernel.v1"],
+        open_timeout=PATIENCE,
+    )
+    socket.send(json.dumps({"type": "hello", "session": uuid.uuid4().hex, "name": "Test"}))
+    answer(socket, "welcome")
+    return socket
+
+
+def drawn(kernel: ClientConnection) -> str:
+    """A new widget of a kernel."""
+    kernel.send(json.dumps({"type": "create", "request": 1, "number": 1, "kind": "test", "traits": {}}))
+    return str(answer(kernel, "created")["widget"])
+
+
+def answer(kernel: ClientConnection, kind: str) -> dict[str, Any]:
+    """The next message of that type to a kernel."""
+    while True:
+        message: dict[str, Any] = json.loads(kernel.recv(PATIENCE))
+        if message["type"] == kind:
+            return message
 
 
 def frame(socket: ClientConnection) -> bytes:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -12,20 +13,33 @@ from hub import PATIENCE, Hub
 VENVS = [Path(folder) for folder in os.environ["JUPYTERHUB_VENVS"].split(":")]
 
 
+@dataclass(frozen=True)
+class Way:
+    """A Hub of some version, and how FrameHub is with it."""
+
+    venv: Path
+    # Whether something else than the Hub starts FrameHub.
+    external: bool = False
+    # Whether users and services have origins of their own.
+    subdomains: bool = False
+
+    def __str__(self) -> str:
+        """For a test's name."""
+        return "-".join([self.venv.name, *(["external"] * self.external), *(["subdomains"] * self.subdomains)])
+
+    def hub(self, folder: Path, environment: dict[str, str] | None = None, *, labs: bool = False) -> Hub:
+        """Starts it."""
+        return Hub(folder, self.venv, environment, labs=labs, external=self.external, subdomains=self.subdomains)
+
+
 # Each version starts the service itself; of the newest there is one that does not.
-WAYS = [*((venv, False) for venv in VENVS), (VENVS[-1], True)]
+WAYS = [*map(Way, VENVS), Way(VENVS[-1], external=True)]
 
 
-def name_of(way: tuple[Path, bool]) -> str:
-    """For a test's name."""
-    venv, external = way
-    return f"{venv.name}{'-external' if external else ''}"
-
-
-@pytest.fixture(scope="module", params=WAYS, ids=name_of)
+@pytest.fixture(scope="module", params=WAYS, ids=str)
 def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    venv, external = request.param
-    hub = Hub(tmp_path_factory.mktemp(venv.name), venv, external=external)
+    way: Way = request.param
+    hub = way.hub(tmp_path_factory.mktemp(str(way)))
     yield hub
     hub.stop()
 

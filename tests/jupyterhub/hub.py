@@ -47,6 +47,7 @@ c.Spawner.environment["FRAMEHUB_URL"] = c.Spawner.environment["FRAMEHUB_URL"].re
 
 c.JupyterHub.bind_url = "http://127.0.0.1:{port}"
 c.JupyterHub.hub_bind_url = "http://127.0.0.1:{hub_port}"
+c.JupyterHub.allow_named_servers = True
 c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{proxy_port}"
 c.ConfigurableHTTPProxy.command = [{proxy!r}]
 c.JupyterHub.authenticator_class = "dummy"
@@ -72,6 +73,10 @@ INTERNAL_SSL_CONFIG = """
 c.JupyterHub.internal_ssl = True
 c.JupyterHub.hub_bind_url = "https://127.0.0.1:{hub_port}"
 c.ConfigurableHTTPProxy.api_url = "https://127.0.0.1:{proxy_port}"
+"""
+# Of a Hub behind something that speaks TLS to browsers.
+PUBLIC_CONFIG = """
+c.JupyterHub.public_url = "{public}/"
 """
 # Of a Hub that gives each user and each service an origin of its own. Kernels here find no such name.
 SUBDOMAIN_CONFIG = """
@@ -115,20 +120,22 @@ class Hub:
         subdomains: bool = False,
         internal_ssl: bool = False,
         watchful: bool = False,
+        public: str | None = None,
     ) -> None:
         """Starts it, FrameHub in that environment; by default answers are good for a short time and all is logged.
 
         With `external`, it is not the Hub that starts FrameHub. With `labs`, users' servers are JupyterLabs. With
         `apart`, the proxy and the users' servers outlive the Hub, which may be started anew. With `subdomains`, users
         and services have origins of their own, which browsers find. With `internal_ssl`, its API is reached by
-        TLS, with certificates of its own. With `watchful`, it looks after its services more often.
+        TLS, with certificates of its own. With `watchful`, it looks after its services more often. With `public`, that
+        is the origin at which browsers find it, by way of something else.
         """
         self.folder = folder
         self.venv = venv
         environment = environment or {"FRAMEHUB_AUTH_CACHE": str(CACHE), "RUST_LOG": "trace"}
         ports = free_ports(4)
         self.port = ports[0]
-        self.origin = f"http://{'hub.localhost' if subdomains else '127.0.0.1'}:{self.port}"
+        self.origin = public or f"http://{'hub.localhost' if subdomains else '127.0.0.1'}:{self.port}"
         # That of FrameHub.
         self.service = f"http://framehub--service.hub.localhost:{self.port}" if subdomains else self.origin
         self.api = f"http://127.0.0.1:{ports[1]}/hub/api"
@@ -155,6 +162,8 @@ class Hub:
             config += INTERNAL_SSL_CONFIG.format(hub_port=ports[1], proxy_port=ports[2])
         if watchful:
             config += WATCHFUL_CONFIG.format(snippet=str(SNIPPETS / "back_soon.py"))
+        if public:
+            config += PUBLIC_CONFIG.format(public=public)
         if apart:
             config += APART_CONFIG.format(token=PROXY_TOKEN)
         (folder / "config.py").write_text(config)
@@ -169,6 +178,10 @@ class Hub:
         if external:
             self.beside.append(self._start_service(ports[3], environment))
         until(self._is_up, f"the Hub is up; its log is {self.log}")
+
+    def origin_of(self, user: str) -> str:
+        """That of a user's server."""
+        return self.origin.replace("hub.localhost", f"{user}.hub.localhost")
 
     def _start(self) -> "subprocess.Popen[bytes]":
         binary = Path(os.environ["FRAMEHUB_BIN"]).parent
@@ -220,19 +233,23 @@ class Hub:
 
     def _get(self, origin: str, path: str) -> httpx.Response:
         """Asks one of the proxy's hosts, whose names need not be known here."""
-        return httpx.get(f"http://127.0.0.1:{self.port}{path}", headers={"Host": origin.removeprefix("http://")})
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", headers={"Host": origin.partition("//")[2]})
 
     def ask(self, method: str, path: str, token: str = TESTER, **options: Any) -> httpx.Response:
         """A request to the Hub's API."""
         headers = {"Authorization": f"token {token}"}
         return httpx.request(method, f"{self.api}/{path}", headers=headers, timeout=PATIENCE, **options)
 
-    def notebook(self, name: str) -> dict[str, str]:
-        """Starts a user's server; returns what a kernel there is told."""
-        file = self.folder / "home" / name / "environment.json"
-        answer = self.ask("POST", f"users/{name}/server")
+    def notebook(self, name: str, server: str = "") -> dict[str, str]:
+        """Starts a user's server, the default one or a named one; returns what a kernel there is told."""
+        file = self.folder / "home" / name / f"environment{server}.json"
+        answer = self.ask("POST", f"users/{name}/servers/{server}" if server else f"users/{name}/server")
         assert answer.status_code in (201, 202), answer.text
-        until(lambda: self.ask("GET", f"users/{name}").json()["server"], f"the server of {name} is up")
+        servers = f"users/{name}"
+        until(
+            lambda: self.ask("GET", servers).json()["servers"].get(server, {}).get("ready"),
+            f"the server {server} of {name} is up",
+        )
         told: dict[str, str] = json.loads(file.read_text())
         return told
 

@@ -19,5 +19,5 @@ class Handler(BaseHTTPRequestHandler):
 
 
 told = {name: os.environ[name] for name in NAMES}
-Path("environment.json").write_text(json.dumps(told))
+Path(f"environment{os.environ['JUPYTERHUB_SERVER_NAME']}.json").write_text(json.dumps(told))
 HTTPServer(("127.0.0.1", urlsplit(os.environ["JUPYTERHUB_SERVICE_URL"]).port or 0), Handler).serve_forever()

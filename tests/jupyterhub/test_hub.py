@@ -6,7 +6,7 @@ import uuid
 
 import httpx
 import pytest
-from client import closed, frame, listed, make, view
+from client import closed, drawn, frame, kernel_of, listed, make, view
 from hub import CACHE, PATIENCE, PREFIX, TESTER, Browser, Hub, routes, until
 from websockets.exceptions import InvalidStatus
 
@@ -116,6 +116,24 @@ def test_the_hub_hears_of_a_user_who_acts_and_not_of_an_open_page(hub: Hub, kern
         pointer = {"button": 0, "buttons": [], "modifiers": [], "ntouches": 0, "touches": {}}
         socket.send(json.dumps({"type": "pointer_move", "timestamp": 1.0, "x": 10.0, "y": 10.0, **pointer}))
         until(lambda: active() > before, "the Hub to hear of it")
+
+
+def test_the_hub_hears_of_the_named_server_whose_kernel_draws(hub: Hub) -> None:
+    def active(server: str) -> str:
+        return str(hub.ask("GET", "users/bob").json()["servers"][server]["last_activity"])
+
+    hub.notebook("bob")
+    told = hub.notebook("bob", "gpu")
+    browser = hub.browser("bob")
+    assert browser.get("").status_code == 200
+    with kernel_of(told) as drawing:
+        widget = drawn(drawing)
+        before, default = active("gpu"), active("")
+        with view(browser, widget) as socket:
+            pointer = {"button": 0, "buttons": [], "modifiers": [], "ntouches": 0, "touches": {}}
+            socket.send(json.dumps({"type": "pointer_move", "timestamp": 1.0, "x": 10.0, "y": 10.0, **pointer}))
+            until(lambda: active("gpu") > before, "the Hub to hear of it")
+    assert active("") == default
 
 
 def test_a_logout_ends_the_view_and_the_widget_stays(hub: Hub, kernel: httpx.Client) -> None:

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from conftest import WAYS, name_of
+from conftest import VENVS, WAYS, Way
 from hub import CACHE, PREFIX, Hub
 from playwright.sync_api import Browser
 from users import BLUE, RED, SHOW, SQUARE, Notebook, User, View, chromium
@@ -21,11 +21,11 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
-@pytest.fixture(scope="module", params=WAYS, ids=name_of)
+@pytest.fixture(scope="module", params=[*WAYS, *(Way(venv, subdomains=True) for venv in VENVS)], ids=str)
 def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    venv, external = request.param
+    way: Way = request.param
     environment = {"FRAMEHUB_AUTH_CACHE": str(CACHE), "RUST_LOG": "framehub=debug"}
-    hub = Hub(tmp_path_factory.mktemp(venv.name), venv, environment, labs=True, external=external)
+    hub = way.hub(tmp_path_factory.mktemp(str(way)), environment, labs=True)
     yield hub
     hub.stop()
 
@@ -78,6 +78,7 @@ def end_of(view: View) -> tuple[float, str]:
 
 
 def test_the_owners_notebook_draws(hub: Hub, ann: User, notebook: Notebook) -> None:
+    assert notebook.page.url.startswith(f"{hub.origin_of('ann')}/user/ann/")
     view = notebook.view()
     view.wait_live()
     assert view.way == "public"
@@ -88,12 +89,12 @@ def test_the_owners_notebook_draws(hub: Hub, ann: User, notebook: Notebook) -> N
     assert notebook.errors == []
     # It is the Hub's server, and the widget is hers there.
     url = notebook.value("w.url")
-    assert url.startswith(f"{hub.origin}{PREFIX}widgets/")
+    assert url.startswith(f"{hub.service}{PREFIX}widgets/")
     page = ann.view(url)
     page.wait_live()
     page.wait_pixel(105, 55, RED)
     _, listed = ann.ask("api/widgets")
-    assert [(entry["url"], entry["owner"]) for entry in listed["widgets"]] == [(url.removeprefix(hub.origin), "ann")]
+    assert [(entry["url"], entry["owner"]) for entry in listed["widgets"]] == [(url.removeprefix(hub.service), "ann")]
 
 
 def test_a_second_user_watches_then_acts_then_is_out_within_a_second(
@@ -102,7 +103,7 @@ def test_a_second_user_watches_then_acts_then_is_out_within_a_second(
     bob = User(hub, browser, "bob")
     url = notebook.value("w.url")
     widget = url.rpartition("/")[2]
-    assert bob.visit(f"{hub.origin}{PREFIX}") == 200
+    assert bob.visit(f"{hub.service}{PREFIX}") == 200
     nothing(bob, url)
 
     notebook.execute("share = w.share(user='bob', role='watch')")
@@ -156,7 +157,7 @@ def test_an_administrator_sees_who_watches_what_disconnects_and_closes(
     hub: Hub, browser: Browser, notebook: Notebook
 ) -> None:
     bob, root = (User(hub, browser, name) for name in ("bob", "root"))
-    gallery, administration = f"{hub.origin}{PREFIX}", f"{hub.origin}{PREFIX}admin"
+    gallery, administration = f"{hub.service}{PREFIX}", f"{hub.service}{PREFIX}admin"
     notebook.execute("other = Square(title='The other'); other.share(user='bob')")
     url = notebook.value("other.url")
     view = bob.view(url)

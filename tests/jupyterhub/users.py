@@ -2,11 +2,12 @@
 
 import sys
 import time
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
 from hub import PASSWORD, PREFIX, ROOT, Hub
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 # What drives a notebook, and is in it, is another group's.
 sys.path.append(str(ROOT / "tests" / "notebook"))
@@ -22,7 +23,7 @@ class User:
     def __init__(self, hub: Hub, browser: Browser, name: str) -> None:
         self.hub = hub
         self.name = name
-        self.context = browser.new_context(viewport={"width": 1200, "height": 1400})
+        self.context = browser.new_context(viewport={"width": 1200, "height": 1400}, ignore_https_errors=True)
         self.context.set_default_timeout(TIMEOUT * 1000)
         self.page = self.context.new_page()
         self.log_in()
@@ -64,9 +65,16 @@ class User:
         page.goto(f"{url}{'&' if '?' in url else '?'}size=traits")
         return View(page, page.locator("framehub-view"))
 
+    @cached_property
+    def _script(self) -> Page:
+        """A page of the service's origin, where scripts of the tests run."""
+        page = self.context.new_page()
+        page.goto(f"{self.hub.service}{PREFIX}health")
+        return page
+
     def ask(self, path: str, method: str = "GET") -> tuple[int, Any]:
         """What a script in the user's browser is answered by the service: the status and the body."""
-        status, body = self.page.evaluate(
+        status, body = self._script.evaluate(
             """async ([path, method]) => {
               const response = await fetch(path, { method });
               return [response.status, await response.json().catch(() => null)];
@@ -77,7 +85,7 @@ class User:
 
     def opens(self, widget: str) -> bool:
         """Whether a script in the user's browser can open a view of a widget."""
-        opened: bool = self.page.evaluate(
+        opened: bool = self._script.evaluate(
             """(path) => new Promise((resolve) => {
               const socket = new WebSocket(path, "framehub.view.v1");
               socket.onopen = () => { resolve(true); socket.close(); };

@@ -129,4 +129,11 @@ fn pages_carry_their_security_headers() {
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
     assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
     assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
+    // The first page holds nobody's data, and pages elsewhere ask for it to have their user signed in.
+    for (path, policy) in
+        [("/", "cross-origin"), ("/widgets/square", "same-origin"), ("/api/widgets", "same-origin")]
+    {
+        let answer = server.request("GET", path, None);
+        assert_eq!(answer.header("cross-origin-resource-policy"), Some(policy), "{path}");
+    }
 }

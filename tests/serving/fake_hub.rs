@@ -43,7 +43,7 @@ struct State {
     asked: HashMap<String, usize>,
     questions: usize,
     /// Who has a server.
-    servers: HashSet<String>,
+    servers: HashSet<(String, String)>,
     /// Who was said to act, as in the path, and what was said.
     active: Vec<(String, Value)>,
     down: bool,
@@ -125,9 +125,9 @@ impl FakeHub {
         users.retain(|token, user| user["name"] != name || !signed_in.contains(token));
     }
 
-    /// The user's default server runs.
-    pub fn has_server(&self, name: &str) {
-        self.state().servers.insert(name.to_owned());
+    /// A user has a server of that name, empty for the default one.
+    pub fn has_server(&self, user: &str, server: &str) {
+        self.state().servers.insert((user.to_owned(), server.to_owned()));
     }
 
     /// What it was told of users who act: the name as it is in the path, and the body.
@@ -245,7 +245,8 @@ fn acts(state: &mut State, name: &str, by_service: bool, body: &[u8]) -> (u16, V
     if !by_service {
         return (403, json!({"status": 403}));
     }
-    if body.get("servers").is_some() && !state.servers.contains(name) {
+    let servers = body["servers"].as_object().into_iter().flat_map(|servers| servers.keys());
+    if servers.into_iter().any(|server| !state.servers.contains(&(name.to_owned(), server.clone()))) {
         return (400, json!({"status": 400, "message": "No such server"}));
     }
     state.active.push((name.to_owned(), body));

@@ -173,7 +173,7 @@ fn a_widget_of_the_programs_own_stays() {
 #[test]
 fn the_hub_hears_of_users_who_act_and_of_nobody_else() {
     let hub = FakeHub::start();
-    hub.has_server("ann");
+    hub.has_server("ann", "");
     let server = TestServer::with(hub.config(LONG));
     let tokens = ["ann", "b/b", "carl"].map(|name| hub.token(name, &[ACCESS]));
     let [widget, others, open] = tokens.each_ref().map(|token| probe(&server, token));
@@ -202,4 +202,26 @@ fn the_hub_hears_of_users_who_act_and_of_nobody_else() {
     let (name, told) = hub.active().remove(1);
     assert_eq!((name.as_str(), &told["servers"]), ("b%2Fb", &Value::Null));
     drop(page);
+}
+
+#[test]
+fn the_hub_hears_of_the_named_server_whose_kernel_draws_what_its_user_uses() {
+    let hub = FakeHub::start();
+    for server in ["", "gpu"] {
+        hub.has_server("ann", server);
+    }
+    let server = TestServer::with(hub.config(LONG));
+    let (ann, bob) = (hub.token("ann", &[ACCESS]), hub.token("bob", &[ACCESS, "admin-ui"]));
+    let of_gpu = hub.token("ann", &[ACCESS, "access:servers!server=ann/gpu"]);
+    let mut named = kernel(&server, "in-the-named-server", &of_gpu);
+    let mut other = kernel(&server, "in-an-unknown-server", &ann);
+    let [first, second, third] = [named.widget(json!({})), other.widget(json!({})), named.widget(json!({}))];
+    // Another user uses no server of theirs by it.
+    let acts = [(first, &ann, json!(["gpu"])), (second, &ann, json!([""])), (third, &bob, Value::Null)];
+    for (number, (widget, user, expected)) in acts.into_iter().enumerate() {
+        view(&server, &widget, user).unwrap().pointer("pointer_move", 5.0, 5.0, &[]);
+        let (_, body) = wait_for("the Hub to hear of it", || hub.active().into_iter().nth(number));
+        let servers = body["servers"].as_object().map(|servers| servers.keys().cloned().collect::<Vec<_>>());
+        assert_eq!(json!(servers), expected);
+    }
 }

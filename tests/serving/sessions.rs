@@ -1,7 +1,7 @@
 //! Views in notebooks of a `JupyterHub`'s users: opened with a ticket, in a browser where somebody is signed in or nobody is.
 
 use serde_json::json;
-use tungstenite::http::header;
+use tungstenite::{handshake::client::Request, http::header};
 
 use crate::{
     browser::{self, Browser},
@@ -20,15 +20,21 @@ fn started(hub: &FakeHub) -> (TestServer, Kernel, String) {
     (server, kernel, widget)
 }
 
-/// A page of that origin opens a view with a ticket, in a browser with these cookies.
-fn view(server: &TestServer, widget: &str, ticket: &str, origin: &str, cookies: &str) -> Browser {
-    let mut request = browser::request(server.address, &format!("{PREFIX}api/widgets/{widget}/view"));
+/// The request of a page of that origin for a view with a ticket, in a browser with these cookies.
+fn request(server: &TestServer, view: &str, ticket: &str, origin: &str, cookies: &str) -> Request {
+    let mut request = browser::request(server.address, &format!("{PREFIX}api/widgets/{view}"));
     let headers = request.headers_mut();
     headers.remove(header::AUTHORIZATION);
     headers.insert(header::ORIGIN, origin.parse().unwrap());
     headers.insert(header::COOKIE, cookies.parse().unwrap());
     let offered = format!("framehub.view.v1, framehub.ticket.{ticket}");
     headers.insert(header::SEC_WEBSOCKET_PROTOCOL, offered.parse().unwrap());
+    request
+}
+
+/// A page of that origin opens a view with a ticket, in a browser with these cookies.
+fn view(server: &TestServer, widget: &str, ticket: &str, origin: &str, cookies: &str) -> Browser {
+    let request = request(server, &format!("{widget}/view"), ticket, origin, cookies);
     Browser::connect_with(request, server.address).expect("it opens")
 }
 
@@ -59,7 +65,7 @@ fn a_logout_ends_the_view_that_the_owners_notebook_opened_with_a_ticket() {
 }
 
 #[test]
-fn a_session_that_is_not_the_owners_or_of_another_origin_changes_nothing_for_a_ticket() {
+fn a_session_that_is_not_the_owners_changes_nothing_for_a_ticket() {
     let hub = FakeHub::start();
     let (server, mut kernel, widget) = started(&hub);
     let over = sign_in(&server, &hub, "ann");
@@ -67,27 +73,43 @@ fn a_session_that_is_not_the_owners_or_of_another_origin_changes_nothing_for_a_t
     wait_for("the end of the session", || (open(&server, PREFIX, &over).status == 302).then_some(()));
     let (anns, bobs) = (sign_in(&server, &hub, "ann"), sign_in(&server, &hub, "bob"));
     let ticket = ticket(&mut kernel, &widget, "interact");
-    let (own, other) = (own(&server), "https://notebooks.example.org".to_owned());
-    let mut views: Vec<_> = [
-        (&own, "framehub-session=AAAA"),
-        (&own, over.as_str()),
-        (&own, bobs.as_str()),
-        (&other, anns.as_str()),
-    ]
-    .map(|(origin, cookies)| view(&server, &widget, &ticket, origin, cookies))
-    .into();
+    let own = own(&server);
+    let mut views: Vec<_> = ["framehub-session=AAAA", &over, &bobs]
+        .map(|cookies| view(&server, &widget, &ticket, &own, cookies))
+        .into();
     for view in &mut views {
         assert_eq!(view.text("status", |_| true)["role"], "interact");
     }
-    let mut bound = view(&server, &widget, &ticket, &own, &anns);
+    // Where the Hub has subdomains, notebooks have other origins of the same site, so that the browser sends the cookie along.
+    let bound = [own.as_str(), "https://ann.example.org"]
+        .map(|origin| view(&server, &widget, &ticket, origin, &anns));
     hub.log_out("ann");
     hub.log_out("bob");
-    assert_eq!(bound.close_code(), 4003);
+    for mut view in bound {
+        assert_eq!(view.close_code(), 4003);
+    }
     wait_for("the end of Bob's session", || (open(&server, PREFIX, &bobs).status == 302).then_some(()));
     for view in &mut views {
         view.pings(1);
         assert_eq!(view.closed, None);
     }
+}
+
+#[test]
+fn a_view_that_requires_a_session_is_opened_to_who_has_the_owners_alone() {
+    let hub = FakeHub::start();
+    let (server, mut kernel, widget) = started(&hub);
+    let (anns, bobs) = (sign_in(&server, &hub, "ann"), sign_in(&server, &hub, "bob"));
+    let ticket = ticket(&mut kernel, &widget, "interact");
+    let open = |cookies: &str| {
+        let required = format!("{widget}/view?session=required");
+        Browser::connect_with(request(&server, &required, &ticket, &own(&server), cookies), server.address)
+    };
+    for cookies in [bobs.as_str(), "framehub-session=AAAA"] {
+        assert_eq!(open(cookies).err().map(|refused| refused.status().as_u16()), Some(401));
+    }
+    let mut view = open(&anns).expect("it opens");
+    assert_eq!(view.text("status", |_| true)["role"], "interact");
 }
 
 #[test]

@@ -29,8 +29,13 @@ impl Kernel {
         let owner = self.session.0.clone();
         let place = create.place.clone().map(|place| (owner.clone(), place));
         let made = make(self.hub.clone(), owner, place.clone(), create);
+        let notebook_server =
+            self.connection.as_ref().and_then(|connection| connection.notebook_server.clone());
         ctx.spawn(made.into_actor(self).map(move |made, kernel, ctx| match made {
-            Ok(made) => kernel.add(request, made, number, place, ctx),
+            Ok(made) => {
+                made.widget.set_notebook_server(notebook_server);
+                kernel.add(request, made, number, place, ctx);
+            }
             Err(error) => {
                 let refusal = Refusal::from(error);
                 kernel.hub.counts().refused(Reason::of_message(refusal.code));

@@ -59,6 +59,8 @@ pub struct Connect {
     pub outbox: KernelOutbox,
     /// The server's address, as this kernel reaches it.
     pub base: String,
+    /// The notebook server of its user that it runs in, empty for the default one; `None` if that is not known.
+    pub notebook_server: Option<String>,
     /// Its right to be here.
     pub admission: Admission,
 }

@@ -60,6 +60,8 @@ struct Connection {
     outbox: KernelOutbox,
     /// The server's address, as the kernel reaches it; ends with a slash.
     base: String,
+    /// The notebook server of its user that the kernel runs in.
+    notebook_server: Option<String>,
     /// When the last sign of life came.
     heard: Instant,
     /// Who waits for the next.
@@ -324,7 +326,7 @@ impl Handler<Connect> for Kernel {
     type Result = u64;
 
     fn handle(&mut self, connect: Connect, ctx: &mut Self::Context) -> Self::Result {
-        let Connect { name, outbox, base, admission } = connect;
+        let Connect { name, outbox, base, notebook_server, admission } = connect;
         if let Some(older) = self.connection.take() {
             older.outbox.do_send(ToKernel::Close { code: close_code::REPLACED, reason: "replaced" });
             self.end_relays();
@@ -338,6 +340,7 @@ impl Handler<Connect> for Kernel {
         self.connection = Some(Connection {
             outbox,
             base: base.clone(),
+            notebook_server,
             heard: Instant::now(),
             asked: Vec::new(),
             _admission: admission,

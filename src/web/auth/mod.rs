@@ -25,7 +25,7 @@ use self::{
     ticket::Permit,
 };
 use super::{error::ApiError, forwarded::Origin, pages, routes::Site};
-use crate::{clock::unix_seconds, handle::Identity};
+use crate::{clock::unix_seconds, handle::WidgetHandle};
 
 /// Who may use a server.
 pub enum Access {
@@ -39,14 +39,17 @@ pub enum Access {
 
 impl Access {
     /// Whom the Hub is told about when something is done in a view that this caller opens; nobody where there are no users. What is
-    /// done with a ticket its owner's notebook gave away: it is the owner's doing.
-    pub fn acting(&self, caller: &Caller, widget: &Identity) -> Option<Acting> {
+    /// done with a ticket its owner's notebook gave away: it is the owner's doing. The owner uses the notebook server whose kernel
+    /// draws, anybody else their default one.
+    pub fn acting(&self, caller: &Caller, widget: &WidgetHandle) -> Option<Acting> {
         let Self::JupyterHub(hub) = self else { return None };
+        let owner = &widget.identity().owner;
         let user = match caller {
-            Caller::Guest(..) => widget.owner.clone(),
+            Caller::Guest(..) => owner.clone(),
             Caller::Anyone | Caller::Visitor(_) | Caller::User(..) => caller.owner(),
         };
-        user.map(|user| hub.acting(user))
+        let server = widget.notebook_server().filter(|_| user == *owner);
+        user.map(|user| hub.acting(user, server.unwrap_or_default()))
     }
 }
 
@@ -106,13 +109,10 @@ pub async fn guard(
     }
 }
 
-/// The session on which a view rests besides its ticket: that of the widget's owner, in the browser and on the origin of this
-/// server. Anybody else's gives and takes nothing.
+/// The session on which a view rests besides its ticket: that of the widget's owner, where the browser sends it along, which it does to
+/// pages of the same site alone. Anybody else's gives and takes nothing.
 async fn session_beside(request: &ServiceRequest, site: &Site, widget: &str) -> Option<Lease> {
     let Access::JupyterHub(hub) = &site.access else { return None };
-    if !origin::is_own(request, site) {
-        return None;
-    }
     let widget = site.hub.registry().get(widget)?;
     let session = hub.session(request).await?;
     (widget.identity().owner.as_ref() == Some(&session.user().name)).then_some(session)

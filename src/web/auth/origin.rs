@@ -35,7 +35,7 @@ pub fn check(request: &ServiceRequest, site: &Site) -> Result<(), ApiError> {
 }
 
 /// Whether a page of this server's own origin makes a request.
-pub fn is_own(request: &ServiceRequest, site: &Site) -> bool {
+fn is_own(request: &ServiceRequest, site: &Site) -> bool {
     header_text(request, &header::ORIGIN).is_some_and(|origin| {
         Origin::of(request.request(), &site.trusted_proxies).is_own(&origin.to_ascii_lowercase())
     })

@@ -44,6 +44,8 @@ pub struct User {
     pub groups: Vec<String>,
     /// Whether everything is theirs to use.
     pub admin: bool,
+    /// The name of the notebook server whose token this is, empty for the default one; `None` if it is none's.
+    pub notebook_server: Option<String>,
 }
 
 impl User {
@@ -233,7 +235,8 @@ impl Accounts {
         if !self.service.access_scopes.iter().any(|needed| scopes.contains(needed)) {
             return Err(Denied::Scope);
         }
-        Ok(Arc::new(User { name, groups, admin: scopes.contains(&self.admin_scope) }))
+        let notebook_server = notebook_server(&name, &scopes);
+        Ok(Arc::new(User { name, groups, admin: scopes.contains(&self.admin_scope), notebook_server }))
     }
 
     fn slot(&self, token: &Secret) -> Slot {
@@ -259,6 +262,13 @@ impl Accounts {
             self.slots.retain(|_, slot| Arc::strong_count(slot) > 1);
         }
     }
+}
+
+/// The notebook server that a token with these scopes was made for: the one server of the user's to which it gives access.
+fn notebook_server(user: &str, scopes: &[String]) -> Option<String> {
+    let scope = format!("access:servers!server={user}/");
+    let mut servers = scopes.iter().filter_map(|given| given.strip_prefix(&scope));
+    servers.next().filter(|_| servers.next().is_none()).map(str::to_owned)
 }
 
 /// A user's right to be here, for as long as the token that showed it is good.
@@ -322,5 +332,24 @@ impl Lease {
 impl Drop for Watch {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_of_the_one_server_that_it_gives_access_to() {
+        let of = |scopes: &[&str]| {
+            let scopes: Vec<_> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+            notebook_server("ann", &scopes)
+        };
+        assert_eq!(of(&["users:activity!user=ann", "access:servers!server=ann/"]).as_deref(), Some(""));
+        assert_eq!(of(&["access:servers!server=ann/gpu"]).as_deref(), Some("gpu"));
+        // A person's own token, somebody else's server, and a token for several.
+        assert_eq!(of(&["access:servers!user=ann"]), None);
+        assert_eq!(of(&["access:servers!server=anna/gpu"]), None);
+        assert_eq!(of(&["access:servers!server=ann/", "access:servers!server=ann/gpu"]), None);
     }
 }

@@ -19,8 +19,8 @@ pub struct Activity {
     service: Service,
     /// Least time from one report of a user to the next.
     every: Duration,
-    /// When the latest report of each user was made.
-    told: DashMap<String, Instant>,
+    /// When the latest report of each user and notebook server was made.
+    told: DashMap<(String, String), Instant>,
 }
 
 impl Activity {
@@ -29,9 +29,9 @@ impl Activity {
         Self { service, every, told: DashMap::new() }
     }
 
-    /// Whether the Hub is to be told now that this user acts.
-    fn is_due(&self, user: &str, now: Instant) -> bool {
-        match self.told.entry(user.to_owned()) {
+    /// Whether the Hub is to be told now that this user acts by that server.
+    fn is_due(&self, user: &str, server: &str, now: Instant) -> bool {
+        match self.told.entry((user.to_owned(), server.to_owned())) {
             Entry::Occupied(told) if now < *told.get() + self.every => false,
             Entry::Occupied(mut told) => {
                 told.insert(now);
@@ -49,24 +49,25 @@ impl Activity {
 pub struct Acting {
     activity: Arc<Activity>,
     user: String,
+    server: String,
 }
 
 impl Acting {
-    /// This user.
-    pub fn new(activity: &Arc<Activity>, user: String) -> Self {
-        Self { activity: Arc::clone(activity), user }
+    /// This user, and with them the notebook server of that name.
+    pub fn new(activity: &Arc<Activity>, user: String, server: String) -> Self {
+        Self { activity: Arc::clone(activity), user, server }
     }
 
     /// The user acts. The Hub hears of it from a task of its own, at most so often.
     pub fn now(&self) {
-        if !self.activity.is_due(&self.user, Instant::now()) {
+        if !self.activity.is_due(&self.user, &self.server, Instant::now()) {
             return;
         }
-        let (activity, user) = (Arc::clone(&self.activity), self.user.clone());
+        let (activity, user, server) = (Arc::clone(&self.activity), self.user.clone(), self.server.clone());
         rt::spawn(async move {
             let Ok(now) = OffsetDateTime::now_utc().format(&Rfc3339) else { return };
-            match api::tell_activity(&activity.service, &user, &now).await {
-                Ok(()) => tracing::debug!(user, "the Hub knows that the user acts"),
+            match api::tell_activity(&activity.service, &user, &server, &now).await {
+                Ok(()) => tracing::debug!(user, server, "the Hub knows that the user acts"),
                 Err(error) => tracing::warn!(
                     user,
                     %error,
@@ -96,7 +97,7 @@ mod tests {
         let minute = Duration::from_secs(60);
         let activity = Activity::new(Service::from_variables(variable).unwrap(), 5 * minute);
         let start = Instant::now();
-        let due = |user, minutes| activity.is_due(user, start + minutes * minute);
+        let due = |user, minutes| activity.is_due(user, "", start + minutes * minute);
         assert_eq!(
             [due("ann", 0), due("bob", 1), due("ann", 4), due("ann", 5), due("ann", 9)],
             [true, true, false, true, false]

@@ -109,16 +109,16 @@ pub async fn exchange(service: &Service, code: &str, verifier: &str) -> Result<O
     answer(client(service).post(url).force_close().send_form(&form).await, &[StatusCode::BAD_REQUEST]).await
 }
 
-/// Tells the Hub that a user acts, and the user's default server with them, if there is one.
+/// Tells the Hub that a user acts, and with them the user's server of that name (empty for the default one), if there is one.
 ///
 /// # Errors
 /// When the Hub gives no answer, or does not let this service say so.
-pub async fn tell_activity(service: &Service, user: &str, now: &str) -> Result<(), ApiFailure> {
+pub async fn tell_activity(service: &Service, user: &str, server: &str, now: &str) -> Result<(), ApiFailure> {
     let mut url = Url::parse(&service.api_url).map_err(|error| ApiFailure::Unreachable(error.to_string()))?;
     if let Ok(mut path) = url.path_segments_mut() {
         path.extend(["users", user, "activity"]);
     }
-    let user_and_server = json!({"last_activity": now, "servers": {"": {"last_activity": now}}});
+    let user_and_server = json!({"last_activity": now, "servers": {server: {"last_activity": now}}});
     // The Hub refuses to hear of a server that it does not know.
     let user_alone = json!({"last_activity": now});
     let mut status = StatusCode::OK;

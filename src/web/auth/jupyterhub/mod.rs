@@ -83,9 +83,9 @@ impl JupyterHub {
         }
     }
 
-    /// For a connection through which this user acts.
-    pub fn acting(&self, user: String) -> Acting {
-        Acting::new(&self.activity, user)
+    /// For a connection through which this user acts, and with them the notebook server of that name.
+    pub fn acting(&self, user: String, server: String) -> Acting {
+        Acting::new(&self.activity, user, server)
     }
 
     /// The answer to a request that says nothing of who makes it. A page can be asked for again by way of the Hub; not so
