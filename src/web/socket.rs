@@ -155,6 +155,13 @@ impl Actor for Socket {
     type Context = WebsocketContext<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
+        if self.caller.is_signed_out() {
+            // Said here, since a page is not told why it is refused before.
+            let End { reason, message, code } = SIGNED_OUT;
+            context.text(ServerMessage::Close { reason, message }.to_text());
+            close(context, code, reason);
+            return;
+        }
         let outbox = context.address().recipient();
         let attach = Attach {
             viewer: self.caller.viewer(),

@@ -6,6 +6,7 @@ import itertools
 import json
 import time
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -42,17 +43,18 @@ def view(browser: Browser, widget: str) -> ClientConnection:
     )
 
 
-def kernel_of(told: dict[str, str]) -> ClientConnection:
+@contextlib.contextmanager
+def kernel_of(told: dict[str, str]) -> Iterator[ClientConnection]:
     """The connection of a kernel that is told so."""
-    socket = connect(
+    with connect(
         f"{told['FRAMEHUB_URL'].replace('http', 'ws')}api/kernel",
         additional_headers={"Authorization": f"Bearer {told['JUPYTERHUB_API_TOKEN']}"},
         subprotocols=["framehub.kernel.v1"],
         open_timeout=PATIENCE,
-    )
-    socket.send(json.dumps({"type": "hello", "session": uuid.uuid4().hex, "name": "Test"}))
-    answer(socket, "welcome")
-    return socket
+    ) as socket:
+        socket.send(json.dumps({"type": "hello", "session": uuid.uuid4().hex, "name": "Test"}))
+        answer(socket, "welcome")
+        yield socket
 
 
 def drawn(kernel: ClientConnection) -> str:

@@ -38,9 +38,10 @@ w
 """
 
 
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    hub = Hub(tmp_path_factory.mktemp("managed"), VENVS[-1], {"RUST_LOG": "info"}, labs=True, apart=True, watchful=True)
+@pytest.fixture(scope="module", params=VENVS, ids=lambda venv: venv.name)
+def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    folder = tmp_path_factory.mktemp("managed")
+    hub = Hub(folder, request.param, {"RUST_LOG": "info"}, labs=True, apart=True, watchful=True)
     yield hub
     hub.stop()
 

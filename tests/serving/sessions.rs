@@ -68,15 +68,11 @@ fn a_logout_ends_the_view_that_the_owners_notebook_opened_with_a_ticket() {
 fn a_session_that_is_not_the_owners_changes_nothing_for_a_ticket() {
     let hub = FakeHub::start();
     let (server, mut kernel, widget) = started(&hub);
-    let over = sign_in(&server, &hub, "ann");
-    hub.log_out("ann");
-    wait_for("the end of the session", || (open(&server, PREFIX, &over).status == 302).then_some(()));
     let (anns, bobs) = (sign_in(&server, &hub, "ann"), sign_in(&server, &hub, "bob"));
     let ticket = ticket(&mut kernel, &widget, "interact");
     let own = own(&server);
-    let mut views: Vec<_> = ["framehub-session=AAAA", &over, &bobs]
-        .map(|cookies| view(&server, &widget, &ticket, &own, cookies))
-        .into();
+    let mut views: Vec<_> =
+        ["framehub-session=AAAA", &bobs].map(|cookies| view(&server, &widget, &ticket, &own, cookies)).into();
     for view in &mut views {
         assert_eq!(view.text("status", |_| true)["role"], "interact");
     }
@@ -93,6 +89,22 @@ fn a_session_that_is_not_the_owners_changes_nothing_for_a_ticket() {
         view.pings(1);
         assert_eq!(view.closed, None);
     }
+}
+
+#[test]
+fn in_a_browser_whose_user_is_signed_out_a_ticket_opens_nothing_until_the_next_login() {
+    let hub = FakeHub::start();
+    let (server, mut kernel, widget) = started(&hub);
+    let over = sign_in(&server, &hub, "ann");
+    hub.log_out("ann");
+    wait_for("the end of the session", || (open(&server, PREFIX, &over).status == 302).then_some(()));
+    let ticket = ticket(&mut kernel, &widget, "interact");
+    let mut left = view(&server, &widget, &ticket, &own(&server), &over);
+    assert_eq!(left.text("close", |_| true)["reason"], "signed_out");
+    assert_eq!(left.close_code(), 4003);
+    let back = sign_in(&server, &hub, "ann");
+    let mut view = view(&server, &widget, &ticket, &own(&server), &back);
+    assert_eq!(view.text("status", |_| true)["role"], "interact");
 }
 
 #[test]

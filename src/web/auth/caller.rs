@@ -32,9 +32,19 @@ pub enum Caller {
     User(Lease, Vec<Opened>),
     /// Whoever has links, and nothing else.
     Visitor(Vec<Opened>),
-    /// Whoever has a ticket: one widget, in one role; in the browser of the widget's owner as long as the owner is signed in
-    /// there, too.
-    Guest(Permit, Option<Lease>),
+    /// Whoever has a ticket: one widget, in one role, in a browser with that session.
+    Guest(Permit, Session),
+}
+
+/// Who is signed in with the browser of somebody who has a ticket.
+#[derive(Clone)]
+pub enum Session {
+    /// Nobody whose session matters, or nobody knows.
+    None,
+    /// The widget's owner: the view ends with that session.
+    Owners(Lease),
+    /// Somebody was, and is signed out.
+    Over,
 }
 
 /// What a caller may do with a widget.
@@ -77,9 +87,14 @@ impl Caller {
     pub fn lease(&self) -> Option<&Lease> {
         match self {
             Self::User(lease, _) => Some(lease),
-            Self::Guest(_, session) => session.as_ref(),
-            Self::Anyone | Self::Visitor(_) => None,
+            Self::Guest(_, Session::Owners(lease)) => Some(lease),
+            Self::Anyone | Self::Visitor(_) | Self::Guest(..) => None,
         }
+    }
+
+    /// Whether the caller's browser is one whose user is signed out.
+    pub fn is_signed_out(&self) -> bool {
+        matches!(self, Self::Guest(_, Session::Over))
     }
 
     /// Whose a view is that this caller opens.

@@ -19,8 +19,8 @@ use actix_web::{
 };
 
 use self::{
-    caller::Caller,
-    jupyterhub::{Acting, JupyterHub, Lease},
+    caller::{Caller, Session},
+    jupyterhub::{Acting, JupyterHub},
     key::AccessKey,
     ticket::Permit,
 };
@@ -110,12 +110,17 @@ pub async fn guard(
 }
 
 /// The session on which a view rests besides its ticket: that of the widget's owner, where the browser sends it along, which it does to
-/// pages of the same site alone. Anybody else's gives and takes nothing.
-async fn session_beside(request: &ServiceRequest, site: &Site, widget: &str) -> Option<Lease> {
-    let Access::JupyterHub(hub) = &site.access else { return None };
-    let widget = site.hub.registry().get(widget)?;
-    let session = hub.session(request).await?;
-    (widget.identity().owner.as_ref() == Some(&session.user().name)).then_some(session)
+/// pages of the same site alone. Anybody else's gives and takes nothing; one that the Hub has ended says that the user left.
+async fn session_beside(request: &ServiceRequest, site: &Site, widget: &str) -> Session {
+    let (Access::JupyterHub(hub), Some(widget)) = (&site.access, site.hub.registry().get(widget)) else {
+        return Session::None;
+    };
+    match hub.session(request).await {
+        Session::Owners(lease) if widget.identity().owner.as_ref() != Some(&lease.user().name) => {
+            Session::None
+        }
+        session => session,
+    }
 }
 
 /// How a page is answered whose address brings a link. Behind a Hub a link is for who is signed in there.

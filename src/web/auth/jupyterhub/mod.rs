@@ -26,7 +26,7 @@ pub use self::{
     activity::Acting,
     sign_in::callback,
 };
-use super::Audience;
+use super::{Audience, caller::Session};
 use crate::{
     jupyterhub::{Secret, Service},
     web::{error::ApiError, pages, routes::Site},
@@ -69,10 +69,14 @@ impl JupyterHub {
         }
     }
 
-    /// Who is signed in with a request's browser, if the Hub says so soon enough.
-    pub async fn session(&self, request: &ServiceRequest) -> Option<Lease> {
-        let token = self.sign_in.session(request)?;
-        timeout(SESSION_PATIENCE, Lease::of(&self.accounts, token)).await.ok()?.ok()
+    /// Who is signed in with a request's browser, as if it were the owner of what is asked for; if the Hub says so soon enough.
+    pub async fn session(&self, request: &ServiceRequest) -> Session {
+        let Some(token) = self.sign_in.session(request) else { return Session::None };
+        match timeout(SESSION_PATIENCE, Lease::of(&self.accounts, token)).await {
+            Ok(Ok(lease)) => Session::Owners(lease),
+            Ok(Err(Denied::Unknown)) => Session::Over,
+            Ok(Err(_)) | Err(_) => Session::None,
+        }
     }
 
     /// Whether a request brings a token that opens the metrics, a user's or a service's.
