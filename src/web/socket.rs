@@ -258,7 +258,9 @@ impl Handler<ToClient> for Socket {
 
     fn handle(&mut self, message: ToClient, context: &mut Self::Context) {
         match message {
-            ToClient::Text(text) | ToClient::Frame(FrameMessage::Base64(text)) => context.text(text),
+            ToClient::Text(text) | ToClient::Frame(FrameMessage::Base64(text)) => {
+                websocket::send_text(context, text);
+            }
             ToClient::Frame(FrameMessage::Binary { header, parts }) => {
                 websocket::send_parts(context, std::iter::once(header).chain(parts));
             }

@@ -1,10 +1,17 @@
 //! What the sockets of views and of kernels have in common.
 
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    task::{self, Poll},
+};
+
 use actix::prelude::*;
 use actix_http::ws::Item;
 use actix_web::Error;
 use actix_web_actors::ws::{CloseCode, CloseReason, Message, ProtocolError, WebsocketContext};
 use bytes::Bytes;
+use bytestring::ByteString;
 
 use super::error::ApiError;
 use crate::protocol::{Refusal, close_code};
@@ -50,21 +57,90 @@ pub fn receive<P: Peer>(
     }
 }
 
-/// Sends one binary message whose parts lie apart, as fragments, so that they need not be copied behind each other.
+/// So much of a message is put into the connection's buffers at a time, in bytes: these then stay in the processor's caches and are used
+/// again, while those for a whole large frame would be memory that is fresh from the system each time.
+const AT_A_TIME: usize = 60 << 10;
+
+/// Sends one binary message whose parts lie apart, as fragments.
 pub fn send_parts<A>(context: &mut WebsocketContext<A>, parts: impl IntoIterator<Item = Bytes>)
 where
     A: Actor<Context = WebsocketContext<A>>,
 {
-    let mut parts = parts.into_iter().peekable();
-    let mut first = true;
-    while let Some(part) = parts.next() {
-        let message = match (std::mem::replace(&mut first, false), parts.peek().is_none()) {
-            (true, true) => Message::Binary(part),
-            (true, false) => Message::Continuation(Item::FirstBinary(part)),
-            (false, false) => Message::Continuation(Item::Continue(part)),
-            (false, true) => Message::Continuation(Item::Last(part)),
-        };
-        context.write_raw(message);
+    let pieces: VecDeque<_> = parts.into_iter().flat_map(cut).collect();
+    let mut message = Fragments { pieces, first: Some(Item::FirstBinary) };
+    if message.pieces.iter().map(Bytes::len).sum::<usize>() <= AT_A_TIME {
+        message.go_on(context);
+    } else {
+        context.wait(message);
+    }
+}
+
+/// Sends one text message, a long one as fragments.
+pub fn send_text<A>(context: &mut WebsocketContext<A>, text: ByteString)
+where
+    A: Actor<Context = WebsocketContext<A>>,
+{
+    if text.len() <= AT_A_TIME {
+        context.text(text);
+    } else {
+        context.wait(Fragments { pieces: cut(text.into_bytes()).collect(), first: Some(Item::FirstText) });
+    }
+}
+
+/// A part, in pieces of no more than is sent at a time.
+fn cut(mut part: Bytes) -> impl Iterator<Item = Bytes> {
+    std::iter::from_fn(move || {
+        let piece = part.split_to(part.len().min(AT_A_TIME));
+        (!piece.is_empty()).then_some(piece)
+    })
+}
+
+/// What is left to send of a message. The actor waits for it, so that nothing else is sent in between.
+struct Fragments {
+    pieces: VecDeque<Bytes>,
+    /// Makes the first fragment of the message, until that is sent.
+    first: Option<fn(Bytes) -> Item>,
+}
+
+impl Fragments {
+    /// Sends as much as may be at a time. Answers whether that was all.
+    fn go_on<A>(&mut self, context: &mut WebsocketContext<A>) -> bool
+    where
+        A: Actor<Context = WebsocketContext<A>>,
+    {
+        let mut room = AT_A_TIME;
+        while let Some(piece) = self.pieces.pop_front() {
+            if piece.len() > room {
+                self.pieces.push_front(piece);
+                break;
+            }
+            room -= piece.len();
+            context.write_raw(match (self.first.take(), self.pieces.is_empty()) {
+                // Texts that are sent so are longer.
+                (Some(_), true) => Message::Binary(piece),
+                (Some(first), false) => Message::Continuation(first(piece)),
+                (None, false) => Message::Continuation(Item::Continue(piece)),
+                (None, true) => Message::Continuation(Item::Last(piece)),
+            });
+        }
+        self.pieces.is_empty()
+    }
+}
+
+impl<A> ActorFuture<A> for Fragments
+where
+    A: Actor<Context = WebsocketContext<A>>,
+{
+    type Output = ();
+
+    /// The connection asks for more as soon as it has got rid of what it was given: nobody needs to be woken.
+    fn poll(
+        mut self: Pin<&mut Self>,
+        _: &mut A,
+        context: &mut WebsocketContext<A>,
+        _: &mut task::Context<'_>,
+    ) -> Poll<()> {
+        if self.go_on(context) { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
