@@ -86,8 +86,7 @@ impl Caller {
     /// What has to hold for as long as this caller is connected, if anything has to.
     pub fn lease(&self) -> Option<&Lease> {
         match self {
-            Self::User(lease, _) => Some(lease),
-            Self::Guest(_, Session::Owners(lease)) => Some(lease),
+            Self::User(lease, _) | Self::Guest(_, Session::Owners(lease)) => Some(lease),
             Self::Anyone | Self::Visitor(_) | Self::Guest(..) => None,
         }
     }

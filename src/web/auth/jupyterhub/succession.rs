@@ -33,7 +33,8 @@ pub async fn succeeded(service: Option<&Service>) {
     let parent = parent_id();
     loop {
         sleep(LOOKS_EVERY).await;
-        if parent_id() != parent && api::listens(service).await {
+        // One that is being killed may take connections for a moment when it is no parent any more, but answers nothing.
+        if parent_id() != parent && api::greet(service).await.is_ok() {
             return;
         }
     }
