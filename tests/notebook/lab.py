@@ -70,6 +70,7 @@ class Home:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.log = folder / "log"
         self.runtime = folder / "run"
         self.runtime.mkdir(mode=0o700)
 
@@ -96,6 +97,26 @@ class Home:
         key = {"Authorization": f"Bearer {server['key']}"}
         with urllib.request.urlopen(urllib.request.Request(f"{server['url']}api/widgets", headers=key)) as answer:
             return [widget["id"] for widget in json.load(answer)["widgets"]]
+
+    @contextmanager
+    def running(self, *command: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Runs a program here, and ends it and that server."""
+        with self.log.open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                cwd=self.folder,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait()
+            self.end_server()
 
     def end_server(self) -> None:
         """Ends that server, if it runs."""
@@ -154,26 +175,16 @@ def running_lab(
     """Runs JupyterLab, or Notebook, on a free port of 127.0.0.1."""
     lab = Lab(app, folder, environment or {})
     command = [
-        *(sys.executable, "-m", app, "--allow-root", "--no-browser", "--ServerApp.ip=127.0.0.1"),
+        *(app, "--allow-root", "--no-browser", "--ServerApp.ip=127.0.0.1"),
         *("--ServerApp.port=0", f"--IdentityProvider.token={TOKEN}", f"--ServerApp.root_dir={folder}"),
         *("--expose-app-in-browser", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"),
         *("--LabApp.news_url=", *arguments),
     ]
-    with (folder / "lab.log").open("wb") as log:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=lab.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
+    with lab.running(*command) as process:
 
         def told() -> dict[str, Any] | None:
             if process.poll() is not None:
-                raise AssertionError(f"Jupyter's server ended: {(folder / 'lab.log').read_text()[-2000:]}")
+                raise AssertionError(f"Jupyter's server ended: {lab.log.read_text()[-2000:]}")
             with suppress(IndexError, ValueError):
                 return json.loads(next(iter(lab.runtime.glob("jpserver-*.json"))).read_text())  # type: ignore[no-any-return]
             return None
@@ -184,10 +195,6 @@ def running_lab(
         until(lambda: answers(f"{server['url']}api"), "Jupyter's server answers")
         lab.url, lab.pid = server["url"], process.pid
         yield lab
-    finally:
-        process.terminate()
-        process.wait()
-        lab.end_server()
 
 
 class Notebook:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import socket
-import subprocess
-import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +12,6 @@ from cells import BLUE, RED, SQUARE
 from lab import Home, View, answers, until
 from playwright.sync_api import Browser, Page
 
-PROGRAM = [sys.executable, "-m", "marimo"]
 NOTEBOOK = f"""
 import marimo
 
@@ -58,38 +55,15 @@ def running_marimo(folder: Path, command: str, *arguments: str) -> Iterator[Mari
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     marimo.url = f"http://127.0.0.1:{port}/"
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "marimo",
-                command,
-                "--headless",
-                "--no-token",
-                f"--port={port}",
-                *arguments,
-                "square.py",
-            ],
-            cwd=folder,
-            env=marimo.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    options = ("--headless", "--no-token", f"--port={port}", *arguments)
+    with marimo.running("marimo", command, *options, "square.py") as process:
 
-    def started() -> bool:
-        assert process.poll() is None, (folder / "log").read_text()[-2000:]
-        return answers(f"{marimo.url}health")
+        def started() -> bool:
+            assert process.poll() is None, marimo.log.read_text()[-2000:]
+            return answers(f"{marimo.url}health")
 
-    try:
         until(started, "marimo answers")
         yield marimo
-    finally:
-        process.terminate()
-        process.wait()
-        marimo.end_server()
 
 
 def test_a_widget_is_shown_where_the_notebook_is_edited(tmp_path: Path, browser: Browser) -> None:
