@@ -216,7 +216,7 @@ impl Handler<ToKernel> for Socket {
 
     fn handle(&mut self, message: ToKernel, context: &mut Self::Context) {
         match message {
-            ToKernel::Text(text) => context.text(text),
+            ToKernel::Text(text) => websocket::send_text(context, text),
             ToKernel::Binary(parts) => websocket::send_parts(context, parts),
             ToKernel::Ping => context.ping(b""),
             ToKernel::Close { code, reason } => websocket::close(context, code, reason),

@@ -151,6 +151,12 @@ impl Socket {
     }
 }
 
+/// Ends a connection that gets no view.
+fn turn_away(context: &mut WebsocketContext<Socket>, reason: &str, message: &str, code: u16) {
+    context.text(ServerMessage::Close { reason, message }.to_text());
+    close(context, code, reason);
+}
+
 impl Actor for Socket {
     type Context = WebsocketContext<Self>;
 
@@ -158,8 +164,7 @@ impl Actor for Socket {
         if self.caller.is_signed_out() {
             // Said here, since a page is not told why it is refused before.
             let End { reason, message, code } = SIGNED_OUT;
-            context.text(ServerMessage::Close { reason, message }.to_text());
-            close(context, code, reason);
+            turn_away(context, reason, message, code);
             return;
         }
         let outbox = context.address().recipient();
@@ -188,14 +193,11 @@ impl Actor for Socket {
                     socket.view = Some(view);
                 }
                 Ok(Err(refusal)) => {
-                    let message = ServerMessage::Close { reason: refusal.code, message: &refusal.message };
-                    context.text(message.to_text());
-                    close(context, refusal.close.unwrap_or(close_code::TRY_LATER), refusal.code);
+                    let code = refusal.close.unwrap_or(close_code::TRY_LATER);
+                    turn_away(context, refusal.code, &refusal.message, code);
                 }
                 Err(_) => {
-                    let message = ServerMessage::Close { reason: "closed", message: "the widget was closed" };
-                    context.text(message.to_text());
-                    close(context, close_code::WIDGET_CLOSED, "closed");
+                    turn_away(context, "closed", "the widget was closed", close_code::WIDGET_CLOSED);
                 }
             })
             .wait(context);

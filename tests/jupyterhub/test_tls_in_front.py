@@ -4,16 +4,16 @@ import sys
 from pathlib import Path
 
 from conftest import VENVS
-from hub import CACHE, PREFIX, ROOT, Hub
+from hub import CACHE, PREFIX, ROOT, Hub, free_ports
 from users import BLUE, RED, SHOW, SQUARE, User, chromium
 
 # nginx and its configuration are another group's.
 sys.path.append(str(ROOT / "tests" / "deploy"))
-from tls import free_port, nginx
+from tls import nginx
 
 
 def test_notebooks_draw_links_open_and_a_logout_ends_both_by_tls(tmp_path: Path) -> None:
-    port = free_port()
+    (port,) = free_ports(1)
     public = f"https://127.0.0.1:{port}"
     environment = {"FRAMEHUB_AUTH_CACHE": str(CACHE), "RUST_LOG": "framehub=debug"}
     hub = Hub(tmp_path, VENVS[-1], environment, labs=True, public=public)
