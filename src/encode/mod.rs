@@ -24,6 +24,7 @@ mod fair;
 mod files;
 mod jpeg;
 mod opaque;
+mod paeth;
 mod plan;
 mod png;
 mod pool;

@@ -155,7 +155,7 @@ fn cut_jpeg(rect: Rect, coding: Coding, share: u64, units: &mut Vec<Unit>) {
 
 /// Scales and compresses; answers the file.
 fn compress(from: Pixels<'_>, grid: Grid, unit: &Unit) -> Result<Bytes, EncodeError> {
-    scratch::with(|Scratch { scaler, pixels: scratch }| {
+    scratch::with(|Scratch { scaler, pixels: scratch, png: room }| {
         let pixels = if (from.width, from.height) == grid.size() {
             from.part(unit.rect)
         } else {
@@ -168,7 +168,7 @@ fn compress(from: Pixels<'_>, grid: Grid, unit: &Unit) -> Result<Bytes, EncodeEr
         match unit.coding {
             Coding::Jpeg(quality) if pixels.is_packed() => jpeg::encode(pixels, quality),
             Coding::Jpeg(quality) => jpeg::encode(opaque::opaque(pixels, scratch), quality),
-            Coding::Png => png::encode(pixels, scratch),
+            Coding::Png => png::encode(pixels, room),
             Coding::WebP => webp::encode(opaque::opaque(pixels, scratch)),
         }
     })

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::resize::Scaler;
+use super::{png, resize::Scaler};
 
 /// The largest scratch buffer that a thread keeps, in bytes: ample for 3840 × 2160 RGBA, so that only a rare huge frame
 /// has to allocate, and does not occupy memory for ever after.
@@ -15,6 +15,8 @@ pub(super) struct Scratch {
     pub(super) scaler: Scaler,
     /// Pixels of a rectangle, or pixels without their alpha channel.
     pub(super) pixels: Vec<u8>,
+    /// For PNG files.
+    pub(super) png: png::Room,
 }
 
 thread_local! {
@@ -28,6 +30,7 @@ pub(super) fn with<T>(work: impl FnOnce(&mut Scratch) -> T) -> T {
     let result = work(&mut scratch);
     scratch.scaler.trim();
     trim(&mut scratch.pixels);
+    trim(&mut scratch.png.deflated);
     SCRATCH.set(scratch);
     result
 }
