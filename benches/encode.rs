@@ -22,8 +22,9 @@ use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 use framehub::Frame;
 use framehub::encode::{self, Codec, Encoded, Variant};
-use image::ImageEncoder;
 use image::codecs::png::PngEncoder;
+use image::imageops::replace;
+use image::{ImageEncoder, RgbImage};
 use serde_json::{Value, json};
 
 const SIZES: [(u32, u32); 2] = [(640, 480), (1920, 1080)];
@@ -158,6 +159,8 @@ fn decision(effort: Effort) {
         "bytes",
         "parts",
         "exact",
+        "dB",
+        "JPEG dB",
     ]);
     let (width, height) = (1920, 1080);
     for picture in Picture::ALL {
@@ -191,9 +194,29 @@ fn decision(effort: Effort) {
             format!("{:.2}×", encoded[0].len() as f64 / encoded[1].len() as f64),
             parts.len().to_string(),
             format!("{} %", exact * 100 / frame.area()),
+            closeness(&frame, &encoded[0]),
+            closeness(&frame, &encoded[1]),
         ]);
     }
-    table.print("What a tile becomes is decided from a sample of its pixels: 1920×1080.");
+    table.print(
+        "What a tile becomes, and at what resolution its colours go, is decided from a sample of its pixels: 1920×1080.\n\
+         JPEG is with all of the colours' resolution. dB: how close to the frame it is when decoded; ∞ is equal.",
+    );
+}
+
+/// How close what was made of an RGB frame is to it: the peak signal-to-noise ratio in decibels.
+fn closeness(frame: &Frame, encoded: &Encoded) -> String {
+    let mut canvas = RgbImage::new(frame.width(), frame.height());
+    for part in &encoded.parts {
+        let image = image::load_from_memory(&part.bytes).expect("parts are images").into_rgb8();
+        replace(&mut canvas, &image, part.x.into(), part.y.into());
+    }
+    let square = |(one, other): (&u8, &u8)| f64::from(one.abs_diff(*other)).powi(2);
+    let squares: f64 = canvas.iter().zip(frame.pixels()).map(square).sum();
+    if squares == 0.0 {
+        return "∞".to_owned();
+    }
+    format!("{:.1}", 10.0 * (255.0_f64.powi(2) * frame.pixels().len() as f64 / squares).log10())
 }
 
 fn variants(effort: Effort) {

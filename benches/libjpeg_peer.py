@@ -70,10 +70,12 @@ def golden() -> None:
             quality = qualities[(index + channels) % len(qualities)]
             pixels = golden_pixels(channels, width, height, seed)
             image = Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels[:, :, :3])
-            file = io.BytesIO()
-            image.save(file, "jpeg", quality=quality, subsampling="4:4:4")
-            row = (channels, width, height, seed, quality, file.tell())
-            print(f"        ({', '.join(map(str, row))}, {fnv1a(file.getvalue()):#021_x}),")
+            row = ", ".join(map(str, (channels, width, height, seed, quality)))
+            files = [io.BytesIO(), io.BytesIO()]
+            for file, subsampling in zip(files, ("4:4:4", "4:2:0")):
+                image.save(file, "jpeg", quality=quality, subsampling=subsampling)
+            each = ", ".join(f"({file.tell()}, {fnv1a(file.getvalue()):#021_x})" for file in files)
+            print(f"        ({row}, [{each}]),")
 
 
 def serve() -> None:

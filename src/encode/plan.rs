@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use rayon::prelude::*;
 
+use super::chroma::Chroma;
 use super::divide::{Cost, divide};
 use super::scratch::{self, Scratch};
 use super::{Codec, EncodeError, Part, Pixels, content, jpeg, opaque, png, resize, strips, webp};
@@ -14,7 +15,7 @@ pub(super) const LEAST_SHARED: u64 = 100_000;
 /// How a rectangle is compressed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Coding {
-    Jpeg(u8),
+    Jpeg { quality: u8, chroma: Chroma },
     Png,
     WebP,
 }
@@ -23,7 +24,7 @@ impl Coding {
     /// This, or PNG where a file of it cannot hold a rectangle.
     fn for_size(self, rect: Rect) -> Self {
         let most = match self {
-            Self::Jpeg(_) => jpeg::MAX_SIDE,
+            Self::Jpeg { .. } => jpeg::MAX_SIDE,
             Self::WebP => webp::MAX_SIDE,
             Self::Png => u32::MAX,
         };
@@ -68,19 +69,20 @@ pub(super) fn carry_out(
 fn part(units: &[Unit], files: &[Bytes]) -> Result<Part, EncodeError> {
     let rect = units.iter().fold(units[0].rect, |whole, unit| whole.union(&unit.rect));
     let Rect { x, y, width, height } = rect;
-    let bytes = if let [file] = files {
-        file.clone()
-    } else {
+    let coding = units[0].coding;
+    let bytes = if let ([_, _, ..], Coding::Jpeg { chroma, .. }) = (files, coding) {
         let heights: Vec<u32> = units.iter().map(|unit| unit.rect.height).collect();
-        strips::join(files, width, &heights).ok_or_else(|| EncodeError::Codec {
+        strips::join(files, width, chroma.block(), &heights).ok_or_else(|| EncodeError::Codec {
             codec: "JPEG",
             width,
             height,
             reason: "its strips do not fit together".to_owned(),
         })?
+    } else {
+        files[0].clone()
     };
-    let (lossless, mimetype) = match units[0].coding {
-        Coding::Jpeg(_) => (false, "image/jpeg"),
+    let (lossless, mimetype) = match coding {
+        Coding::Jpeg { .. } => (false, "image/jpeg"),
         Coding::Png => (true, "image/png"),
         Coding::WebP => (true, "image/webp"),
     };
@@ -103,16 +105,20 @@ fn units(from: Pixels<'_>, grid: Grid, codec: Codec, tiles: &TileSet, cores: usi
     let cores = (cores as u64).min(area / LEAST_SHARED).max(1);
     // What one thread of them is to do.
     let share = area.div_ceil(cores);
+    let spacing = (from.width / grid.size().0, from.height / grid.size().1);
     let mut units = Vec::new();
     for (rect, graphic) in rects {
         let coding = match codec {
-            Codec::Jpeg { quality } => Coding::Jpeg(quality),
-            Codec::ByContent { quality } if !graphic => Coding::Jpeg(quality),
+            Codec::Jpeg { quality } => Coding::Jpeg { quality, chroma: Chroma::Full },
+            Codec::ByContent { quality } if !graphic => {
+                let chroma = Chroma::of(from, source(from, grid, rect), spacing, quality);
+                Coding::Jpeg { quality, chroma }
+            }
             Codec::WebP => Coding::WebP,
             Codec::Png | Codec::ByContent { .. } => Coding::Png,
         };
         match coding.for_size(rect) {
-            coding @ Coding::Jpeg(_) => cut_jpeg(rect, coding, share, &mut units),
+            Coding::Jpeg { quality, chroma } => cut_jpeg(rect, quality, chroma, share, &mut units),
             coding => cut_exact(rect, coding, share, &mut units),
         }
     }
@@ -143,12 +149,13 @@ fn cut_exact(rect: Rect, coding: Coding, share: u64, units: &mut Vec<Unit>) {
 }
 
 /// A JPEG is cut into strips.
-fn cut_jpeg(rect: Rect, coding: Coding, share: u64, units: &mut Vec<Unit>) {
+fn cut_jpeg(rect: Rect, quality: u8, chroma: Chroma, share: u64, units: &mut Vec<Unit>) {
     let pieces = u32::try_from(rect.area().div_ceil(share)).unwrap_or(1);
     let mut y = rect.y;
-    for (index, height) in strips::heights(rect.width, rect.height, pieces).into_iter().enumerate() {
+    let heights = strips::heights(rect.width, rect.height, chroma.block(), pieces);
+    for (index, height) in heights.into_iter().enumerate() {
         let strip = Rect { y, height, ..rect };
-        units.push(Unit { rect: strip, coding, continues: index > 0 });
+        units.push(Unit { rect: strip, coding: Coding::Jpeg { quality, chroma }, continues: index > 0 });
         y += height;
     }
 }
@@ -160,14 +167,16 @@ fn compress(from: Pixels<'_>, grid: Grid, unit: &Unit) -> Result<Bytes, EncodeEr
             from.part(unit.rect)
         } else {
             let filter = match unit.coding {
-                Coding::Jpeg(_) => resize::Filter::Fast,
+                Coding::Jpeg { .. } => resize::Filter::Fast,
                 Coding::Png | Coding::WebP => resize::Filter::Best,
             };
             scaler.scale(from, grid, unit.rect, filter)?
         };
         match unit.coding {
-            Coding::Jpeg(quality) if pixels.is_packed() => jpeg::encode(pixels, quality),
-            Coding::Jpeg(quality) => jpeg::encode(opaque::opaque(pixels, scratch), quality),
+            Coding::Jpeg { quality, chroma } if pixels.is_packed() => jpeg::encode(pixels, quality, chroma),
+            Coding::Jpeg { quality, chroma } => {
+                jpeg::encode(opaque::opaque(pixels, scratch), quality, chroma)
+            }
             Coding::Png => png::encode(pixels, room),
             Coding::WebP => webp::encode(opaque::opaque(pixels, scratch)),
         }

@@ -5,7 +5,7 @@ use image::ImageEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use serde::Deserialize;
 
-use super::{EncodeError, Pixels, files, jpeg, opaque, webp};
+use super::{EncodeError, Pixels, chroma::Chroma, files, jpeg, opaque, webp};
 use crate::frame::Frame;
 
 /// Quality of JPEG files: no visible loss; the few steps above only cost bytes.
@@ -45,7 +45,7 @@ pub fn snapshot(frame: &Frame, format: SnapshotFormat) -> Result<Bytes, EncodeEr
         return Err(EncodeError::Empty);
     }
     if format == SnapshotFormat::Jpeg {
-        return jpeg::encode(Pixels::of(frame), JPEG_QUALITY);
+        return jpeg::encode(Pixels::of(frame), JPEG_QUALITY, Chroma::Full);
     }
 
     let mut without_alpha = Vec::new();

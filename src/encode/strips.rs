@@ -8,35 +8,35 @@ use bytes::Bytes;
 
 use super::files;
 
-/// Pixels a side of the blocks in which a JPEG without chroma subsampling is made. All strips but the last are a multiple of it high.
-pub(super) const BLOCK: u32 = 8;
 /// Most blocks between two restart markers.
 const MOST_BLOCKS: u32 = u16::MAX as u32;
 
 const START_OF_FRAME: u8 = 0xc0;
 const START_OF_SCAN: u8 = 0xda;
 
-/// The heights of up to `strips` strips into which an image can be cut, from the top. All but the last are equal.
-pub(super) fn heights(width: u32, height: u32, strips: u32) -> Vec<u32> {
-    let block_rows = height.div_ceil(BLOCK);
+/// The heights of up to `strips` strips into which an image made of blocks of `block` pixels a side can be cut, from the top. All but the
+/// last are equal, and a multiple of a block.
+pub(super) fn heights(width: u32, height: u32, block: u32, strips: u32) -> Vec<u32> {
+    let block_rows = height.div_ceil(block);
     let rows = block_rows.div_ceil(strips.max(1));
-    if rows >= block_rows || rows * width.div_ceil(BLOCK) > MOST_BLOCKS {
+    if rows >= block_rows || rows * width.div_ceil(block) > MOST_BLOCKS {
         return vec![height];
     }
-    let strip = rows * BLOCK;
+    let strip = rows * block;
     (0..height.div_ceil(strip)).map(|index| strip.min(height - index * strip)).collect()
 }
 
-/// Joins the files of strips, from the top, each `heights` high. `None` when they are not such files as libjpeg makes.
-pub(super) fn join(strips: &[Bytes], width: u32, heights: &[u32]) -> Option<Bytes> {
-    files::write(|joined| write(strips, width, heights, joined).ok_or(())).ok()
+/// Joins the files of strips, from the top, each `heights` high and made of blocks of `block` pixels a side. `None` when they are not
+/// such files as libjpeg makes.
+pub(super) fn join(strips: &[Bytes], width: u32, block: u32, heights: &[u32]) -> Option<Bytes> {
+    files::write(|joined| write(strips, width, block, heights, joined).ok_or(())).ok()
 }
 
-fn write(files: &[Bytes], width: u32, heights: &[u32], joined: &mut Vec<u8>) -> Option<()> {
+fn write(files: &[Bytes], width: u32, block: u32, heights: &[u32], joined: &mut Vec<u8>) -> Option<()> {
     let first = files.first()?;
     let (frame, scan) = (segment(first, START_OF_FRAME)?, segment(first, START_OF_SCAN)?);
     let height = u16::try_from(heights.iter().sum::<u32>()).ok()?;
-    let interval = u16::try_from(heights.first()?.div_ceil(BLOCK) * width.div_ceil(BLOCK)).ok()?;
+    let interval = u16::try_from(heights.first()?.div_ceil(block) * width.div_ceil(block)).ok()?;
 
     joined.reserve(files.iter().map(Bytes::len).sum());
     joined.extend_from_slice(&first[..scan]);
@@ -83,28 +83,31 @@ mod tests {
 
     use super::*;
     use crate::encode::testing::{FORMATS, decode_rgb, noise, pixels};
-    use crate::encode::{Pixels, jpeg};
+    use crate::encode::{Pixels, chroma::Chroma, jpeg};
     use crate::frame::{Frame, PixelFormat};
     use crate::tiles::Rect;
 
     /// The file of each strip.
-    fn files(frame: &Frame, quality: u8, heights: &[u32]) -> Vec<Bytes> {
+    fn files(frame: &Frame, quality: u8, chroma: Chroma, heights: &[u32]) -> Vec<Bytes> {
         let mut y = 0;
         heights
             .iter()
             .map(|&height| {
                 let strip = Rect { x: 0, y, width: frame.width(), height };
                 y += height;
-                jpeg::encode(Pixels::of(frame).part(strip), quality).unwrap()
+                jpeg::encode(Pixels::of(frame).part(strip), quality, chroma).unwrap()
             })
             .collect()
     }
 
-    fn assert_joined_equals_whole(frame: &Frame, quality: u8, strips: u32) {
-        let heights = heights(frame.width(), frame.height(), strips);
-        let joined = join(&files(frame, quality, &heights), frame.width(), &heights).unwrap();
-        let whole = jpeg::encode(Pixels::of(frame), quality).unwrap();
-        assert!(decode_rgb(&joined) == decode_rgb(&whole), "{frame:?} quality {quality} in {heights:?}");
+    fn assert_joined_equals_whole(frame: &Frame, quality: u8, chroma: Chroma, strips: u32) {
+        // A grey file has small blocks, whatever its colours would be.
+        let chroma = if frame.format() == PixelFormat::Gray8 { Chroma::Full } else { chroma };
+        let heights = heights(frame.width(), frame.height(), chroma.block(), strips);
+        let files = files(frame, quality, chroma, &heights);
+        let joined = join(&files, frame.width(), chroma.block(), &heights).unwrap();
+        let whole = jpeg::encode(Pixels::of(frame), quality, chroma).unwrap();
+        assert!(decode_rgb(&joined) == decode_rgb(&whole), "{frame:?} {quality} {chroma:?} in {heights:?}");
     }
 
     proptest! {
@@ -115,31 +118,35 @@ mod tests {
             format in prop::sample::select(&FORMATS[..]),
             (width, height) in (1..100_u32, 1..200_u32),
             (quality, strips) in (1..100_u8, 1..20_u32),
+            chroma in prop::sample::select(&[Chroma::Full, Chroma::Half][..]),
         ) {
             let frame = Frame::new(format, width, height, pixels(format, width, height, 3)).unwrap();
-            assert_joined_equals_whole(&frame, quality, strips);
+            assert_joined_equals_whole(&frame, quality, chroma, strips);
         }
     }
 
     #[test]
     fn noise_in_more_strips_than_there_are_different_markers_has_the_pixels_of_one_piece() {
-        let frame = Frame::rgb8(40, 160, noise(3).take(40 * 160 * 3).collect::<Vec<_>>()).unwrap();
-        assert_joined_equals_whole(&frame, 99, 20);
+        let frame = Frame::rgb8(40, 320, noise(3).take(40 * 320 * 3).collect::<Vec<_>>()).unwrap();
+        for chroma in [Chroma::Full, Chroma::Half] {
+            assert_joined_equals_whole(&frame, 99, chroma, 20);
+        }
     }
 
     #[test]
     fn strips_are_equal_but_for_the_last_and_together_the_whole() {
-        assert_eq!(heights(100, 1080, 2), [544, 536]);
-        assert_eq!(heights(100, 7, 4), [7]);
-        assert_eq!(heights(100, 17, 4), [8, 8, 1]);
-        assert_eq!(heights(65_500, 3000, 2), [3000], "more blocks than a restart interval can count");
+        assert_eq!(heights(100, 1080, 8, 2), [544, 536]);
+        assert_eq!(heights(100, 1000, 16, 2), [512, 488]);
+        assert_eq!(heights(100, 7, 8, 4), [7]);
+        assert_eq!(heights(100, 17, 8, 4), [8, 8, 1]);
+        assert_eq!(heights(65_500, 3000, 8, 2), [3000], "more blocks than a restart interval can count");
     }
 
     #[test]
     fn what_is_no_jpeg_cannot_be_joined() {
         let frame = Frame::new(PixelFormat::Gray8, 8, 16, pixels(PixelFormat::Gray8, 8, 16, 1)).unwrap();
-        let mut files = files(&frame, 80, &[8, 8]);
+        let mut files = files(&frame, 80, Chroma::Full, &[8, 8]);
         files[1] = Bytes::from_static(b"\xff\xd8\xff");
-        assert_eq!(join(&files, 8, &[8, 8]), None);
+        assert_eq!(join(&files, 8, 8, &[8, 8]), None);
     }
 }
