@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    ops::RangeBounds,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -264,9 +265,18 @@ impl Delivery {
     /// Gives every view that has a credit what it lacks of the latest frame. `quality` is 1..=100, 100 meaning lossless;
     /// `drawing`, whether a newer frame is on its way: then making exact what views have may wait.
     pub fn serve(&mut self, quality: u8, drawing: bool) -> Vec<Action> {
+        self.serve_some(.., quality, drawing)
+    }
+
+    /// The same for one view, when nothing but that changed.
+    pub fn serve_view(&mut self, view: ViewId, quality: u8, drawing: bool) -> Vec<Action> {
+        self.serve_some(view..=view, quality, drawing)
+    }
+
+    fn serve_some(&mut self, views: impl RangeBounds<ViewId>, quality: u8, drawing: bool) -> Vec<Action> {
         let Some(picture) = &mut self.picture else { return Vec::new() };
         let mut actions = Vec::new();
-        for (&view, seat) in &mut self.seats {
+        for (&view, seat) in self.seats.range_mut(views) {
             let Some(Need { variant, tiles, pending }) = seat.next(picture, quality, drawing) else {
                 continue;
             };

@@ -269,13 +269,26 @@ impl Widget {
 
     /// Gives every view what it lacks and may have.
     fn serve(&mut self, ctx: &mut Context<Self>) {
+        self.serve_with(Delivery::serve, ctx);
+    }
+
+    /// Gives one view, of which alone something changed, what it lacks and may have.
+    fn serve_view(&mut self, view: ViewId, ctx: &mut Context<Self>) {
+        self.serve_with(|delivery, quality, drawing| delivery.serve_view(view, quality, drawing), ctx);
+    }
+
+    fn serve_with(
+        &mut self,
+        serve: impl FnOnce(&mut Delivery, u8, bool) -> Vec<Action>,
+        ctx: &mut Context<Self>,
+    ) {
         if self.is_held_back(ctx) {
             return;
         }
         let quality = self.shared.traits.lock().quality;
         let drawing =
             !self.is_kernel_gone() && (self.renderer.is_at_work() || self.shared.is_draw_requested());
-        let actions = self.delivery.serve(quality, drawing);
+        let actions = serve(&mut self.delivery, quality, drawing);
         self.served(&actions);
         self.carry_out(actions, ctx);
     }
@@ -453,7 +466,7 @@ impl Handler<Grant> for Widget {
         if grant.lost {
             self.delivery.lose(grant.view);
         }
-        self.serve(ctx);
+        self.serve_view(grant.view, ctx);
         self.pump(ctx);
     }
 }
