@@ -118,7 +118,12 @@ fn units(from: Pixels<'_>, grid: Grid, codec: Codec, tiles: &TileSet, cores: usi
             Codec::Png | Codec::ByContent { .. } => Coding::Png,
         };
         match coding.for_size(rect) {
-            Coding::Jpeg { quality, chroma } => cut_jpeg(rect, quality, chroma, share, &mut units),
+            Coding::Jpeg { quality, chroma } => {
+                // Tiles are scaled each by itself.
+                let scaled = (from.width, from.height) != grid.size();
+                let step = if scaled { TILE } else { chroma.block() };
+                cut_jpeg(rect, (quality, chroma), step, share, &mut units);
+            }
             coding => cut_exact(rect, coding, share, &mut units),
         }
     }
@@ -148,11 +153,11 @@ fn cut_exact(rect: Rect, coding: Coding, share: u64, units: &mut Vec<Unit>) {
     }
 }
 
-/// A JPEG is cut into strips.
-fn cut_jpeg(rect: Rect, quality: u8, chroma: Chroma, share: u64, units: &mut Vec<Unit>) {
+/// A JPEG is cut into strips, at multiples of `step`.
+fn cut_jpeg(rect: Rect, (quality, chroma): (u8, Chroma), step: u32, share: u64, units: &mut Vec<Unit>) {
     let pieces = u32::try_from(rect.area().div_ceil(share)).unwrap_or(1);
     let mut y = rect.y;
-    let heights = strips::heights(rect.width, rect.height, chroma.block(), pieces);
+    let heights = strips::heights(rect.width, rect.height, chroma.block(), step, pieces);
     for (index, height) in heights.into_iter().enumerate() {
         let strip = Rect { y, height, ..rect };
         units.push(Unit { rect: strip, coding: Coding::Jpeg { quality, chroma }, continues: index > 0 });
@@ -255,11 +260,15 @@ mod tests {
     #[test]
     fn shared_work_makes_one_jpeg_and_several_pngs_with_the_same_pixels() {
         let frame = half_and_half(PixelFormat::Rgb8, 1000, 1000);
-        let tiles = TileSet::full(256);
-        for codec in [Codec::Png, Codec::Jpeg { quality: 80 }, BY_CONTENT] {
+        let codecs = [Codec::Png, Codec::Jpeg { quality: 80 }, BY_CONTENT];
+        for (codec, (width, height)) in
+            codecs.into_iter().flat_map(|codec| [(1000, 1000), (800, 700)].map(|size| (codec, size)))
+        {
             let canvas = |cores| {
-                let mut canvas = image::RgbImage::new(1000, 1000);
-                let encoded = encode(&frame, variant(&frame, codec), &tiles, cores).unwrap();
+                let mut canvas = image::RgbImage::new(width, height);
+                let tiles = TileSet::full(Grid::new(width, height).len());
+                let variant = Variant { width, height, codec, base64: false };
+                let encoded = encode(&frame, variant, &tiles, cores).unwrap();
                 for part in &encoded.parts {
                     image::imageops::replace(
                         &mut canvas,
@@ -270,7 +279,7 @@ mod tests {
                 }
                 canvas
             };
-            assert!(canvas(4) == canvas(1), "{codec:?}");
+            assert!(canvas(4) == canvas(1), "{codec:?} at {width} × {height}");
         }
     }
 }

@@ -15,14 +15,12 @@ const START_OF_FRAME: u8 = 0xc0;
 const START_OF_SCAN: u8 = 0xda;
 
 /// The heights of up to `strips` strips into which an image made of blocks of `block` pixels a side can be cut, from the top. All but the
-/// last are equal, and a multiple of a block.
-pub(super) fn heights(width: u32, height: u32, block: u32, strips: u32) -> Vec<u32> {
-    let block_rows = height.div_ceil(block);
-    let rows = block_rows.div_ceil(strips.max(1));
-    if rows >= block_rows || rows * width.div_ceil(block) > MOST_BLOCKS {
+/// last are equal, and multiples of `step`, which is one of a block.
+pub(super) fn heights(width: u32, height: u32, block: u32, step: u32, strips: u32) -> Vec<u32> {
+    let strip = height.div_ceil(step).div_ceil(strips.max(1)) * step;
+    if strip >= height || strip / block * width.div_ceil(block) > MOST_BLOCKS {
         return vec![height];
     }
-    let strip = rows * block;
     (0..height.div_ceil(strip)).map(|index| strip.min(height - index * strip)).collect()
 }
 
@@ -103,7 +101,7 @@ mod tests {
     fn assert_joined_equals_whole(frame: &Frame, quality: u8, chroma: Chroma, strips: u32) {
         // A grey file has small blocks, whatever its colours would be.
         let chroma = if frame.format() == PixelFormat::Gray8 { Chroma::Full } else { chroma };
-        let heights = heights(frame.width(), frame.height(), chroma.block(), strips);
+        let heights = heights(frame.width(), frame.height(), chroma.block(), chroma.block(), strips);
         let files = files(frame, quality, chroma, &heights);
         let joined = join(&files, frame.width(), chroma.block(), &heights).unwrap();
         let whole = jpeg::encode(Pixels::of(frame), quality, chroma).unwrap();
@@ -135,11 +133,12 @@ mod tests {
 
     #[test]
     fn strips_are_equal_but_for_the_last_and_together_the_whole() {
-        assert_eq!(heights(100, 1080, 8, 2), [544, 536]);
-        assert_eq!(heights(100, 1000, 16, 2), [512, 488]);
-        assert_eq!(heights(100, 7, 8, 4), [7]);
-        assert_eq!(heights(100, 17, 8, 4), [8, 8, 1]);
-        assert_eq!(heights(65_500, 3000, 8, 2), [3000], "more blocks than a restart interval can count");
+        assert_eq!(heights(100, 1080, 8, 8, 2), [544, 536]);
+        assert_eq!(heights(100, 1000, 16, 16, 2), [512, 488]);
+        assert_eq!(heights(100, 1080, 8, 64, 2), [576, 504]);
+        assert_eq!(heights(100, 7, 8, 8, 4), [7]);
+        assert_eq!(heights(100, 17, 8, 8, 4), [8, 8, 1]);
+        assert_eq!(heights(65_500, 3000, 8, 8, 2), [3000], "more blocks than a restart interval can count");
     }
 
     #[test]
