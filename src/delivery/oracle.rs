@@ -193,7 +193,9 @@ impl World {
         } else if fails {
             Outcome::Failed
         } else {
-            Outcome::Encoded(Arc::new(encode::encode(&frame, job.variant, &job.tiles, 2).unwrap()))
+            Outcome::Encoded(Arc::new(
+                encode::encode(&frame, job.variant, &job.tiles, encode::testing::crew(2)).unwrap(),
+            ))
         };
         let actions = self.delivery.encoded(job, outcome);
         self.carry_out(actions);

@@ -102,6 +102,11 @@ impl<T> FairQueue<T> {
         self.waiting += 1;
     }
 
+    /// Whether no job waits.
+    pub fn is_empty(&self) -> bool {
+        self.waiting == 0
+    }
+
     /// How many jobs could begin if no thread were kept for anybody.
     pub fn could_begin(&self) -> usize {
         self.waiting.min(self.free)

@@ -19,6 +19,7 @@ use crate::{
 
 mod chroma;
 mod content;
+mod crew;
 mod data_uri;
 mod divide;
 mod fair;
@@ -34,9 +35,10 @@ mod scratch;
 mod snapshot;
 mod strips;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod webp;
 
+pub use crew::Crew;
 pub use pool::{Outcome, Party, Pool};
 pub use snapshot::{SnapshotFormat, snapshot};
 
@@ -194,7 +196,7 @@ impl Part {
 }
 
 /// Encodes some tiles of `frame` as `variant`; [`whole`] is all of them. The tiles are those of the variant's size.
-/// Inside a [`Pool`], `cores` threads may share the work.
+/// The threads of `crew` share the work.
 ///
 /// # Errors
 /// When the frame or the set of tiles is empty, when the variant is not one of this frame, or when a codec fails.
@@ -202,7 +204,7 @@ pub fn encode(
     frame: &Frame,
     variant: Variant,
     tiles: &TileSet,
-    cores: usize,
+    crew: Crew<'_>,
 ) -> Result<Encoded, EncodeError> {
     let Variant { width, height, codec, base64 } = variant;
     if frame.is_empty() {
@@ -226,7 +228,7 @@ pub fn encode(
     }
 
     let started = Instant::now();
-    let parts = plan::carry_out(Pixels::of(frame), Grid::new(width, height), codec, tiles, cores)?;
+    let parts = plan::carry_out(frame, Grid::new(width, height), codec, tiles, crew)?;
     let encode_time = started.elapsed();
 
     let started = Instant::now();
@@ -250,7 +252,7 @@ pub fn encode(
 /// # Errors
 /// As [`encode()`].
 pub fn whole(frame: &Frame, variant: Variant) -> Result<Encoded, EncodeError> {
-    encode(frame, variant, &TileSet::full(Grid::new(variant.width, variant.height).len()), 1)
+    encode(frame, variant, &TileSet::full(Grid::new(variant.width, variant.height).len()), Crew::ALONE)
 }
 
 /// Borrowed pixels on their way through the steps: a frame's, a part of them, or a scratch buffer's. At least one.

@@ -1,12 +1,13 @@
 //! From tiles to parts: which rectangles become which images, and which threads make them.
 
 use bytes::Bytes;
-use rayon::prelude::*;
 
 use super::chroma::Chroma;
+use super::crew::Crew;
 use super::divide::{Cost, divide};
 use super::scratch::{self, Scratch};
 use super::{Codec, EncodeError, Part, Pixels, content, jpeg, opaque, png, resize, strips, webp};
+use crate::frame::Frame;
 use crate::tiles::{Grid, Rect, TILE, TileSet};
 
 /// Fewest pixels that are worth another thread's while: about half a millisecond of JPEG.
@@ -33,6 +34,7 @@ impl Coding {
 }
 
 /// Something for one thread to compress: a part, or a strip of one.
+#[derive(Clone, Copy)]
 struct Unit {
     rect: Rect,
     coding: Coding,
@@ -40,21 +42,18 @@ struct Unit {
     continues: bool,
 }
 
-/// Makes the images of some tiles of the picture to which `from` is scaled, with up to `cores` threads.
+/// Makes the images of some tiles of the picture to which `frame` is scaled.
 pub(super) fn carry_out(
-    from: Pixels<'_>,
+    frame: &Frame,
     grid: Grid,
     codec: Codec,
     tiles: &TileSet,
-    cores: usize,
+    crew: Crew<'_>,
 ) -> Result<Vec<Part>, EncodeError> {
-    let units = units(from, grid, codec, tiles, cores);
-    let compressed = |unit: &Unit| compress(from, grid, unit);
-    let files: Vec<Bytes> = if cores > 1 && units.len() > 1 {
-        units.par_iter().with_max_len(1).map(compressed).collect::<Result<_, _>>()?
-    } else {
-        units.iter().map(compressed).collect::<Result<_, _>>()?
-    };
+    let units = units(Pixels::of(frame), grid, codec, tiles, crew.threads());
+    let from = frame.clone();
+    let files = crew.each(units.clone(), move |unit| compress(Pixels::of(&from), grid, unit));
+    let files = files.into_iter().collect::<Result<Vec<Bytes>, _>>()?;
     let mut parts = Vec::new();
     let mut start = 0;
     while start < units.len() {
@@ -192,9 +191,9 @@ fn compress(from: Pixels<'_>, grid: Grid, unit: &Unit) -> Result<Bytes, EncodeEr
 mod tests {
     use super::*;
     use crate::encode::divide::MOST;
-    use crate::encode::testing::{decode_rgb, noise, rgb};
+    use crate::encode::testing::{crew, decode_rgb, noise, rgb};
     use crate::encode::{Encoded, Variant, encode, whole};
-    use crate::frame::{Frame, PixelFormat};
+    use crate::frame::PixelFormat;
 
     const BY_CONTENT: Codec = Codec::ByContent { quality: 80 };
 
@@ -237,7 +236,7 @@ mod tests {
     fn only_the_tiles_that_are_asked_for_are_encoded() {
         let frame = half_and_half(PixelFormat::Rgb8, 256, 256);
         let tiles = TileSet::of(16, [5, 6]);
-        let encoded = encode(&frame, variant(&frame, Codec::Png), &tiles, 1).unwrap();
+        let encoded = encode(&frame, variant(&frame, Codec::Png), &tiles, Crew::ALONE).unwrap();
         let rects: Vec<Rect> = encoded.parts.iter().map(Part::rect).collect();
         assert_eq!(rects, [Rect { x: TILE, y: TILE, width: 2 * TILE, height: TILE }]);
     }
@@ -264,11 +263,11 @@ mod tests {
         for (codec, (width, height)) in
             codecs.into_iter().flat_map(|codec| [(1000, 1000), (800, 700)].map(|size| (codec, size)))
         {
-            let canvas = |cores| {
+            let canvas = |threads| {
                 let mut canvas = image::RgbImage::new(width, height);
                 let tiles = TileSet::full(Grid::new(width, height).len());
                 let variant = Variant { width, height, codec, base64: false };
-                let encoded = encode(&frame, variant, &tiles, cores).unwrap();
+                let encoded = encode(&frame, variant, &tiles, crew(threads)).unwrap();
                 for part in &encoded.parts {
                     image::imageops::replace(
                         &mut canvas,

@@ -5,19 +5,22 @@
 //! panics costs nobody but itself: its own completion hears of it, and the thread takes the next job. Who hands jobs over
 //! bounds their number.
 
+use std::collections::VecDeque;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{
     Arc,
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
-use std::thread::available_parallelism;
+use std::thread::{self, available_parallelism};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+use parking_lot::{Condvar, Mutex};
 
 use super::{
-    EncodeError, Encoded, Variant, encode,
+    Crew, EncodeError, Encoded, Variant,
+    crew::Help,
+    encode,
     fair::{Begun, FairQueue},
     plan::LEAST_SHARED,
 };
@@ -72,12 +75,14 @@ impl Default for Party {
     }
 }
 
-/// A job, given how many threads it may use: what is left to do is to tell its completion.
-type Job = Box<dyn FnOnce(usize) -> Box<dyn FnOnce()> + Send>;
+/// A job, given the threads that it has.
+type Job = Box<dyn FnOnce(Crew<'_>) -> Completion + Send>;
+/// What is left to do of a job: to tell that it is done.
+type Completion = Box<dyn FnOnce() + Send>;
 
 /// A pool of encoder threads. Dropping it lets the jobs that it holds finish.
 pub struct Pool {
-    threads: ThreadPool,
+    threads: usize,
     work: Arc<Work>,
     /// Of jobs that are nobody's.
     nobody: Party,
@@ -85,12 +90,22 @@ pub struct Pool {
 
 /// What the threads share.
 struct Work {
-    queue: Mutex<FairQueue<(Party, Job)>>,
+    queue: Mutex<Queue>,
+    /// Says that a job may begin, that help is called for, or that the pool ends.
+    news: Condvar,
     began: Instant,
     /// Jobs that wait or run.
     jobs: AtomicUsize,
     /// Nanoseconds that jobs took so far.
     busy: AtomicU64,
+}
+
+struct Queue {
+    jobs: FairQueue<(Party, Job)>,
+    /// What jobs have called for that have several threads.
+    help: VecDeque<Help>,
+    /// Whether the threads end when there are no more jobs.
+    ends: bool,
 }
 
 impl Pool {
@@ -99,30 +114,30 @@ impl Pool {
     ///
     /// # Errors
     /// When the system refuses to start threads.
-    pub fn new(threads: usize) -> Result<Self, ThreadPoolBuildError> {
+    pub fn new(threads: usize) -> io::Result<Self> {
         let threads = match threads {
             0 => available_parallelism().map_or(2, |cores| cores.get().max(2)),
             threads => threads,
         };
-        let threads = ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|index| format!("encode-{index}"))
-            .panic_handler(
-                |panic| tracing::error!(message = %panic::message(&*panic), "completion of a job panicked"),
-            )
-            .build()?;
-        let work = Work {
-            queue: Mutex::new(FairQueue::new(threads.current_num_threads())),
+        let work = Arc::new(Work {
+            queue: Mutex::new(Queue { jobs: FairQueue::new(threads), help: VecDeque::new(), ends: false }),
+            news: Condvar::new(),
             began: Instant::now(),
             jobs: AtomicUsize::new(0),
             busy: AtomicU64::new(0),
-        };
-        Ok(Self { threads, work: Arc::new(work), nobody: Party::default() })
+        });
+        // From here on, so that threads which began end if one cannot.
+        let pool = Self { threads, work, nobody: Party::default() };
+        for index in 0..threads {
+            let work = Arc::clone(&pool.work);
+            thread::Builder::new().name(format!("encode-{index}")).spawn(move || work.run())?;
+        }
+        Ok(pool)
     }
 
     /// How many threads there are.
     pub fn threads(&self) -> usize {
-        self.threads.current_num_threads()
+        self.threads
     }
 
     /// How many jobs wait or run.
@@ -164,9 +179,9 @@ impl Pool {
         self.submit(
             party,
             most,
-            move |cores| {
+            move |crew| {
                 let wait_time = asked.elapsed();
-                let encoded = still_wanted().then(|| encode(&frame, variant, &tiles, cores)).transpose()?;
+                let encoded = still_wanted().then(|| encode(&frame, variant, &tiles, crew)).transpose()?;
                 Ok(encoded.map(|encoded| Encoded { wait_time, ..encoded }))
             },
             move |result| {
@@ -180,7 +195,7 @@ impl Pool {
     }
 
     /// Runs any other job as [`Pool::run_for`] does, for nobody in particular.
-    pub fn run<T: 'static>(
+    pub fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> Result<T, EncodeError> + Send + 'static,
         done: impl FnOnce(Result<T, EncodeError>) + Send + 'static,
@@ -190,7 +205,7 @@ impl Pool {
 
     /// Runs any other job of this kind, a [`snapshot`](super::snapshot()) for one. `done` is called exactly once, on one
     /// of the pool's threads, with [`EncodeError::Panicked`] if the job panics: it must not block.
-    pub fn run_for<T: 'static>(
+    pub fn run_for<T: Send + 'static>(
         &self,
         party: &Party,
         job: impl FnOnce() -> Result<T, EncodeError> + Send + 'static,
@@ -199,50 +214,85 @@ impl Pool {
         self.submit(party, 1, move |_| job(), done);
     }
 
-    fn submit<T: 'static>(
+    fn submit<T: Send + 'static>(
         &self,
         party: &Party,
         most: usize,
-        job: impl FnOnce(usize) -> Result<T, EncodeError> + Send + 'static,
+        job: impl FnOnce(Crew<'_>) -> Result<T, EncodeError> + Send + 'static,
         done: impl FnOnce(Result<T, EncodeError>) + Send + 'static,
     ) {
-        let job: Job = Box::new(move |cores| {
-            let result = catch_unwind(AssertUnwindSafe(|| job(cores)))
+        let job: Job = Box::new(move |crew| {
+            let result = catch_unwind(AssertUnwindSafe(|| job(crew)))
                 .unwrap_or_else(|panic| Err(EncodeError::Panicked(panic::message(&*panic).to_owned())));
             Box::new(move || done(result))
         });
-        let work = Arc::clone(&self.work);
+        let work = &self.work;
         work.jobs.fetch_add(1, Ordering::Relaxed);
         let now = work.began.elapsed();
-        work.queue.lock().push((party.0.number, party.0.weight), most, (party.clone(), job), now);
-        self.threads.spawn_fifo(move || work.next());
+        work.queue.lock().jobs.push((party.0.number, party.0.weight), most, (party.clone(), job), now);
+        work.news.notify_one();
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.work.queue.lock().ends = true;
+        self.work.news.notify_all();
     }
 }
 
 impl Work {
-    /// Runs the next job, if one may begin, and has others run those that may begin after it. One job only: a thread that waits for
-    /// the strips of a job may come by here.
-    fn next(self: Arc<Self>) {
-        let begun = self.queue.lock().next(self.began.elapsed());
-        let Some(Begun { job: (party, job), turn }) = begun else { return };
-        let start = Instant::now();
-        let done = job(turn.threads);
-        let took = start.elapsed() * u32::try_from(turn.threads).unwrap_or(u32::MAX);
-        let nanoseconds = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
-        self.busy.fetch_add(nanoseconds, Ordering::Relaxed);
-        party.0.used.fetch_add(nanoseconds, Ordering::Relaxed);
-        self.jobs.fetch_sub(1, Ordering::Relaxed);
-        let could_begin = {
-            let mut queue = self.queue.lock();
-            queue.done(turn, took, self.began.elapsed());
-            queue.could_begin()
-        };
-        for _ in 0..could_begin {
-            let work = Arc::clone(&self);
-            rayon::spawn_fifo(move || work.next());
+    /// Runs jobs until the pool ends.
+    fn run(&self) {
+        let mut queue = self.queue.lock();
+        loop {
+            if let Some(help) = queue.help.pop_front() {
+                drop(queue);
+                help();
+                queue = self.queue.lock();
+            } else if let Some(Begun { job: (party, job), turn }) = queue.jobs.next(self.began.elapsed()) {
+                drop(queue);
+                let (done, took) = self.carry_out(job, turn.threads);
+                party.0.used.fetch_add(nanoseconds(took), Ordering::Relaxed);
+                queue = self.queue.lock();
+                queue.jobs.done(turn, took, self.began.elapsed());
+                // One is for this thread.
+                for _ in 1..queue.jobs.could_begin() {
+                    self.news.notify_one();
+                }
+                drop(queue);
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(done)) {
+                    tracing::error!(message = %panic::message(&*panic), "completion of a job panicked");
+                }
+                queue = self.queue.lock();
+            } else if queue.ends && queue.jobs.is_empty() {
+                // Others may have waited for the last job to begin.
+                self.news.notify_all();
+                return;
+            } else {
+                self.news.wait(&mut queue);
+            }
         }
-        done();
     }
+
+    /// Runs a job on so many threads; answers what is left to do, and the time that they took together.
+    fn carry_out(&self, job: Job, threads: usize) -> (Completion, Duration) {
+        let start = Instant::now();
+        // Its other threads are waiting for news, since none of them is another job's.
+        let call = |help| {
+            self.queue.lock().help.push_back(help);
+            self.news.notify_one();
+        };
+        let done = job(Crew::new(threads, &call));
+        let took = start.elapsed() * u32::try_from(threads).unwrap_or(u32::MAX);
+        self.busy.fetch_add(nanoseconds(took), Ordering::Relaxed);
+        self.jobs.fetch_sub(1, Ordering::Relaxed);
+        (done, took)
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 use image::RgbImage;
 
+use super::Crew;
 use crate::frame::{Frame, PixelFormat};
 
 pub(super) const FORMATS: [PixelFormat; 3] = [PixelFormat::Gray8, PixelFormat::Rgb8, PixelFormat::Rgba8];
@@ -56,4 +57,9 @@ pub(super) fn psnr(one: &[u8], other: &[u8]) -> f64 {
     assert_eq!(one.len(), other.len());
     let squares: f64 = one.iter().zip(other).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2)).sum();
     10.0 * (255.0 * 255.0 * one.len() as f64 / squares).log10()
+}
+
+/// So many threads, which come as soon as they are called.
+pub(crate) fn crew(threads: usize) -> Crew<'static> {
+    Crew::new(threads, &|help| drop(std::thread::spawn(help)))
 }
