@@ -31,25 +31,28 @@ class Picture:
         self.name = name
         self.shown = False
         """Whether a notebook shows it."""
-        self._last: object = None
+        self._frame = 0
 
-    def show(self, snapshot: Snapshot | None) -> None:
-        """Puts the picture into the running cell's output; None for one that is not there yet."""
+    def show(self, snapshot: Snapshot | None, frame: int) -> None:
+        """Puts the picture of frame number `frame` into the running cell's output; None for one not there yet."""
         self.shown = True
-        self._publish(snapshot, update=False)
+        self._publish(snapshot, frame, update=False)
 
-    def is_news(self, array: object) -> bool:
-        """Whether the picture is shown and not yet of this array."""
-        return self.shown and array is not None and array is not self._last
+    def is_news(self, frame: int) -> bool:
+        """Whether the picture is shown and not yet of this frame.
+
+        Frames are told apart by their numbers: the next one may be the same array, changed in place.
+        """
+        return self.shown and frame != self._frame
 
     @property
     def is_empty(self) -> bool:
         """Whether the notebook still waits for a first picture."""
-        return self._last is None
+        return self._frame == 0
 
-    def update(self, snapshot: Snapshot) -> None:
+    def update(self, snapshot: Snapshot, frame: int) -> None:
         """Brings the picture up to date, wherever it is shown."""
-        self._publish(snapshot, update=True)
+        self._publish(snapshot, frame, update=True)
 
     def html(self, snapshot: Snapshot | None) -> str:
         """The picture as a part of a page."""
@@ -58,10 +61,10 @@ class Picture:
         image = "" if snapshot is None else f"<style>{complaint} {{ display: none }}</style>{snapshot._repr_html_()}"
         return f'<div class="{self.name}">{image}</div>'
 
-    def _publish(self, snapshot: Snapshot | None, *, update: bool) -> None:
+    def _publish(self, snapshot: Snapshot | None, frame: int, *, update: bool) -> None:
         data = {"text/html": self.html(snapshot), "text/plain": "" if snapshot is None else f"<{snapshot.title}>"}
         kernel().shell.display_pub.publish(data, transient={"display_id": self.name}, update=update)
-        self._last = None if snapshot is None else snapshot.data
+        self._frame = 0 if snapshot is None else frame
 
 
 class _Updates:

@@ -112,6 +112,8 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
     # What the server says that traits are, while they are set so.
     _rfb_told: Mapping[str, Any] = {}
     _rfb_last_frame: npt.NDArray[np.uint8] | None = None
+    # Counts the frames; 0 before the first.
+    _rfb_frame_number = 0
     _rfb_last_resize_event: Event | None = None
     _rfb_owns_layout = False
     # Programs set this to False for frames as base64 text.
@@ -293,11 +295,13 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
         CELLS.keep(self)
         data = result[0] if isinstance(result, tuple) else result
         snapshot: Snapshot | None = None
+        number = 0
         with self._output_context:
             self._rfb_draw_now(None)
+            number = self._rfb_frame_number
             snapshot = self._rfb_still()
         if kernel() is not None:
-            self._rfb_picture.show(snapshot)
+            self._rfb_picture.show(snapshot, number)
             # What shows no view has the picture.
             data["text/plain"] = ""
         elif snapshot is not None:
@@ -311,11 +315,13 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
 
     def _rfb_update_picture(self) -> None:
         """The last frame rests; from a thread of its own."""
-        if self._rfb_closed or not self._rfb_picture.is_news(self._rfb_last_frame):
+        # Before the frame itself: of one that comes right now, the picture is made once more rather than not at all.
+        number = self._rfb_frame_number
+        if self._rfb_closed or not self._rfb_picture.is_news(number):
             return
         still = self._rfb_still()
         if still is not None:
-            self._rfb_picture.update(still)
+            self._rfb_picture.update(still, number)
 
     def _handle_custom_msg(self, content: Message, buffers: list[memoryview]) -> None:
         if isinstance(content, dict) and "framehub" in content:
@@ -430,9 +436,14 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
         self._rfb_drew(pixels)
 
     def _rfb_drew(self, array: npt.NDArray[np.uint8]) -> None:
-        self._rfb_last_frame = array
+        self._rfb_keep(array)
         if self._rfb_picture.shown:
             UPDATES.drew(self)
+
+    def _rfb_keep(self, array: npt.NDArray[np.uint8]) -> None:
+        self._rfb_last_frame = array
+        with self._rfb_lock:
+            self._rfb_frame_number += 1
 
     def _rfb_maybe_draw(self) -> None:
         """Draws at once, if a draw is requested and somebody can see it: for programs that keep their cell running."""
@@ -496,7 +507,8 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
             with self._rfb_lock:
                 self._rfb_taking_turn = False
         if array is not None:
-            array = self._rfb_last_frame = array.copy()
+            array = array.copy()
+            self._rfb_keep(array)
         else:
             array = self._rfb_last_frame
         if last is not None and not fitting:

@@ -88,7 +88,7 @@ w = Late(title='Late')
 display(w)
 w.send_frame(np.full((10, 20), 77, np.uint8))
 """
-    wait = "while w._rfb_picture.is_news(w._rfb_last_frame): await asyncio.sleep(0.01)"
+    wait = "while w._rfb_picture.is_news(w._rfb_frame_number): await asyncio.sleep(0.01)"
     (picture,) = pictures(json.dumps(executed(lab, SQUARE, late, wait)))
     assert picture.getpixel((0, 0)) == (77, 77, 77)
 
