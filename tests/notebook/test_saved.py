@@ -4,17 +4,36 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from base64 import b64decode
+from contextlib import ExitStack
 from io import BytesIO
+from pathlib import Path
 
 import nbformat
+import pytest
 from cells import BLUE, RED, SHOW, SQUARE
-from lab import Lab, opened, until
+from lab import ROOT, Lab, opened, running_lab, until
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from PIL import Image
 from playwright.sync_api import Browser
 
+sys.path.insert(0, str(ROOT / "python" / "tests"))
+from real_server import real_server
+
+# EXPIRES.ROLE.SIGNATURE
+TICKET = re.compile(r"\d{10,}\.(?:interact|watch)\.[\w-]{20,}")
+# In the kernel, after the cell with the class: the tickets that the pages are given from then on.
+NOTE_TICKETS = """
+tickets, _send = [], framehub.RemoteFrameBuffer._rfb_send_to_pages
+def _noting(self, content, buffers):
+    if content["framehub"] == "connect":
+        tickets.append(content["ticket"])
+    _send(self, content, buffers)
+framehub.RemoteFrameBuffer._rfb_send_to_pages = _noting
+"""
+STATE = "application/vnd.jupyter.widget-state+json"
 PICTURE = re.compile(r'src=\\?"data:image/png;base64,([^"\\]+)\\?"')
 
 
@@ -27,7 +46,7 @@ def save(notebook, lab: Lab, name: str) -> str:
     return lab.read(name)
 
 
-def test_a_saved_notebook_shows_the_last_picture_without_a_kernel_and_holds_no_key(lab: Lab, browser: Browser) -> None:
+def test_a_saved_notebook_shows_the_last_picture_without_a_kernel(lab: Lab, browser: Browser) -> None:
     lab.write("saved.ipynb", SQUARE, SHOW)
     with opened(lab, browser, "saved.ipynb") as notebook:
         notebook.run_all()
@@ -42,11 +61,6 @@ def test_a_saved_notebook_shows_the_last_picture_without_a_kernel_and_holds_no_k
             ),
             "the saved picture is the one that rests",
         )
-        page = notebook.page.content()
-    server = lab.own_server
-    for text in (saved, page):
-        assert server["key"] not in text
-        assert "framehub.ticket." not in text
     (picture,) = pictures(saved)
     assert picture.size == (200, 100)
     assert picture.getpixel((50, 20)) == BLUE
@@ -60,6 +74,38 @@ def test_a_saved_notebook_shows_the_last_picture_without_a_kernel_and_holds_no_k
         assert (box["width"], box["height"]) == (200, 100)
         until(lambda: "model not found" in notebook.page.content(), "JupyterLab looked for the model")
         assert "model not found" not in notebook.outputs(1)
+
+
+@pytest.mark.parametrize("configured", [False, True], ids=["the package's own server", "a server with FRAMEHUB_KEY"])
+def test_no_key_and_no_ticket_is_in_the_file_or_the_page(configured: bool, tmp_path: Path, browser: Browser) -> None:
+    with ExitStack() as running:
+        environment = {}
+        if configured:
+            server = running.enter_context(real_server())
+            environment = {"FRAMEHUB_URL": server.url, "FRAMEHUB_KEY": server.key}
+        lab = running.enter_context(running_lab(tmp_path, environment=environment))
+        lab.write("secrets.ipynb", SQUARE, SHOW)
+        notebook = running.enter_context(opened(lab, browser, "secrets.ipynb"))
+        # With all that is known of the widgets: the most that a file can hold.
+        notebook.command("@jupyter-widgets/jupyterlab-manager:saveWidgetState")
+        notebook.run(0)
+        notebook.execute(NOTE_TICKETS)
+        notebook.run(1)
+        notebook.view().wait_live()
+        saved = until(
+            lambda: next((text for text in [save(notebook, lab, "secrets.ipynb")] if STATE in text), None),
+            "the file has the widgets' state",
+        )
+        page = notebook.page.content()
+        tickets = notebook.value("tickets")
+        key = server.key if configured else lab.own_server["key"]
+    assert tickets
+    assert all(TICKET.fullmatch(ticket) for ticket in tickets)
+    # The picture's own text could hold any word.
+    for text in (PICTURE.sub("", saved), PICTURE.sub("", page)):
+        assert key not in text
+        assert not TICKET.search(text)
+        assert not [ticket for ticket in tickets if ticket.rpartition(".")[2] in text]
 
 
 def test_a_notebook_that_ran_without_a_browser_holds_a_picture(lab: Lab, monkeypatch) -> None:
