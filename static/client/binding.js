@@ -30,9 +30,10 @@ const SHOWN = {
 /**
  * @param {FrameView} view
  * @param {FrameHubClient} client
+ * @param {{busy?: string}} [words] what to say of a renderer that works longer than usual
  * @returns {() => void} takes them apart again
  */
-export function bind(view, client) {
+export function bind(view, client, { busy = "Rendering …" } = {}) {
   const ending = new AbortController();
   const { signal } = ending;
   const meter = new Meter();
@@ -118,7 +119,7 @@ export function bind(view, client) {
       case "status":
         server = /** @type {ServerStatus} */ (/** @type {unknown} */ (message));
         view.sharing = { view: server.view, role: server.role, control: server.control, views: server.views };
-        showServerStatus(view, server);
+        showServerStatus(view, server, busy);
         break;
       case "pointers":
         view.showPointers(message.pointers);
@@ -159,12 +160,13 @@ export function bind(view, client) {
 /**
  * @param {FrameView} view
  * @param {ServerStatus} status
+ * @param {string} busy what to say of that state
  */
-function showServerStatus(view, { state, message }) {
+function showServerStatus(view, { state, message }, busy) {
   if (state === "live") {
     view.setStatus({ state });
   } else if (state === "busy") {
-    view.setStatus({ state, text: "Rendering …" });
+    view.setStatus({ state, text: busy });
   } else if (state === "gone") {
     view.setStatus({ state, text: "The kernel is gone. Waiting for it …" });
   } else {

@@ -60,7 +60,8 @@ function render(model, channel, container) {
       diagnose: async () => session.refusal ?? diagnose(channel),
     },
   });
-  const unbind = bind(view, client);
+  // With drawing, or with a cell that computes and lets the view wait.
+  const unbind = bind(view, client, { busy: "The kernel is busy …" });
   const ending = new AbortController();
   const { signal } = ending;
   view.addEventListener("framehub-close", () => client.disconnect(), { signal });

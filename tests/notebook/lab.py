@@ -93,10 +93,17 @@ class Home:
 
     def widgets(self) -> list[str]:
         """The ids of that server's widgets."""
+        return [widget["id"] for widget in json.loads(self._asked("api/widgets"))["widgets"]]
+
+    def metrics(self) -> str:
+        """That server's metrics, a line each."""
+        return self._asked("metrics")
+
+    def _asked(self, path: str) -> str:
         server = self.own_server
         key = {"Authorization": f"Bearer {server['key']}"}
-        with urllib.request.urlopen(urllib.request.Request(f"{server['url']}api/widgets", headers=key)) as answer:
-            return [widget["id"] for widget in json.load(answer)["widgets"]]
+        with urllib.request.urlopen(urllib.request.Request(f"{server['url']}{path}", headers=key)) as answer:
+            return str(answer.read().decode())
 
     @contextmanager
     def running(self, *command: str) -> Iterator[subprocess.Popen[bytes]]:

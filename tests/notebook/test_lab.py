@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 
 import pytest
 from cells import BLUE, RED, SHOW, SQUARE
-from lab import Lab, Notebook, opened, until
-from playwright.sync_api import Browser
+from lab import TIMEOUT, Lab, Notebook, opened, until
+from playwright.sync_api import Browser, WebSocket
+
+# How long a view may leave a frame unconfirmed, in seconds: that of a server which the package starts.
+DEADLINE = 10.0
 
 
 @pytest.fixture
@@ -53,7 +57,9 @@ def test_a_view_is_resized_by_its_corner(notebook: Notebook) -> None:
     view.wait_pixel(290, 140, BLUE)
 
 
-def test_a_busy_kernel_does_not_keep_a_further_view_from_painting_at_once(notebook: Notebook, lab: Lab) -> None:
+def test_a_busy_kernel_does_not_keep_a_further_view_from_painting_at_once_and_no_view_is_dropped(
+    notebook: Notebook, lab: Lab
+) -> None:
     notebook.view().wait_live()
     notebook.view().wait_pixel(5, 5, RED)
     gate = lab.folder / "gate"
@@ -69,17 +75,46 @@ def test_a_busy_kernel_does_not_keep_a_further_view_from_painting_at_once(notebo
     )
     notebook.page.wait_for_function("() => window.testPanel.sessionContext.session.kernel.status === 'busy'")
     notebook.select(1)
-    notebook.start("notebook:create-output-view")
+    with notebook.page.expect_websocket(lambda socket: "/view?" in socket.url) as joining:
+        notebook.start("notebook:create-output-view")
     view = notebook.view(2)
     view.wait("view.frameIndex > 0", "the further view has a frame of the server")
     view.wait_pixel(5, 5, RED)
     assert notebook.page.evaluate("window.busyEnded") is False
+
+    # By the clock that the server tells this view, with each of the pings that it answers.
+    wait_server_time(joining.value, 2 * DEADLINE)
+    assert "framehub_deadline_drops_total 0" in lab.metrics().splitlines()
+    for number in range(3):
+        assert notebook.view(number).get("view.state") == "live"
+    assert notebook.page.evaluate("window.busyEnded") is False
+
     # What the user does meanwhile is done when the kernel is free.
     view.drag((30, 30), (100, 50))
+    for number in range(3):
+        notebook.view(number).wait("view.state === 'busy'", "the view says that something keeps it waiting")
+        assert "The kernel is busy" in notebook.view(number).get("view.textContent")
+    view.wait_pixel(5, 5, RED)
     assert notebook.page.evaluate("window.busyEnded") is False
     gate.touch()
     view.wait_pixel(105, 55, RED)
+    view.wait("view.state === 'live'", "the view waits no longer")
     gate.unlink()
+
+
+def wait_server_time(socket: WebSocket, seconds: float) -> None:
+    """Waits until the server's clock, as its pings tell it to a view, went on by so much."""
+    first: list[float] = []
+
+    def went_on(data: str | bytes) -> bool:
+        message = json.loads(data) if isinstance(data, str) else {}
+        if message.get("type") != "ping":
+            return False
+        first.append(message["timestamp"])
+        return first[-1] - first[0] > seconds
+
+    # It raises if the connection ends before.
+    socket.wait_for_event("framereceived", went_on, timeout=TIMEOUT * 1000)
 
 
 def test_frames_are_pushed_while_a_cell_computes(notebook: Notebook, lab: Lab) -> None:
@@ -96,28 +131,47 @@ def test_frames_are_pushed_while_a_cell_computes(notebook: Notebook, lab: Lab) -
     gate.touch()
 
 
-def test_an_error_shows_in_the_cell_and_in_the_view_and_the_widget_goes_on(notebook: Notebook) -> None:
-    view = notebook.view()
-    view.wait_live()
-    view.get("view.focus()")
+def test_an_error_shows_in_the_cell_and_behind_a_click_in_every_view_and_the_widget_goes_on(notebook: Notebook) -> None:
+    views = [notebook.view(0), notebook.view(1)]
+    for view in views:
+        view.wait_live()
+    views[0].get("view.focus()")
     notebook.page.keyboard.press("e")
-    view.wait("view.state === 'error'", "the view says that there is an error")
-    assert "this key is broken" in view.get("view.textContent")
     until(lambda: "raise RuntimeError" in notebook.outputs(1), "the cell shows the traceback")
+    assert "raise RuntimeError" not in notebook.outputs(2)
+    for view in views:
+        view.wait("view.state === 'error'", "the view says that there is an error")
+        assert "this key is broken" in view.get("view.textContent")
+        traceback = view.element.locator("details pre")
+        assert not traceback.is_visible()
+        view.element.get_by_text("Details").click()
+        traceback.wait_for(state="visible")
+        assert "Traceback" in traceback.inner_text()
+        assert "raise RuntimeError" in traceback.inner_text()
+        view.element.get_by_text("Details").click()
+        traceback.wait_for(state="hidden")
     # Above the notice.
-    view.drag((30, 5), (100, 8))
-    view.wait_pixel(105, 15, RED)
+    views[0].drag((30, 5), (100, 8))
+    for view in views:
+        view.wait_pixel(105, 15, RED)
+        view.wait("view.state === 'live'", "the error is over")
 
 
-def test_what_the_widget_prints_shows_in_its_cell_and_in_the_view(notebook: Notebook) -> None:
-    view = notebook.view()
-    view.wait_live()
+def test_what_the_widget_prints_shows_in_its_cell_and_in_every_view(notebook: Notebook) -> None:
+    views = [notebook.view(0), notebook.view(1)]
+    for view in views:
+        view.wait_live()
+        assert not view.element.get_by_role("log").is_visible()
     # The kernel runs something else last: the print still belongs to the widget's cell.
     assert notebook.value("1") == 1
-    view.get("view.focus()")
+    views[0].get("view.focus()")
     notebook.page.keyboard.press("k")
     until(lambda: "the key k" in notebook.outputs(1), "the cell shows the print")
     assert "the key k" not in notebook.outputs(2)
+    for view in views:
+        printed = view.element.get_by_role("log")
+        printed.wait_for(state="visible")
+        until(lambda printed=printed: printed.inner_text().strip() == "the key k", "the view shows the print")
 
 
 def test_the_notebooks_shortcuts_rest_while_the_view_has_the_focus(notebook: Notebook) -> None:
