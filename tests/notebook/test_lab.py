@@ -258,6 +258,33 @@ def test_the_page_of_a_widget_outlives_a_restart_and_is_taken_over(notebook: Not
     page.close()
 
 
+def test_the_views_in_cells_outlive_a_kernel_that_is_killed(notebook: Notebook) -> None:
+    views = [notebook.view(0), notebook.view(1)]
+    for view in views:
+        view.wait_live()
+    views[0].drag((30, 30), (100, 50))
+    for view in views:
+        view.wait_pixel(105, 55, RED)
+    os.kill(notebook.value("__import__('os').getpid()"), signal.SIGKILL)
+    for view in views:
+        view.wait("view.state === 'gone'", "the view says that the kernel is gone")
+        assert "The kernel is gone" in view.get("view.textContent")
+        assert view.size() == (200, 100)
+        assert view.pixel(105, 55) == RED
+    # JupyterLab says so, too, and starts another kernel.
+    notebook.page.locator(".jp-Dialog-button.jp-mod-accept").click()
+    notebook.page.wait_for_function("() => window.testPanel.sessionContext.session.kernel.status === 'idle'")
+    notebook.run(0)
+    notebook.run(1)
+    for view in (notebook.view(0), notebook.view(1)):
+        view.wait_live()
+        view.wait_pixel(5, 5, RED)
+    # That of the cell which did not run again works, too.
+    notebook.view(1).drag((30, 30), (120, 60))
+    for view in (notebook.view(0), notebook.view(1)):
+        view.wait_pixel(125, 65, RED)
+
+
 def test_a_server_that_ended_is_started_again_and_the_views_come_back(notebook: Notebook, lab: Lab) -> None:
     view = notebook.view()
     view.wait_live()
