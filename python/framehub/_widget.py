@@ -98,7 +98,8 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
 
     # The class of the picture beside the view, by which the page finds it.
     _picture_class = Unicode("").tag(sync=True)
-    # Programs read these; here the server keeps such accounts.
+    # Programs read these. No single confirmation reaches the kernel, since the server keeps such accounts: there is no
+    # feedback, as before the first in jupyter_rfb.
     _frame_feedback = Dict({})
     _has_visible_views = Bool(False)
 

@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from bench import Bench
 from fake_server import KEY, FakeServer, fake_server
 from framehub import _link
 from framehub._link import Link
 from framehub._server import Server
 from framehub._user_thread import MAIN
+from real_server import real_server
 from until import TIMEOUT
 
 
@@ -50,3 +52,24 @@ def serve() -> Callable[[Callable[[], object], str], None]:
         MAIN.serve(until=done)
 
     return serve
+
+
+@pytest.fixture(scope="module")
+def bench_server() -> Iterator[Server]:
+    with real_server("--deadline", "60") as server:
+        yield server
+
+
+@pytest.fixture(params=["jupyter_rfb", "framehub"])
+def bench(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    """Each of the two implementations."""
+    if request.param == "jupyter_rfb":
+        yield Bench(request.param, None)
+        return
+    server = request.getfixturevalue("bench_server")
+    link = Link(find=lambda: server)
+    monkeypatch.setattr(_link, "_links", {os.getpid(): link})
+    bench = Bench(request.param, server)
+    yield bench
+    bench.close()
+    link.stop(goodbye=True)

@@ -1,6 +1,6 @@
-"""The same programs with jupyter_rfb and with FrameHub: they behave alike.
+"""The same programs with jupyter_rfb and with FrameHub: they behave alike, in their traits and in how they draw.
 
-Each test runs against both. A `Bench` hides the one thing that differs: how a browser gets to the widget.
+Each test runs against both.
 """
 
 from __future__ import annotations
@@ -8,24 +8,16 @@ from __future__ import annotations
 import asyncio
 import io
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
-import framehub
-import ipywidgets
-import jupyter_rfb
 import numpy as np
 import pytest
 import traitlets
-from framehub import _link
-from framehub._link import Link
-from framehub._server import Server
+from bench import GRAIN, Bench, photograph, plot
 from PIL import Image
-from real_server import Browser, real_server
 from until import TIMEOUT
 
-Event = dict[str, Any]
 TRAITS = {
     "css_width": "500px",
     "css_height": "300px",
@@ -52,142 +44,6 @@ PRIVATE = (
     "_rfb_send_frame",
     "_use_websocket",
 )
-# A picture of the kind that is sent lossy while it changes.
-GRAIN = np.random.default_rng(5).integers(0, 256, (64, 80, 3), np.uint8)
-POINTER = {"x": 1.0, "y": 2.0, "button": 1, "buttons": [1], "modifiers": ["Shift"], "ntouches": 0, "touches": {}}
-
-
-class View(Protocol):
-    """A view of a widget in a browser."""
-
-    frames: list[dict[str, Any]]
-
-    def show(self, width: float = 100, height: float = 80, ratio: float = 1.0) -> None: ...
-    def hide(self) -> None: ...
-    def send(self, **event: Any) -> None: ...
-    def confirm(self, frame: dict[str, Any]) -> None: ...
-
-
-class SeedView:
-    """A view by the messages and traits with which jupyter_rfb's page speaks."""
-
-    def __init__(self, widget: Any) -> None:
-        self._widget = widget
-        self.frames: list[dict[str, Any]] = []
-        widget.send = self._sent
-
-    def _sent(self, content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
-        self.frames.append({**content, "data": buffers[0] if buffers else None})
-
-    def show(self, width: float = 100, height: float = 80, ratio: float = 1.0) -> None:
-        size = {"width": width, "height": height, "pwidth": width * ratio, "pheight": height * ratio, "ratio": ratio}
-        self.send(type="resize", **size)
-        self._widget._has_visible_views = True
-
-    def hide(self) -> None:
-        self._widget._has_visible_views = False
-
-    def send(self, **event: Any) -> None:
-        self._widget._rfb_handle_msg(self._widget, {"timestamp": 0.0, **event}, [])
-
-    def confirm(self, frame: dict[str, Any]) -> None:
-        feedback = {"index": frame["index"], "timestamp": frame["timestamp"], "localtime": time.time()}
-        self._widget._frame_feedback = feedback
-
-
-class FrameHubView(Browser):
-    def hide(self) -> None:
-        self.send(type="hide")
-
-
-class Bench:
-    """One of the two implementations."""
-
-    def __init__(self, name: str, server: Server | None) -> None:
-        self.name = name
-        self.server = server
-        self._views = ExitStack()
-        self.Widget: Any = jupyter_rfb.RemoteFrameBuffer if server is None else framehub.RemoteFrameBuffer
-
-    def view(self, widget: Any) -> View:
-        if self.server is None:
-            return SeedView(widget)
-        widget_id = widget.url.rsplit("/", 1)[1]
-        frames = "binary" if widget._use_websocket else "base64"
-        return self._views.enter_context(FrameHubView(self.server, widget_id, frames))
-
-    def close(self) -> None:
-        self._views.close()
-
-    async def until(self, condition: Callable[[], object], what: str) -> None:
-        end = time.monotonic() + TIMEOUT
-        while not condition():
-            assert time.monotonic() < end, f"{self.name}: not within {TIMEOUT:g} s: {what}"
-            await asyncio.sleep(0.002)
-
-    async def settle(self, widget: Any) -> None:
-        """Waits until what was done before has had its effects."""
-        loop = asyncio.get_running_loop()
-        for _ in range(4):
-            # Behind what the kernel and its widget on the server still do.
-            await loop.run_in_executor(None, widget.get_stats)
-            await asyncio.sleep(0.01)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with real_server("--deadline", "60") as server:
-        yield server
-
-
-@pytest.fixture(params=["jupyter_rfb", "framehub"])
-def bench(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    if request.param == "jupyter_rfb":
-        yield Bench(request.param, None)
-        return
-    server = request.getfixturevalue("server")
-    link = Link(find=lambda: server)
-    monkeypatch.setattr(_link, "_links", {_link.os.getpid(): link})
-    bench = Bench(request.param, server)
-    yield bench
-    bench.close()
-    link.stop(goodbye=True)
-
-
-def plot(bench: Bench, base: type | None = None) -> Any:
-    """A widget of a class that notes its events and draws frames of rising brightness."""
-
-    class Plot(base or bench.Widget):  # type: ignore[misc]
-        def __init__(self, **traits: Any) -> None:
-            self.events: list[Event] = []
-            self.draws = 0
-            super().__init__(**traits)
-
-        def handle_event(self, event: Event) -> None:
-            self.events.append(event)
-
-        def get_frame(self) -> np.ndarray | None:
-            self.draws += 1
-            return np.full((8, 10, 3), self.draws, np.uint8)
-
-    return Plot()
-
-
-def photograph(bench: Bench) -> Any:
-    """A widget of a class that always draws `GRAIN`."""
-
-    class Photograph(bench.Widget):  # type: ignore[misc,name-defined]
-        draws = 0
-
-        def get_frame(self) -> np.ndarray | None:
-            self.draws += 1
-            return GRAIN
-
-    return Photograph()
-
-
-def types(widget: Any) -> list[str]:
-    return [event["type"] for event in widget.events]
 
 
 # --- traits ----------------------------------------------------------------------------------------------------------
@@ -215,6 +71,10 @@ def test_traits_out_of_range_are_refused(bench: Bench, name: str, value: int) ->
 @pytest.mark.parametrize("name", PRIVATE)
 def test_private_names_that_programs_use_are_there(bench: Bench, name: str) -> None:
     assert hasattr(bench.Widget(), name)
+
+
+def test_programs_that_look_for_feedback_find_that_none_has_come(bench: Bench) -> None:
+    assert bench.Widget()._frame_feedback.get("index", 0) == 0
 
 
 # --- drawing ---------------------------------------------------------------------------------------------------------
@@ -354,7 +214,7 @@ def test_a_lossy_frame_is_followed_by_the_same_without_loss(bench: Bench) -> Non
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("shape", [(4, 6), (4, 6, 3), (4, 6, 4)])
+@pytest.mark.parametrize("shape", [(4, 6), (4, 6, 1), (4, 6, 3), (4, 6, 4)])
 def test_quality_100_sends_each_shape_without_loss(bench: Bench, shape: tuple[int, ...]) -> None:
     async def scenario() -> None:
         array = np.random.default_rng(5).integers(0, 256, shape, np.uint8)
@@ -365,8 +225,82 @@ def test_quality_100_sends_each_shape_without_loss(bench: Bench, shape: tuple[in
         await bench.until(lambda: view.frames, "a frame arrives")
         assert view.frames[0]["mimetype"] == "image/png"
         image = Image.open(io.BytesIO(view.frames[0]["data"])).convert("RGB")
-        expected = np.repeat(array[:, :, None], 3, 2) if array.ndim == 2 else array[:, :, :3]
+        expected = np.broadcast_to(array.reshape(4, 6, -1)[:, :, :3], (4, 6, 3))
         assert np.array_equal(np.asarray(image), expected[::-1])
+
+    asyncio.run(scenario())
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    array = array.copy()
+    array.flags.writeable = False
+    return array
+
+
+def strided(array: np.ndarray) -> np.ndarray:
+    return np.repeat(array, 2, axis=1)[:, ::2]
+
+
+@pytest.mark.parametrize("quality", [80, 100])
+@pytest.mark.parametrize("layout", [np.asfortranarray, read_only, strided])
+def test_the_memory_of_an_array_may_be_of_any_kind(
+    bench: Bench, layout: Callable[[np.ndarray], np.ndarray], quality: int
+) -> None:
+    async def scenario() -> None:
+        widget = bench.Widget(quality=quality)
+        widget.get_frame = lambda: layout(GRAIN)
+        view = bench.view(widget)
+        view.show()
+        await bench.until(lambda: view.frames, "a frame arrives")
+        view.confirm(view.frames[0])
+        # A lossy one is followed by the same without loss.
+        await bench.until(lambda: view.frames[-1]["mimetype"] == "image/png", "the exact frame arrives")
+        assert np.array_equal(Image.open(io.BytesIO(view.frames[-1]["data"])), GRAIN)
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((4, 6, 3)),
+        np.zeros((4, 6), bool),
+        np.zeros((4, 6, 3), np.int32),
+        np.zeros(6, np.uint8),
+        np.zeros((4, 6, 2), np.uint8),
+        np.zeros((4, 6, 5), np.uint8),
+    ],
+    ids=lambda array: f"{array.dtype} {array.shape}",
+)
+def test_an_array_of_another_type_or_shape_is_refused(bench: Bench, array: np.ndarray) -> None:
+    with pytest.raises(ValueError) as refused:
+        bench.Widget().send_frame(array)
+    if bench.name == "framehub":
+        for part in (array.dtype, array.shape):
+            assert str(part) in str(refused.value)
+
+
+@pytest.mark.parametrize("error", ["not this frame", "uint8"])
+def test_a_draw_that_fails_is_shown_and_the_next_one_comes(
+    bench: Bench, error: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def scenario() -> None:
+        widget = plot(bench)
+        good = widget.get_frame
+
+        def bad() -> np.ndarray:
+            if error == "uint8":
+                return np.zeros((8, 10, 3))
+            raise RuntimeError(error)
+
+        widget.get_frame = bad
+        view = bench.view(widget)
+        view.show()
+        await bench.until(lambda: error in bench.errors(widget, capsys), "the error is shown")
+        assert view.frames == []
+        widget.get_frame = good
+        widget.request_draw()
+        await bench.until(lambda: view.frames, "a frame arrives")
 
     asyncio.run(scenario())
 
@@ -397,196 +331,3 @@ def test_frames_are_base64_where_the_program_asks_for_it(bench: Bench) -> None:
         assert view.frames[0]["data_b64"].startswith("data:image/jpeg;base64,")
 
     asyncio.run(scenario())
-
-
-# --- events ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("compatibility", "new", "old"), [(None, True, True), (1, False, True), (2, True, False)])
-def test_events_have_the_names_that_the_class_asks_for(
-    bench: Bench, compatibility: int | None, new: bool, old: bool
-) -> None:
-    async def scenario() -> None:
-        base = type("Base", (bench.Widget,), {"_event_compatibility": compatibility})
-        widget = plot(bench, base)
-        view = bench.view(widget)
-        view.show(ratio=2.0)
-        view.send(type="pointer_down", **POINTER)
-        await bench.until(lambda: len(widget.events) == 2, "the events arrive")
-        resize, down = widget.events
-        assert ("type" in down, "timestamp" in down, "ratio" in resize) == (new, new, new)
-        assert ("event_type" in down, "time_stamp" in down, "pixel_ratio" in resize) == (old, old, old)
-        assert (down["buttons"], down["modifiers"]) == ((1,), ("Shift",))
-        assert (down["x"], down["y"], down["button"]) == (1.0, 2.0, 1)
-        assert resize.get("ratio", resize.get("pixel_ratio")) == 2.0
-        assert (resize["width"], resize["height"], resize["pwidth"], resize["pheight"]) == (100, 80, 200, 160)
-
-    asyncio.run(scenario())
-
-
-def test_classes_of_rendercanvas_get_old_names(bench: Bench) -> None:
-    base = type("Base", (bench.Widget,), {"__module__": "rendercanvas.jupyter"})
-    assert plot(bench, base)._event_compatibility == 1
-
-
-def test_events_come_in_order(bench: Bench) -> None:
-    async def scenario() -> None:
-        widget = plot(bench)
-        view = bench.view(widget)
-        view.show()
-        view.send(type="pointer_down", **POINTER)
-        view.send(type="wheel", x=1, y=2, dx=0, dy=3, buttons=[], modifiers=[])
-        view.send(type="key_down", key="a", modifiers=[])
-        view.send(type="key_up", key="a", modifiers=[])
-        view.send(type="pointer_up", **{**POINTER, "buttons": []})
-        await bench.until(lambda: len(widget.events) == 6, "the events arrive")
-        assert types(widget) == ["resize", "pointer_down", "wheel", "key_down", "key_up", "pointer_up"]
-
-    asyncio.run(scenario())
-
-
-def test_an_error_in_a_handler_is_shown_and_the_next_event_comes(bench: Bench, capsys: Any) -> None:
-    async def scenario() -> None:
-        widget = plot(bench)
-        heard = []
-
-        def handle(event: Event) -> None:
-            heard.append(event["type"])
-            if event["type"] == "key_down":
-                raise RuntimeError("not this key")
-
-        widget.handle_event = handle
-        view = bench.view(widget)
-        view.show()
-        view.send(type="key_down", key="a", modifiers=[])
-        view.send(type="key_up", key="a", modifiers=[])
-        await bench.until(lambda: heard == ["resize", "key_down", "key_up"], "the events arrive")
-
-    asyncio.run(scenario())
-
-
-def test_closing_emits_a_close_event(bench: Bench) -> None:
-    widget = plot(bench)
-    widget.close()
-    assert types(widget) == ["close"]
-    assert widget.comm is None
-
-
-def test_requests_before_a_draw_are_one(bench: Bench) -> None:
-    async def scenario() -> None:
-        widget = plot(bench)
-        view = bench.view(widget)
-        view.show()
-        await bench.until(lambda: view.frames, "a frame arrives")
-        view.confirm(view.frames[0])
-        for _ in range(5):
-            widget.request_draw()
-        await bench.until(lambda: widget.draws == 2, "it draws")
-        await bench.settle(widget)
-        assert widget.draws == 2
-
-    asyncio.run(scenario())
-
-
-# --- how programs use the class --------------------------------------------------------------------------------------
-
-
-def test_a_class_that_initialises_each_base_by_name(bench: Bench) -> None:
-    class Backend:
-        def __init__(self, canvas: object) -> None:
-            self.canvas = canvas
-
-    class Canvas(Backend, bench.Widget):  # type: ignore[misc, name-defined]
-        _event_compatibility = 2
-
-        def __init__(self, canvas: object) -> None:
-            Backend.__init__(self, canvas)
-            bench.Widget.__init__(self)
-            self.resizable = False
-            self.request_draw()
-
-    assert Canvas("c").resizable is False
-
-
-def test_a_class_whose_bases_work_together(bench: Bench) -> None:
-    class BaseCanvas:
-        def __init__(self, *args: Any, size: int = 0, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            self.size = size
-
-        def close(self) -> None:
-            self.closed()
-
-        def closed(self) -> None:
-            raise NotImplementedError
-
-    class Canvas(BaseCanvas, bench.Widget):  # type: ignore[misc, name-defined]
-        events = ()
-
-        def closed(self) -> None:
-            bench.Widget.close(self)
-
-        def handle_event(self, event: Event) -> None:
-            self.events += (event["type"],)
-            if event["type"] == "close" and len(self.events) < 5:
-                self.close()
-
-        def request_draw(self) -> None:
-            bench.Widget.request_draw(self)
-
-    canvas = Canvas(size=3, title="t")
-    canvas.request_draw()
-    assert (canvas.size, canvas.title) == (3, "t")
-    canvas.close()
-    assert set(canvas.events) == {"close"}
-
-
-def test_a_handler_on_the_instance_is_found(bench: Bench) -> None:
-    async def scenario() -> None:
-        widget = bench.Widget()
-        heard: list[str] = []
-        widget.handle_event = lambda event: heard.append(event["event_type"])
-        bench.view(widget).show()
-        await bench.until(lambda: heard == ["resize"], "the event arrives")
-
-    asyncio.run(scenario())
-
-
-def test_it_is_a_widget_that_boxes_take(bench: Bench) -> None:
-    widget = bench.Widget()
-    assert isinstance(widget, ipywidgets.DOMWidget)
-    assert ipywidgets.VBox([widget]).children == (widget,)
-    widget.layout.display = "none"
-
-
-def test_print_takes_what_the_builtin_takes(bench: Bench) -> None:
-    bench.Widget().print("a", 1, sep="-", end="\n")
-
-
-# --- pictures --------------------------------------------------------------------------------------------------------
-
-
-def test_a_snapshots_data_is_the_last_frame_and_its_size_that_of_the_view(bench: Bench) -> None:
-    async def scenario() -> None:
-        widget = plot(bench)
-        view = bench.view(widget)
-        view.show(200, 150)
-        await bench.until(lambda: view.frames, "a frame arrives")
-        await bench.settle(widget)
-        snapshot = widget.snapshot()
-        assert snapshot.data.shape == (8, 10, 3)
-        assert (snapshot.width, snapshot.height) == (200, 150)
-        assert "<img" in snapshot._repr_html_()
-
-    asyncio.run(scenario())
-
-
-def test_a_snapshot_of_nothing_is_one_gray_pixel(bench: Bench) -> None:
-    snapshot = bench.Widget(css_width="320px").snapshot()
-    assert snapshot.data.tolist() == [[[127] * 3]]
-    assert (snapshot.width, snapshot.height) == (320, 300)
-
-
-def test_the_cells_output_is_a_view(bench: Bench) -> None:
-    bundle, _ = bench.Widget()._repr_mimebundle_()
-    assert "application/vnd.jupyter.widget-view+json" in bundle

@@ -62,6 +62,16 @@ def test_traits_are_told_on_making_and_on_change(server: FakeServer) -> None:
     assert server.next("traits", after=1)["traits"] == {"show_pointers": True}
 
 
+def test_the_buttons_of_the_title_bar_are_off_until_a_program_wants_them(server: FakeServer) -> None:
+    plot = Plot()
+    assert (plot.is_minimizable, plot.is_closable) == (False, False)
+    assert plot.url
+    plot.is_minimizable = True
+    plot.is_closable = True
+    server.next("traits", where=lambda message: message["traits"] == {"is_minimizable": True})
+    server.next("traits", where=lambda message: message["traits"] == {"is_closable": True})
+
+
 def test_traits_that_others_set_reach_observers_and_are_not_told_back(server: FakeServer, serve) -> None:
     plot = Plot()
     assert plot.url
@@ -378,6 +388,11 @@ def test_a_snapshot_of_another_ratio_restores_the_size(server: FakeServer, serve
     plot.snapshot(pixel_ratio=2)
     resizes = [(event["ratio"], event.get("pwidth")) for event in plot.events]
     assert resizes == [(1.0, None), (2, 6), (1.0, None)]
+
+
+def test_a_snapshot_that_older_programs_take_as_their_first_says_so() -> None:
+    assert Plot().snapshot(_initial=True).title == "initial snapshot"
+    assert Plot(title="A").snapshot(None, True).title == "A"
 
 
 def test_a_snapshot_of_a_widget_that_draws_nothing_is_one_gray_pixel() -> None:
