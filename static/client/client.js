@@ -47,7 +47,7 @@ const OVER = {
 };
 /** A connection that lasted this long, in milliseconds, ends an outage. */
 const STABLE = 3000;
-/** An attempt that neither succeeds nor fails is given up after this time. */
+/** An attempt that neither succeeds nor fails, nor gets on, is given up after this time. */
 const CONNECT_TIMEOUT = 10_000;
 /**
  * The server pings every 2 s: after silence of this length the connection is dead, whatever the network says. Silence is measured
@@ -142,6 +142,8 @@ export class FrameHubClient extends EventTarget {
       socket.close();
     });
 
+    // The next of several ways is tried: the last shall have its time, however long the others took.
+    socket.addEventListener("progress", hear, { signal });
     socket.addEventListener(
       "open",
       () => {

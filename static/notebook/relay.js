@@ -38,10 +38,12 @@ export class RelaySocket extends EventTarget {
 
   /** @param {{kind: string, text?: string, bytes?: DataView, code?: number, reason?: string}} message */
   #message({ kind, text, bytes, code, reason }) {
-    if (kind === "relay_opened") {
+    // What the server says may overtake the kernel's word that the relay is open, and asks for answers.
+    if (kind !== "relay_closed" && this.readyState === WebSocket.CONNECTING) {
       this.readyState = WebSocket.OPEN;
       this.dispatchEvent(new Event("open"));
-    } else if (kind === "relay_text") {
+    }
+    if (kind === "relay_text") {
       this.dispatchEvent(new MessageEvent("message", { data: text }));
     } else if (kind === "relay_bytes" && bytes) {
       // A copy: a frame's reader takes the buffer from its beginning.

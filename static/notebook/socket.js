@@ -1,6 +1,6 @@
 /**
  * The connection of a view in a notebook, with the face of a WebSocket: by the first way to the server that works, and
- * through the kernel where none does.
+ * through the kernel where none does. Each way that is tried is a `progress` event.
  */
 
 import { SUBPROTOCOL, viewUrl } from "../client/link.js";
@@ -61,6 +61,7 @@ export class NotebookSocket extends EventTarget {
       const base = baseOf(way);
       if (this.#closed) return;
       if (!base) continue;
+      this.dispatchEvent(new Event("progress"));
       const { required } = this.#session;
       if (way.way === "public") await this.#session.begin(base);
       const socket = await this.#tried(viewUrl({ base, role: "interact", session: required, ...access }), access.ticket);
@@ -76,6 +77,7 @@ export class NotebookSocket extends EventTarget {
       }
     }
     if (this.#closed) return;
+    this.dispatchEvent(new Event("progress"));
     const relay = new RelaySocket(this.#channel);
     relay.addEventListener("open", () => this.#opened(), { once: true });
     this.#use(relay, "relay");
