@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
+import pytest
 from framehub._server import Server
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import start_new_kernel
-from real_server import real_server
+from real_server import Browser, binary, real_server
 from until import TIMEOUT, until
 
 PLOT = """
@@ -54,14 +58,11 @@ class Kernel:
 
 
 @contextmanager
-def kernel(server: Server) -> Iterator[Kernel]:
-    """A kernel whose widgets are on that server."""
-    environment = {
-        **os.environ,
-        "FRAMEHUB_URL": server.url,
-        "FRAMEHUB_KEY": str(server.key),
-        "PYTHONPATH": str(Path(__file__).parents[1]),
-    }
+def kernel(server: Server | None = None, **variables: str) -> Iterator[Kernel]:
+    """A kernel whose widgets are on that server, or on the one that the package starts."""
+    if server is not None:
+        variables |= {"FRAMEHUB_URL": server.url, "FRAMEHUB_KEY": server.key}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), **variables}
     manager, client = start_new_kernel(env=environment)
     try:
         yield Kernel(client)
@@ -113,3 +114,48 @@ def test_the_widgets_of_a_kernel_that_crashes_wait_for_it() -> None:
             notebook.run("w = Plot(); w.url", "the widget")
             assert notebook.value("w.url").rpartition("/")[2] == widget
             assert widgets(server) == [widget]
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """An environment in which the package starts a server, which ends with the test."""
+    yield {"XDG_RUNTIME_DIR": str(tmp_path), "HOME": str(tmp_path), "FRAMEHUB_BIN": str(binary().resolve())}
+    for process in servers(tmp_path):
+        process.send_signal(signal.SIGTERM)
+
+
+def servers(runtime: Path) -> list[psutil.Process]:
+    """The running servers that were started for this folder."""
+
+    def command(process: psutil.Process) -> list[str]:
+        try:
+            return [] if process.status() == psutil.STATUS_ZOMBIE else process.cmdline()
+        except psutil.NoSuchProcess:
+            return []
+
+    told = str(runtime / "framehub" / "server.json")
+    return [process for process in psutil.process_iter() if told in command(process)]
+
+
+def test_two_kernels_that_start_at_once_share_the_server_that_one_of_them_starts(
+    own: dict[str, str], tmp_path: Path
+) -> None:
+    with kernel(**own) as first, kernel(**own) as second:
+        for notebook in (first, second):
+            notebook.run(PLOT, "the class")
+        # Neither finds a server.
+        assert servers(tmp_path) == []
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda notebook: notebook.run("w = Plot(); w.url", "the widget"), (first, second)))
+        (process,) = servers(tmp_path)
+        told = json.loads((tmp_path / "framehub" / "server.json").read_text())
+        assert told["pid"] == process.pid
+        server = Server(told["url"], told["key"])
+        urls = [notebook.value("w.url") for notebook in (first, second)]
+        assert all(url.startswith(server.url) for url in urls)
+        ids = [url.rpartition("/")[2] for url in urls]
+        assert sorted(widgets(server)) == sorted(ids)
+        for widget in ids:
+            with Browser(server, widget) as view:
+                view.show()
+                until(lambda view=view: view.frames, "the widget's kernel draws")
