@@ -4,24 +4,13 @@ import { after, before, describe, test } from "node:test";
 import { launchBrowser, visiting } from "./support/browser.mjs";
 import { canvasPixels, decodePng, difference } from "./support/pixels.mjs";
 import { startLink } from "./support/link.mjs";
+import { randomFrom } from "./support/random.mjs";
 import { startServer } from "./support/server.mjs";
 import { until } from "./support/until.mjs";
 
 /** Rounds of the random script, and what is done in each. */
 const ROUNDS = 12;
 const ACTS = 12;
-
-/**
- * Random numbers that are the same in every run, 0 up to `below`.
- * @param {number} seed
- */
-function randomFrom(seed) {
-  let state = seed;
-  return (/** @type {number} */ below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
 
 /**
  * What a widget's renderer shows now.

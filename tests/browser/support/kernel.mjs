@@ -1,4 +1,7 @@
-/** A kernel with one widget that it paints in one grey: the far end of `api/kernel`, as far as the pages' tests need it. */
+/**
+ * A kernel with one widget that it paints in one grey, or of which it only pushes frames: the far end of `api/kernel`, as far as the
+ * pages' tests need it.
+ */
 
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
@@ -14,23 +17,26 @@ export class Kernel {
   #waiting = Buffer.alloc(0);
   #socket;
   #grey;
+  #traits;
 
   /**
    * @param {import("node:net").Socket} socket
-   * @param {number} grey 0 to 255
+   * @param {number | null} grey 0 to 255; null draws nothing when asked
+   * @param {Record<string, unknown>} traits of the widget
    */
-  constructor(socket, grey) {
+  constructor(socket, grey, traits) {
     this.#socket = socket;
     this.#grey = grey;
+    this.#traits = traits;
     socket.on("error", () => {});
   }
 
   /**
    * Connects; makes a widget unless the session has one already.
    * @param {import("./server.mjs").Server} server
-   * @param {{session: string, grey: number}} options
+   * @param {{session: string, grey?: number | null, traits?: Record<string, unknown>}} options
    */
-  static async start(server, { session, grey }) {
+  static async start(server, { session, grey = null, traits = { quality: 100 } }) {
     const upgrade = request(server.url("api/kernel"), {
       headers: {
         authorization: `Bearer ${KEY}`,
@@ -43,7 +49,7 @@ export class Kernel {
     });
     upgrade.end();
     const [, socket] = await once(upgrade, "upgrade");
-    const kernel = new Kernel(socket, grey);
+    const kernel = new Kernel(socket, grey, traits);
     const ready = new Promise((resolve) => {
       socket.on("data", (/** @type {Buffer} */ bytes) => kernel.#read(bytes, resolve));
     });
@@ -55,6 +61,14 @@ export class Kernel {
   /** Ends without a word. */
   kill() {
     this.#socket.destroy();
+  }
+
+  /**
+   * Makes a frame the widget's latest.
+   * @param {{width: number, height: number, format: "gray8" | "rgb8" | "rgba8", pixels: Buffer}} frame
+   */
+  push({ pixels, ...fields }) {
+    this.#sendPixels({ type: "frame", widget: this.widget, ...fields }, pixels);
   }
 
   /**
@@ -80,7 +94,7 @@ export class Kernel {
     if (message.type === "welcome") {
       this.widget = message.resumed[0] ?? "";
       if (this.widget) ready(this);
-      else this.#send(JSON.stringify({ type: "create", request: 1, kind: "Plot", traits: { title: "Plot", quality: 100 } }));
+      else this.#send(JSON.stringify({ type: "create", request: 1, kind: "Plot", traits: { title: "Plot", ...this.#traits } }));
     } else if (message.type === "created") {
       this.widget = message.widget;
       ready(this);
@@ -93,15 +107,23 @@ export class Kernel {
   #turn({ turn, events = [], may_draw, requested }) {
     for (const event of events) if (event.type === "resize") this.#size = event;
     const done = { type: "turn_done", widget: this.widget, turn, draw_time: 0, requested: false };
-    if (!may_draw || !requested) {
+    if (!may_draw || !requested || this.#grey === null) {
       this.#send(JSON.stringify({ ...done, drawn: "no" }));
       return;
     }
     const { pwidth: width, pheight: height } = this.#size;
-    const header = Buffer.from(JSON.stringify({ ...done, drawn: "frame", width, height, format: "gray8" }));
+    this.#sendPixels({ ...done, drawn: "frame", width, height, format: "gray8" }, Buffer.alloc(width * height, this.#grey));
+  }
+
+  /**
+   * @param {object} fields of the message's header
+   * @param {Buffer} pixels
+   */
+  #sendPixels(fields, pixels) {
+    const header = Buffer.from(JSON.stringify(fields));
     const length = Buffer.alloc(4);
     length.writeUInt32LE(header.length);
-    this.#send(Buffer.concat([length, header, Buffer.alloc(width * height, this.#grey)]), 0x2);
+    this.#send(Buffer.concat([length, header, pixels]), 0x2);
   }
 
   /**

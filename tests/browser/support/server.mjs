@@ -22,7 +22,7 @@ export const KEY = "test-key";
  * @property {number} encodes
  * @property {boolean} at_rest
  * @property {{width: number, height: number, ratio: number, pwidth: number, pheight: number} | null} size
- * @property {{view: string, role: string, visible: boolean, driver: boolean, width: number, height: number, ratio: number, quality: number, bytes: number}[]} views
+ * @property {{view: string, role: string, visible: boolean, driver: boolean, width: number, height: number, ratio: number, quality: number, in_flight: number, bytes: number}[]} views
  */
 
 /** One running server. Ends it by its own process id only. */
