@@ -10,8 +10,15 @@ pub struct Patience {
     pub kernel: Duration,
     /// A kernel that is asked whether it is there, since another wants its place, has so long to answer. Default 2 s.
     pub kernel_asked: Duration,
+    /// A process that connects as a kernel says so long after that which it is, and is turned away if it does not. Default 10 s.
+    pub kernel_hello: Duration,
     /// A browser that answers no ping for so long is gone. Default 60 s.
     pub view: Duration,
+    /// A connection that has not sent a whole request for so long, its next one as well as its first, is ended. Default 10 s. (Sooner the
+    /// HTTP library ends those that say nothing at all, and those whose first request is not whole: after 5 s each.)
+    pub request: Duration,
+    /// The body of a request has to be there after so long. Default 30 s.
+    pub body: Duration,
 }
 
 impl Default for Patience {
@@ -19,7 +26,10 @@ impl Default for Patience {
         Self {
             kernel: Duration::from_secs(30),
             kernel_asked: Duration::from_secs(2),
+            kernel_hello: Duration::from_secs(10),
             view: Duration::from_secs(60),
+            request: Duration::from_secs(10),
+            body: Duration::from_secs(30),
         }
     }
 }

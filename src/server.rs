@@ -1,6 +1,7 @@
 //! The server: from a configuration and kinds of widget to a listening address, and back to nothing.
 
 use std::{
+    any::Any,
     io,
     net::{SocketAddr, TcpListener},
     path::PathBuf,
@@ -10,7 +11,7 @@ use std::{
 
 use actix_web::{
     App, HttpServer,
-    dev::ServerHandle,
+    dev::{Extensions, ServerHandle},
     middleware::from_fn,
     rt::{System, net::TcpStream},
     web::Data,
@@ -217,26 +218,15 @@ impl Server {
             allow_origins: config.allow_origins.clone(),
             trusted_proxies: config.trusted_proxies.clone(),
             page_policy: page_policy(&config.frame_origins),
+            body_within: config.patience.body,
             inbound: config.inbound_limits(),
             kernel_inbound: config.kernel_inbound_limits(),
         });
-        let metrics = config.metrics_listen.map(|address| serve_metrics(address, hub.clone())).transpose()?;
-        let reap_after = 2 * config.deadline + REAP_AFTER;
-        let half_open = HalfOpen::new(
-            config.half_open_limits(),
-            config.trusted_proxies.clone(),
-            Arc::clone(hub.counts()),
-        );
+        let metrics =
+            config.metrics_listen.map(|address| serve_metrics(address, &config, &hub)).transpose()?;
         let app = move || App::new().wrap(from_fn(half_open::heard)).configure(configure(site.clone()));
         let http = HttpServer::new(app)
-            .on_connect(move |connection, data| {
-                let Some(stream) = connection.downcast_ref::<TcpStream>() else { return };
-                tune(stream, reap_after);
-                match half_open.enter(stream) {
-                    Ok(waiting) => drop(data.insert(waiting)),
-                    Err(error) => tracing::debug!(%error, "connection is not counted"),
-                }
-            })
+            .on_connect(set_up(&config, &hub))
             .disable_signals()
             .shutdown_timeout(STOP_WITHIN)
             .listen(listener)?
@@ -311,11 +301,14 @@ pub struct MetricsServer {
 }
 
 /// Serves the metrics, and nothing else, on an address of their own.
-fn serve_metrics(address: SocketAddr, hub: Hub) -> Result<MetricsServer, ServeError> {
+fn serve_metrics(address: SocketAddr, config: &Config, hub: &Hub) -> Result<MetricsServer, ServeError> {
     let listen = |error| ServeError::ListenMetrics { address, error };
     let listener = TcpListener::bind(address).map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
-    let http = HttpServer::new(move || App::new().configure(configure_metrics(hub.clone())))
+    let of_app = hub.clone();
+    let app = move || App::new().wrap(from_fn(half_open::heard)).configure(configure_metrics(of_app.clone()));
+    let http = HttpServer::new(app)
+        .on_connect(set_up(config, hub))
         .disable_signals()
         .workers(1)
         .listen(listener)?
@@ -357,6 +350,21 @@ fn access_key(config: &Config) -> AccessKey {
             AccessKey::random()
         }
         None => AccessKey::random(),
+    }
+}
+
+/// What is done with each connection that is made to an address: it is tuned, and counts while it owes a request.
+fn set_up(config: &Config, hub: &Hub) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync + use<> {
+    let reap_after = 2 * config.deadline + REAP_AFTER;
+    let trusted = config.trusted_proxies.clone();
+    let half_open = HalfOpen::start(config.half_open_limits(), trusted, Arc::clone(hub.counts()));
+    move |connection, data| {
+        let Some(stream) = connection.downcast_ref::<TcpStream>() else { return };
+        tune(stream, reap_after);
+        match half_open::Connection::new(&half_open, stream) {
+            Ok(connection) => drop(data.insert(connection)),
+            Err(error) => tracing::debug!(%error, "connection is not counted"),
+        }
     }
 }
 

@@ -34,6 +34,7 @@ impl Config {
                 grace: self.kernel_grace,
                 silence: self.patience.kernel,
                 asked: self.patience.kernel_asked,
+                hello: self.patience.kernel_hello,
                 limits: KernelLimits {
                     message_bytes: self.max_message_bytes,
                     header_bytes: MAX_HEADER,
@@ -66,9 +67,13 @@ impl Config {
         }
     }
 
-    /// The bounds on connections that have not sent a request.
+    /// The bounds on connections that owe a request.
     pub(crate) fn half_open_limits(&self) -> HalfOpenLimits {
-        HalfOpenLimits { in_all: self.max_half_open, of_address: self.max_half_open_of_address }
+        HalfOpenLimits {
+            in_all: self.max_half_open,
+            of_address: self.max_half_open_of_address,
+            patience: self.patience.request,
+        }
     }
 
     /// The bounds on what a view's connection sends.

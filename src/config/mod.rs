@@ -175,7 +175,7 @@ pub struct Config {
     #[arg(long, env = "FRAMEHUB_METRICS_TOKEN", hide_env_values = true, value_name = "TOKEN", value_parser = read::key, help_heading = "Metrics")]
     pub metrics_token: Option<String>,
 
-    /// Most connections at a time that have not sent a request yet; beyond that the oldest is ended
+    /// Most connections at a time that owe a request: new ones, and those that are kept after an answer; beyond that the oldest is ended
     #[arg(long, env = "FRAMEHUB_MAX_HALF_OPEN", value_name = "N", default_value_t = 1024, value_parser = read::at_least_one, help_heading = "Limits")]
     pub max_half_open: usize,
 

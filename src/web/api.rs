@@ -232,10 +232,15 @@ pub async fn snapshot(
 /// The body of a request.
 ///
 /// # Errors
-/// 413 when it is too long.
+/// 408 when it does not come, 413 when it is too long.
 pub async fn body(site: &Site, payload: Payload) -> Result<Bytes, ApiError> {
     let max = site.inbound.max_message_bytes;
-    match payload.to_bytes_limited(max).await {
+    let within = site.body_within;
+    let read = tokio::time::timeout(within, payload.to_bytes_limited(max)).await.map_err(|_| {
+        let message = format!("the body did not come within {} s: send it at once", within.as_secs_f64());
+        ApiError::new(StatusCode::REQUEST_TIMEOUT, "timeout", message)
+    })?;
+    match read {
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(error)) => Err(ApiError::bad_request(format!("the body cannot be read: {error}"))),
         Err(_) => {

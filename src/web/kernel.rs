@@ -157,6 +157,17 @@ impl Actor for Socket {
         if let Some(intake) = self.intake.take() {
             context.add_stream(intake);
         }
+        let within = self.hub.kernel_settings().hello;
+        context.run_later(within, move |socket, context| {
+            if socket.kernel.is_none() {
+                socket.hub.counts().refused(Reason::Limit);
+                let message = format!(
+                    "no `hello` came within {} s: say at once which session this is",
+                    within.as_secs_f64()
+                );
+                refuse(&Refusal::of_connection("hello", message, close_code::DEADLINE), context);
+            }
+        });
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {

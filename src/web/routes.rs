@@ -1,5 +1,7 @@
 //! Every route of the server, below its base URL.
 
+use std::time::Duration;
+
 use actix_web::{
     Error, HttpResponse, ResponseError,
     body::MessageBody,
@@ -48,6 +50,8 @@ pub struct Site {
     pub trusted_proxies: Vec<Network>,
     /// What pages may load, and which may hold them.
     pub page_policy: HeaderValue,
+    /// How long the body of a request may take to come.
+    pub body_within: Duration,
     /// Bounds on what a view's socket may send.
     pub inbound: InboundLimits,
     /// Bounds on what a kernel's socket may send.
@@ -143,7 +147,9 @@ async fn count_refusals(
     let reason = match response.status() {
         StatusCode::FORBIDDEN if response.response().extensions().contains::<Foreign>() => Reason::Origin,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Reason::Auth,
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::PAYLOAD_TOO_LARGE => Reason::Limit,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT => {
+            Reason::Limit
+        }
         StatusCode::BAD_REQUEST => Reason::Protocol,
         _ => return Ok(response),
     };

@@ -11,6 +11,7 @@ mod crowd;
 mod events;
 mod fake_hub;
 mod flow;
+mod half_sent;
 mod http;
 mod jupyterhub;
 mod kept_shares;

@@ -26,6 +26,8 @@ pub struct KernelSettings {
     pub silence: Duration,
     /// A kernel that is asked whether it is there has so long to answer.
     pub asked: Duration,
+    /// A connection has so long to say which kernel's it is.
+    pub hello: Duration,
     /// What a kernel may send.
     pub limits: KernelLimits,
 }
