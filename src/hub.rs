@@ -29,7 +29,7 @@ use crate::{
     metrics::{Connected, Exposition, Format, Reason, ServerMetrics},
     panic,
     protocol::{InboundLimits, Refusal, close_code},
-    quota::{Full, Held, Places, Quota, Quotas, Taken, UserLimits, UserReport},
+    quota::{Full, Held, LimitsChange, Places, Quota, Quotas, Taken, UserLimits, UserReport},
     render::{KindError, Kinds, Options},
     sharing::{Ledger, Links, Reach},
     traits::{TraitError, Traits},
@@ -404,7 +404,8 @@ impl Hub {
         reports
     }
 
-    /// What each user takes of the server who has something: the common one first, if there are no users or it has something.
+    /// What each user takes of the server who has something, or whose limits were changed: the common one first, if there are no users or
+    /// it has something.
     pub fn users(&self) -> Vec<UserReport> {
         let now = Instant::now();
         let everybody = self.0.quotas.of(None).report(now);
@@ -413,6 +414,14 @@ impl Hub {
         let mut users: Vec<_> = self.0.quotas.users().iter().map(|quota| quota.report(now)).collect();
         users.sort_by(|a, b| a.name.cmp(&b.name));
         common.into_iter().chain(users).collect()
+    }
+
+    /// Changes what one user may take, until the server ends; answers what the user takes and may take then.
+    ///
+    /// # Errors
+    /// When a number is out of its range.
+    pub fn change_limits(&self, user: &str, change: LimitsChange) -> Result<UserReport, Refusal> {
+        Ok(self.0.quotas.change(user, change)?.report(Instant::now()))
     }
 
     /// Bounds on what the server carries.

@@ -2,6 +2,7 @@
 
 import { ApiError, explain, request } from "./pages/api.js";
 import { Confirmation } from "./pages/confirmation.js";
+import { LimitsDialog } from "./pages/limits.js";
 import { loadOf } from "./pages/load.js";
 import { part } from "./pages/part.js";
 import { Refresh } from "./pages/refresh.js";
@@ -18,6 +19,7 @@ const scroller = part(document, "#scroller", HTMLElement);
 const filter = part(document, "#filter", HTMLInputElement);
 const order = part(document, "#order", HTMLSelectElement);
 const confirmation = new Confirmation(part(document, "#confirmation", HTMLDialogElement));
+const limits = new LimitsDialog(part(document, "#limits", HTMLDialogElement), (user) => say(`The limits of ${user} are changed.`));
 
 /** @type {Answer | null} */
 let told = null;
@@ -38,6 +40,10 @@ const roster = new Roster(part(document, "#roster", HTMLTableElement), {
       },
       done: () => say(`${views} of ${row.name} disconnected.`),
     });
+  },
+  limit(name) {
+    const found = load?.users.find(({ user }) => user.name === name);
+    if (found) limits.open(found.user);
   },
   close(row, id) {
     const owner = load?.users.find(({ widgets }) => widgets.some(({ widget }) => widget.id === id))?.user.name;

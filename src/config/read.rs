@@ -1,6 +1,8 @@
 //! From a flag's text to its value, or what to write instead.
 
-use std::{path::PathBuf, time::Duration};
+use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
+
+use crate::quota::{ENCODER_THREADS, MEGAPIXELS, WEIGHT};
 
 pub(super) fn base_url(text: &str) -> Result<String, String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "/-_.~@".contains(c);
@@ -84,11 +86,11 @@ pub(super) fn long_seconds(text: &str) -> Result<Duration, String> {
 }
 
 pub(super) fn megapixels(text: &str) -> Result<f64, String> {
-    number(text, "million pixels a second", 0.1, 1e6)
+    number(text, "million pixels a second", &MEGAPIXELS)
 }
 
 pub(super) fn encoder_threads(text: &str) -> Result<f64, String> {
-    number(text, "threads", 0.01, 1024.0)
+    number(text, "threads", &ENCODER_THREADS)
 }
 
 pub(super) fn weight(text: &str) -> Result<(String, f64), String> {
@@ -96,14 +98,14 @@ pub(super) fn weight(text: &str) -> Result<(String, f64), String> {
         .rsplit_once('=')
         .filter(|(name, _)| !name.is_empty())
         .ok_or_else(|| "write a user's name and a weight, such as ann=2".to_owned())?;
-    Ok((name.to_owned(), number(weight, "parts", 0.01, 100.0)?))
+    Ok((name.to_owned(), number(weight, "parts", &WEIGHT)?))
 }
 
-fn number(text: &str, what: &str, min: f64, max: f64) -> Result<f64, String> {
-    let number = text.parse().ok().filter(|number| (min..=max).contains(number));
-    number.ok_or_else(|| format!("write a number of {what} from {min} to {max}"))
+fn number(text: &str, what: &str, range: &RangeInclusive<f64>) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("write a number of {what} from {} to {}", range.start(), range.end()))
 }
 
 fn duration(text: &str, min: f64, max: f64) -> Result<Duration, String> {
-    number(text, "seconds", min, max).map(Duration::from_secs_f64)
+    number(text, "seconds", &(min..=max)).map(Duration::from_secs_f64)
 }

@@ -96,6 +96,7 @@ impl<T> FairQueue<T> {
         if standing.running == 0 && standing.waiting.is_empty() {
             standing.used = standing.used.max(clock);
         }
+        standing.weight = weight;
         standing.seen = now;
         standing.waiting.push_back(Waiting { number: self.handed, most, job });
         self.handed += 1;
@@ -254,6 +255,22 @@ mod tests {
         let done = threads.pass(2000 * MS);
         let carl = done.iter().filter(|party| **party == CARL).count();
         assert!((148..=152).contains(&carl), "{carl} of {}", done.len());
+    }
+
+    #[test]
+    fn another_weight_counts_from_the_next_job_on() {
+        let mut threads = Simulation::new(1);
+        for _ in 0..1000 {
+            threads.push(ANN, 1, 10 * MS);
+            threads.push(BOB, 1, 10 * MS);
+        }
+        let anns = |done: &[u64]| done.iter().filter(|party| **party == ANN).count();
+        let done = threads.pass(1000 * MS);
+        assert!((49..=51).contains(&anns(&done)), "{} of {}", anns(&done), done.len());
+        let now = threads.now;
+        threads.queue.push((ANN, 3.0), 1, 10 * MS, now);
+        let done = threads.pass(3000 * MS);
+        assert!((146..=154).contains(&anns(&done)), "{} of {}", anns(&done), done.len());
     }
 
     #[test]

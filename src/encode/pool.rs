@@ -49,8 +49,8 @@ pub struct Party(Arc<PartyInner>);
 struct PartyInner {
     /// No other party's.
     number: u64,
-    /// What it gets of the threads' time beside others.
-    weight: f64,
+    /// What it gets of the threads' time beside others: the bits of a number.
+    weight: AtomicU64,
     /// Nanoseconds of threads that its jobs took so far.
     used: AtomicU64,
 }
@@ -60,7 +60,17 @@ impl Party {
     pub fn new(weight: f64) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let weight = AtomicU64::new(weight.to_bits());
         Self(Arc::new(PartyInner { number, weight, used: AtomicU64::new(0) }))
+    }
+
+    /// It has another weight, more than 0, from its next job on.
+    pub fn set_weight(&self, weight: f64) {
+        self.0.weight.store(weight.to_bits(), Ordering::Relaxed);
+    }
+
+    fn weight(&self) -> f64 {
+        f64::from_bits(self.0.weight.load(Ordering::Relaxed))
     }
 
     /// Time of threads that its jobs took so far.
@@ -229,7 +239,7 @@ impl Pool {
         let work = &self.work;
         work.jobs.fetch_add(1, Ordering::Relaxed);
         let now = work.began.elapsed();
-        work.queue.lock().jobs.push((party.0.number, party.0.weight), most, (party.clone(), job), now);
+        work.queue.lock().jobs.push((party.0.number, party.weight()), most, (party.clone(), job), now);
         work.news.notify_one();
     }
 }

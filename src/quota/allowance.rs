@@ -18,6 +18,13 @@ impl Allowance {
         Self { per_second, left: per_second, at: now }
     }
 
+    /// It gives another amount from now on; a debt stays.
+    pub fn set_rate(&mut self, per_second: f64, now: Instant) {
+        self.pass(now);
+        self.per_second = per_second;
+        self.left = self.left.min(per_second);
+    }
+
     fn pass(&mut self, now: Instant) {
         let gained = now.saturating_duration_since(self.at).as_secs_f64() * self.per_second;
         self.left = (self.left + gained).min(self.per_second);
@@ -62,6 +69,20 @@ mod tests {
         let later = start + 3600 * SECOND;
         allowance.spend(200.0, later);
         assert_eq!(allowance.wait(later), SECOND);
+    }
+
+    #[test]
+    fn another_rate_pays_the_debt_that_there_is_and_saves_up_no_more_than_it_gives() {
+        let start = Instant::now();
+        let mut allowance = Allowance::new(100.0, start);
+        allowance.spend(200.0, start);
+        allowance.set_rate(50.0, start);
+        assert_eq!(allowance.wait(start), 2 * SECOND);
+        allowance.set_rate(200.0, start + SECOND);
+        assert_eq!(allowance.wait(start + SECOND), SECOND / 4);
+        allowance.set_rate(10.0, start + 60 * SECOND);
+        allowance.spend(20.0, start + 60 * SECOND);
+        assert_eq!(allowance.wait(start + 60 * SECOND), SECOND);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! users, nothing is limited for each of them, and all widgets are one party at the encoder: first come, first served.
 
 mod allowance;
+mod limits;
 mod places;
 mod report;
 
@@ -20,50 +21,32 @@ use std::{
 
 use dashmap::DashMap;
 use parking_lot::Mutex;
-use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use self::allowance::Allowance;
+use self::{allowance::Allowance, limits::Rules};
 pub use self::{
+    limits::{ENCODER_THREADS, LimitsChange, MEGAPIXELS, UserLimits, WEIGHT},
     places::{Held, Places},
     report::{Taken, UserReport},
 };
-use crate::encode::Party;
-
-/// Bounds on what one user takes.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct UserLimits {
-    /// Most widgets.
-    pub max_widgets: usize,
-    /// Most views of the user's widgets, whoever watches.
-    pub max_views: usize,
-    /// Most kernels connected.
-    pub max_kernels: usize,
-    /// Most pixels a second that are sent to the views of the user's widgets; more than 0.
-    pub pixels_per_second: f64,
-    /// Most time of encoder threads a second, in seconds: as many threads on average; more than 0. `None` leaves it to the
-    /// encoder's fair queue.
-    pub encoder_threads: Option<f64>,
-    /// How much the user gets of the encoder's threads while others want them, relative to the others' weights; more than 0.
-    pub weight: f64,
-}
+use crate::{encode::Party, protocol::Refusal};
 
 /// A user has as many of something as one may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Full {
     /// Widgets.
     #[error(
-        "the user has {0} widgets, which is the limit for each user (--user-max-widgets): close one of them"
+        "the user may have {0} widgets (--user-max-widgets, or what an administrator set): close one of them"
     )]
     Widgets(usize),
     /// Views.
     #[error(
-        "the widgets of this one's user have {0} views, which is the limit for each user (--user-max-views): close one of them"
+        "the widgets of this one's user may have {0} views (--user-max-views, or what an administrator set): close one of them"
     )]
     Views(usize),
     /// Kernels.
     #[error(
-        "the user has {0} kernels, which is the limit for each user (--user-max-kernels): end one of them"
+        "the user may have {0} kernels (--user-max-kernels, or what an administrator set): end one of them"
     )]
     Kernels(usize),
 }
@@ -84,7 +67,10 @@ impl Full {
 pub struct Quota {
     owner: Option<String>,
     party: Party,
-    limits: UserLimits,
+    /// What holds.
+    limits: Mutex<UserLimits>,
+    /// What the server's flags say.
+    flags: UserLimits,
     widgets: Places,
     views: Places,
     kernels: Places,
@@ -104,7 +90,7 @@ struct Spending {
 }
 
 impl Quota {
-    /// The quota of a user; without one, of everybody, and without limits.
+    /// The quota of a user, with the limits that the server's flags say; without a user, of everybody, and without limits.
     pub fn new(owner: Option<String>, limits: UserLimits) -> Self {
         let places = |most| if owner.is_some() { Places::new(most) } else { Places::unlimited() };
         let now = Instant::now();
@@ -126,9 +112,31 @@ impl Quota {
             sent_pixels: AtomicU64::new(0),
             party: Party::new(limits.weight),
             owner,
-            limits,
+            limits: Mutex::new(limits),
+            flags: limits,
             spending,
         }
+    }
+
+    /// Other limits hold from now on. What the user has by now stays, though it is more.
+    pub fn set_limits(&self, limits: UserLimits, now: Instant) {
+        let Some(spending) = &self.spending else { return };
+        let mut held = self.limits.lock();
+        self.widgets.set_most(limits.max_widgets);
+        self.views.set_most(limits.max_views);
+        self.kernels.set_most(limits.max_kernels);
+        self.party.set_weight(limits.weight);
+        let mut spending = spending.lock();
+        spending.pixels.set_rate(limits.pixels_per_second, now);
+        match (&mut spending.encoder, limits.encoder_threads) {
+            (Some(encoder), Some(threads)) => encoder.set_rate(threads, now),
+            (encoder, threads) => {
+                *encoder = threads.map(|threads| Allowance::new(threads, now));
+                // What was used before there was a limit is nobody's debt.
+                spending.noted = self.party.used();
+            }
+        }
+        *held = limits;
     }
 
     /// The user; `None` where there are none.
@@ -146,7 +154,7 @@ impl Quota {
     /// # Errors
     /// When the user has as many as one may.
     pub fn widget(&self) -> Result<Held, Full> {
-        self.widgets.take().ok_or(Full::Widgets(self.limits.max_widgets))
+        self.widgets.take().ok_or_else(|| Full::Widgets(self.limits.lock().max_widgets))
     }
 
     /// A place for one more view of the user's widgets.
@@ -154,7 +162,7 @@ impl Quota {
     /// # Errors
     /// When there are as many as may be.
     pub fn view(&self) -> Result<Held, Full> {
-        self.views.take().ok_or(Full::Views(self.limits.max_views))
+        self.views.take().ok_or_else(|| Full::Views(self.limits.lock().max_views))
     }
 
     /// A place for one more kernel.
@@ -162,7 +170,7 @@ impl Quota {
     /// # Errors
     /// When the user has as many as one may.
     pub fn kernel(&self) -> Result<Held, Full> {
-        self.kernels.take().ok_or(Full::Kernels(self.limits.max_kernels))
+        self.kernels.take().ok_or_else(|| Full::Kernels(self.limits.lock().max_kernels))
     }
 
     /// Places for the user's renderers that work on the server's threads: as many at a time as there are cores. A user with many
@@ -195,19 +203,19 @@ impl Quota {
     }
 }
 
-/// The quotas of all users. Those of users who have nothing any more are forgotten.
+/// The quotas of all users. Those of users who have nothing any more are forgotten; what was set for them is not.
 pub struct Quotas {
-    limits: UserLimits,
-    /// Of users who have another weight.
-    weights: HashMap<String, f64>,
     users: DashMap<String, Weak<Quota>>,
+    /// Locked while the user's entry above is, and never the other way round.
+    rules: Mutex<Rules>,
     everybody: Arc<Quota>,
 }
 
 impl Quotas {
-    /// Nobody has anything.
+    /// Nobody has anything. `weights` are those of users who have another than the rest.
     pub fn new(limits: UserLimits, weights: HashMap<String, f64>) -> Self {
-        Self { limits, weights, users: DashMap::new(), everybody: Arc::new(Quota::new(None, limits)) }
+        let rules = Mutex::new(Rules::new(limits, weights));
+        Self { users: DashMap::new(), rules, everybody: Arc::new(Quota::new(None, limits)) }
     }
 
     /// The quota of a user, or the common one where there are none.
@@ -219,15 +227,36 @@ impl Quotas {
         self.users.retain(|_, quota| quota.strong_count() > 0);
         let mut entry = self.users.entry(owner.to_owned()).or_default();
         entry.upgrade().unwrap_or_else(|| {
-            let weight = self.weights.get(owner).copied().unwrap_or(self.limits.weight);
-            let quota = Arc::new(Quota::new(Some(owner.to_owned()), UserLimits { weight, ..self.limits }));
+            let rules = self.rules.lock();
+            let quota = Quota::new(Some(owner.to_owned()), rules.by_flags(owner));
+            quota.set_limits(rules.of(owner), Instant::now());
+            let quota = Arc::new(quota);
             *entry = Arc::downgrade(&quota);
             quota
         })
     }
 
-    /// The quotas of users who have something.
+    /// Changes the limits of a user, who need not have anything yet. The change holds until the server ends.
+    ///
+    /// # Errors
+    /// When a number is out of its range.
+    pub fn change(&self, user: &str, change: LimitsChange) -> Result<Arc<Quota>, Refusal> {
+        change.check()?;
+        let quota = self.of(Some(user));
+        // Nobody else sets this user's limits meanwhile.
+        let _entry = self.users.entry(user.to_owned());
+        let mut rules = self.rules.lock();
+        rules.change(user, change);
+        quota.set_limits(rules.of(user), Instant::now());
+        drop(rules);
+        Ok(quota)
+    }
+
+    /// The quotas of users who have something, or for whom something was set.
     pub fn users(&self) -> Vec<Arc<Quota>> {
+        let changed = self.rules.lock().changed();
+        // As long as these are held they are among the others.
+        let _changed: Vec<_> = changed.iter().map(|user| self.of(Some(user))).collect();
         self.users.iter().filter_map(|quota| quota.upgrade()).collect()
     }
 }
@@ -277,6 +306,46 @@ mod tests {
         let quotas = Quotas::new(LIMITS, HashMap::from([("ann".to_owned(), 2.0)]));
         let weight = |user| quotas.of(user).report(Instant::now()).limits.map(|limits| limits.weight);
         assert_eq!([weight(Some("ann")), weight(Some("bob")), weight(None)], [Some(2.0), Some(1.0), None]);
+    }
+
+    fn change(text: &str) -> LimitsChange {
+        crate::protocol::json::read(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn limits_that_are_changed_hold_at_once_and_when_the_user_comes_back() {
+        let quotas = Quotas::new(LIMITS, HashMap::new());
+        let (ann, now) = (quotas.of(Some("ann")), Instant::now());
+        let held = (ann.widget().unwrap(), ann.widget().unwrap());
+        quotas.change("ann", change(r#"{"max_widgets": 1, "weight": 4, "encoder_threads": 2}"#)).unwrap();
+        let expected = UserLimits { max_widgets: 1, weight: 4.0, encoder_threads: Some(2.0), ..LIMITS };
+        assert_eq!(ann.report(now).limits, Some(expected));
+        assert_eq!(ann.report(now).flags, Some(LIMITS));
+        assert_eq!((ann.report(now).taken.widgets, ann.widget().unwrap_err()), (2, Full::Widgets(1)));
+        drop(held);
+        assert!(ann.widget().is_ok());
+        drop(ann);
+        // Nobody has anything, and what was set is still told.
+        assert_eq!(quotas.users().len(), 1);
+        assert_eq!(quotas.of(Some("ann")).report(now).limits, Some(expected));
+        quotas
+            .change("ann", change(r#"{"max_widgets": null, "weight": null, "encoder_threads": null}"#))
+            .unwrap();
+        assert_eq!(quotas.of(Some("ann")).report(now).limits, Some(LIMITS));
+        assert!(quotas.users().is_empty());
+    }
+
+    #[test]
+    fn a_rate_that_is_set_holds_from_then_on_and_makes_no_debt_of_what_was_before() {
+        let quota = Quota::new(Some("ann".to_owned()), UserLimits { encoder_threads: None, ..LIMITS });
+        let now = Instant::now();
+        quota.sent(2000, now);
+        assert_eq!(quota.wait(now), Some(Duration::from_secs(1)));
+        let limits = UserLimits { pixels_per_second: 4000.0, ..LIMITS };
+        quota.set_limits(limits, now);
+        assert_eq!(quota.wait(now), Some(Duration::from_millis(250)));
+        quota.set_limits(LIMITS, now);
+        assert_eq!(quota.wait(now + Duration::from_secs(1)), None);
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub struct UserReport {
     pub wait: f64,
     /// What holds for the user; `null` where there are no users.
     pub limits: Option<UserLimits>,
+    /// What the server's flags say of the user, and so what holds unless an administrator set something else; `null` where there are no
+    /// users.
+    pub flags: Option<UserLimits>,
 }
 
 impl Quota {
@@ -47,7 +50,8 @@ impl Quota {
             encoder_seconds: self.party.used().as_secs_f64(),
             sent_pixels: self.sent_pixels.load(Ordering::Relaxed),
             wait: self.wait(now).map_or(0.0, |wait| wait.as_secs_f64()),
-            limits: self.owner.is_some().then_some(self.limits),
+            limits: self.owner.is_some().then(|| *self.limits.lock()),
+            flags: self.owner.is_some().then_some(self.flags),
         }
     }
 }

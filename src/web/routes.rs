@@ -207,6 +207,7 @@ fn guarded() -> impl actix_web::dev::HttpServiceFactory {
         ))
         .service(resource("/api/widgets/{id}/snapshot", [(Method::GET, web::get().to(api::snapshot))]))
         .service(resource("/api/users", [(Method::GET, web::get().to(users::list))]))
+        .service(resource("/api/users/{name}", [(Method::PATCH, web::patch().to(users::patch))]))
         .service(resource("/api/kernel", [(Method::GET, web::get().to(kernel::connect))]))
         .service(resource("/api/widgets/{id}/view", [(Method::GET, web::get().to(socket::connect))]))
         .default_service(web::to(not_found))

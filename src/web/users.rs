@@ -1,20 +1,28 @@
-//! The HTTP API of administrators: who takes what of the server.
+//! The HTTP API of administrators: who takes what of the server, and how much each may take.
 
 use std::collections::HashMap;
 
-use actix_web::{HttpResponse, web::Data};
+use actix_web::{
+    HttpResponse,
+    http::StatusCode,
+    web::{Data, Path, Payload},
+};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    api::summary,
+    api::{body, summary},
     auth::caller::{Caller, Right},
     error::ApiError,
     routes::Site,
 };
-use crate::{actors::widget::WidgetReport, clock::unix_now, handle::WidgetHandle};
+use crate::{
+    actors::widget::WidgetReport, clock::unix_now, handle::WidgetHandle, protocol::json::read,
+    quota::LimitsChange, sharing::Reach,
+};
 
 /// Why others are refused.
-pub const FOR_ADMINISTRATORS: &str = "this tells of everybody's widgets: it is for administrators, who have the JupyterHub's scope \
+pub const FOR_ADMINISTRATORS: &str = "this is about everybody's widgets: it is for administrators, who have the JupyterHub's scope \
     that --admin-scope names";
 
 /// `GET /api/users`: each user who has something, the user's widgets and their views; what they take, and what limits hold. Counts
@@ -63,6 +71,41 @@ pub async fn list(site: Data<Site>, caller: Caller) -> Result<HttpResponse, ApiE
         },
     });
     Ok(HttpResponse::Ok().json(json!({"server": server, "users": users})))
+}
+
+/// The longest name of a user that a `JupyterHub` keeps.
+const LONGEST_NAME: usize = 255;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Patch {
+    limits: LimitsChange,
+}
+
+/// `PATCH /api/users/{name}`: changes what a user may take, at once and until the server ends. Who the Hub's users are, only the Hub
+/// knows: a name that is nobody's is as good as any.
+///
+/// # Errors
+/// 400 for a bad body or a number out of its range, 403 for all but administrators, 404 where there are no users.
+pub async fn patch(
+    site: Data<Site>,
+    caller: Caller,
+    name: Path<String>,
+    payload: Payload,
+) -> Result<HttpResponse, ApiError> {
+    caller.sees_all(FOR_ADMINISTRATORS)?;
+    if site.hub.reach() != Reach::Users {
+        let message = "there are no users here: limits of each are for servers behind a JupyterHub";
+        return Err(ApiError::new(StatusCode::NOT_FOUND, "no_users", message));
+    }
+    if name.len() > LONGEST_NAME {
+        let message = format!("field `name`: no user's name has more than {LONGEST_NAME} bytes");
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, "bad_field", message).field("name"));
+    }
+    let Patch { limits: change } = read(&body(&site, payload).await?)?;
+    let user = site.hub.change_limits(&name, change)?;
+    tracing::info!(user = name.as_str(), by = caller.owner(), limits = ?user.limits, "limits changed");
+    Ok(HttpResponse::Ok().json(user))
 }
 
 /// A widget with its statistics, and with whose its views are.

@@ -13,11 +13,13 @@ export class ApiError extends Error {
    * @param {number} status
    * @param {string} message
    * @param {string} code
+   * @param {string | null} field what of the request was wrong, by its path
    */
-  constructor(status, message, code = "") {
+  constructor(status, message, code = "", field = null) {
     super(message);
     this.status = status;
     this.code = code;
+    this.field = field;
   }
 }
 
@@ -41,8 +43,8 @@ export async function request(path, { method = "GET", body, signal } = {}) {
   if (response.status === 204) return null;
   const answer = await response.json().catch(() => null);
   if (!response.ok) {
-    const { message, code } = answer?.error ?? {};
-    throw new ApiError(response.status, message ?? `the server answered ${response.status}`, code);
+    const { message, code, field } = answer?.error ?? {};
+    throw new ApiError(response.status, message ?? `the server answered ${response.status}`, code, field);
   }
   return answer;
 }

@@ -10,9 +10,10 @@
  * @typedef {{confirmed_frames: number, encode_seconds: number, state: "live" | "busy" | "error" | "gone", at_rest: boolean,
  *   views: ViewAnswer[]}} StatsAnswer
  * @typedef {{id: string, kind: string, title: string, created: number, stats: StatsAnswer}} WidgetAnswer
- * @typedef {{max_widgets: number, max_views: number, max_kernels: number, pixels_per_second: number, encoder_threads: number | null}} Limits
+ * @typedef {{max_widgets: number, max_views: number, max_kernels: number, pixels_per_second: number, encoder_threads: number | null,
+ *   weight: number}} Limits `encoder_threads`: null for none
  * @typedef {{name: string | null, taken: {widgets: number, views: number, kernels: number}, encoder_seconds: number, sent_pixels: number,
- *   wait: number, limits: Limits | null, widgets: WidgetAnswer[]}} UserAnswer
+ *   wait: number, limits: Limits | null, flags: Limits | null, widgets: WidgetAnswer[]}} UserAnswer
  * @typedef {{time: number, widgets: number, views: number, kernels: number, encoder_threads: number, encoder_jobs: number,
  *   encoder_seconds: number, limits: {max_widgets: number, max_views: number, max_kernels: number}}} ServerAnswer
  * @typedef {{server: ServerAnswer, users: UserAnswer[]}} Answer

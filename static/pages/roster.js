@@ -20,6 +20,7 @@ const STATES = { busy: "busy", error: "failed", gone: "kernel gone" };
  * What its buttons ask for.
  * @typedef {object} Wishes
  * @property {(row: Row, user: string | null) => void} disconnectAll
+ * @property {(user: string) => void} limit
  * @property {(row: Row, widget: string) => void} close
  * @property {(row: Row, widget: string, view: string) => void} disconnect
  */
@@ -95,7 +96,7 @@ export class Roster {
     let next = element.nextElementSibling ?? element.previousElementSibling;
     while (next instanceof HTMLElement && next.hidden) next = next.nextElementSibling;
     element.remove();
-    /** @type {HTMLElement | null | undefined} */ (next?.querySelector(".actions button"))?.focus();
+    /** @type {HTMLElement | null | undefined} */ (next?.querySelector(".actions .ends"))?.focus();
   }
 
   #again() {
@@ -137,6 +138,7 @@ export class Roster {
   #user(load, few) {
     const { user, rates, bottleneck } = load;
     const name = user.name ?? "Everybody";
+    const limited = user.name;
     const isFound = this.#finds(name);
     const found = new Set(isFound ? load.widgets : load.widgets.filter(({ widget: { title, kind, id } }) => this.#finds(title, kind, id)));
     const row = this.#row(
@@ -147,6 +149,7 @@ export class Roster {
         open: true,
         action: "Disconnect all",
         act: (row) => this.#wishes.disconnectAll(row, user.name),
+        ...(limited !== null && user.limits ? { more: { action: "Limits", act: () => this.#wishes.limit(limited) } } : {}),
       },
       {
         name,
@@ -270,7 +273,7 @@ function placesOf(load) {
  * What a user has, and may have.
  * @param {UserLoad} load
  */
-function detailsOf({ user: { taken, limits, wait }, pixels, threads }) {
+function detailsOf({ user: { taken, limits, flags, wait }, pixels, threads }) {
   const megapixels = pixels === null ? null : pixels / 1e6;
   /** @type {[number | null, number | null | undefined, string][]} */
   const parts = [
@@ -284,7 +287,8 @@ function detailsOf({ user: { taken, limits, wait }, pixels, threads }) {
     text: `${of(value, most)} ${what}`,
     full: value !== null && typeof most === "number" && value >= NEARLY * most,
   }));
-  return wait > 0 ? [...details, { text: "over a limit: frames wait", full: true }] : details;
+  const isSet = limits && flags && Object.entries(flags).some(([name, flag]) => limits[/** @type {keyof typeof limits} */ (name)] !== flag);
+  return [...details, ...(isSet ? [{ text: "own limits" }] : []), ...(wait > 0 ? [{ text: "over a limit: frames wait", full: true }] : [])];
 }
 
 /**

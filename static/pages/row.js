@@ -35,6 +35,7 @@ const MEANING = {
  * @property {boolean} open whether what is below it is shown
  * @property {string} action the label of its button
  * @property {(row: Row) => void} act does it, after asking
+ * @property {{action: string, act: () => void}} [more] a further button, before that one
  * @property {(row: Row) => void} fold what is below it is to be shown, or no longer
  */
 
@@ -53,15 +54,21 @@ export class Row {
   #head;
   #fold = make("button", { type: "button", class: "fold" }, icon("M6 4l4 4-4 4"));
   #action;
+  /** @type {HTMLButtonElement | null} */
+  #more = null;
   element;
 
   /** @param {Make} parts */
-  constructor({ level, href, below = "", open, action, act, fold }) {
+  constructor({ level, href, below = "", open, action, act, more, fold }) {
     this.open = open;
     this.#below = below;
     this.#name = href === undefined ? make("span") : make("a", { href });
-    this.#action = make("button", { type: "button" }, action);
+    this.#action = make("button", { type: "button", class: "ends" }, action);
     this.#action.addEventListener("click", () => act(this));
+    if (more) {
+      this.#more = make("button", { type: "button" }, more.action);
+      this.#more.addEventListener("click", more.act);
+    }
     this.#fold.addEventListener("click", () => {
       this.open = !this.open;
       fold(this);
@@ -77,7 +84,7 @@ export class Row {
       this.#bytes,
       make("td", { class: "number" }, ...(level === "view" ? [] : [this.#bar, this.#share])),
       this.#bottleneck,
-      make("td", { class: "actions" }, this.#action),
+      make("td", { class: "actions" }, make("div", {}, ...(this.#more ? [this.#more] : []), this.#action)),
     );
   }
 
@@ -114,6 +121,7 @@ export class Row {
     this.#fold.setAttribute("aria-expanded", String(this.open));
     this.#fold.setAttribute("aria-label", `${this.#below} of ${name}`);
     this.#action.setAttribute("aria-label", deed);
+    this.#more?.setAttribute("aria-label", `${this.#more.textContent} of ${name}`);
   }
 
   /** @param {boolean} possible whether there is anything to do */

@@ -61,12 +61,13 @@ function looks(visit) {
  * @param {Server} server
  * @param {number} anns
  * @param {number} bobs
+ * @param {object} [set] the limits that were set for the first, which a test may change
  */
-async function openWithUsers(visit, server, anns, bobs) {
+async function openWithUsers(visit, server, anns, bobs, set) {
   let looks = 0;
   await visit.page.route(server.url("api/users"), (route) => {
     looks += 1;
-    return route.fulfill({ json: load(looks, anns, bobs) });
+    return route.fulfill({ json: load(looks, anns, bobs, set) });
   });
   await visit.page.goto(server.page("admin"));
   await row(visit, "bob").waitFor();
@@ -85,6 +86,7 @@ for (const prefix of ["/", "/services/framehub/"]) {
         await row(visit, "Everybody").waitFor();
         assert.ok(await visit.page.getByText("There are no widgets now.").isVisible());
         assert.ok(await visit.page.getByRole("button", { name: "Disconnect all views of Everybody" }).isDisabled());
+        assert.equal(await visit.page.getByRole("button", { name: /^Limits/ }).count(), 0, "where there are no users, there are no limits of theirs");
         await visit.page.getByRole("link", { name: "Gallery" }).click();
         await visit.page.waitForURL(server.url());
       }));
@@ -227,10 +229,10 @@ describe("the administrator's page of a server with users", () => {
       await until(async () => (await rows(visit))[0]?.[1] === "5.0", "the rates", { clues: visit.clues });
       const shown = await rows(visit);
       assert.deepEqual(shown.slice(0, 4), [
-        ["ann 1 of 10 widgets 1 of 500 views 0 of 20 kernels 10 of 2000 Mpx/s", "5.0", "500 KB/s", "6 %", "network", "Disconnect all"],
+        ["ann 1 of 10 widgets 1 of 500 views 0 of 20 kernels 10 of 2000 Mpx/s", "5.0", "500 KB/s", "6 %", "network", "Limits Disconnect all"],
         ["<b>Plot 0</b> kernel gone plot 1 view ann-0", "5.0", "500 KB/s", "0 %", "network", "Close"],
         ["v1, root interacts 640 × 480", "5.0", "500 KB/s", "", "network", "Disconnect"],
-        ["bob 9 of 10 widgets 9 of 500 views 0 of 20 kernels 10 of 2000 Mpx/s over a limit: frames wait", "45", "4.5 MB/s", "56 %", "limit", "Disconnect all"],
+        ["bob 9 of 10 widgets 9 of 500 views 0 of 20 kernels 10 of 2000 Mpx/s over a limit: frames wait", "45", "4.5 MB/s", "56 %", "limit", "Limits Disconnect all"],
       ]);
       assert.deepEqual(await visit.page.locator(".full").allInnerTexts(), ["9 of 10 widgets", "over a limit: frames wait"]);
       const totals = (await visit.page.locator(".server dd").allInnerTexts()).map((text) => text.trim());
@@ -265,6 +267,67 @@ describe("the administrator's page of a server with users", () => {
       const order = (await rows(visit)).map(([name]) => /^(?:<b>)?(Plot \d|\w+)/.exec(name ?? "")?.[1]).filter((name) => name !== "v1");
       assert.deepEqual(order, ["bob", "Plot 2", "Plot 1", "Plot 0", "ann", "Plot 1", "Plot 0"]);
     }));
+
+  test("the limits of a user are changed by keyboard, and what the server refuses is shown at its field", () =>
+    site.visiting(
+      async (visit, server) => {
+        const { page } = visit;
+        /** @type {Record<string, number | null>} */
+        const set = {};
+        /** @type {object[]} */
+        const asked = [];
+        await page.route(server.url("api/users/ann"), (route) => {
+          const { limits } = route.request().postDataJSON();
+          asked.push({ method: route.request().method(), limits });
+          const error = { code: "bad_field", message: "field `limits.weight`: 500 is out of range", field: "limits.weight" };
+          if (limits.weight > 100) return route.fulfill({ status: 400, json: { error } });
+          for (const [name, value] of Object.entries(limits)) {
+            if (value === null) delete set[name];
+            else set[name] = value;
+          }
+          return route.fulfill({ json: {} });
+        });
+        await openWithUsers(visit, server, 1, 1, set);
+        const limits = page.getByRole("dialog", { name: "Limits of ann" });
+        const fields = () => limits.getByRole("spinbutton").all();
+        const values = async () => Promise.all((await fields()).map((field) => field.inputValue()));
+
+        await page.getByRole("button", { name: "Limits of ann" }).focus();
+        await page.keyboard.press("Enter");
+        assert.deepEqual(await Promise.all((await fields()).map((field) => field.getAttribute("placeholder"))), ["10", "500", "20", "2000", "none", "1"]);
+        assert.deepEqual(await values(), ["", "", "", "", "", ""]);
+        assert.equal(await page.evaluate(() => document.activeElement?.getAttribute("name")), "max_widgets");
+        await page.keyboard.type("3");
+        await limits.getByLabel("Weight").fill("500");
+        await page.keyboard.press("Enter");
+        await limits.getByRole("alert").getByText("500 is out of range").waitFor();
+        assert.equal(await page.evaluate(() => document.activeElement?.getAttribute("name")), "weight");
+        await limits.getByLabel("Weight").fill("2.5");
+        await limits.getByLabel("Mpx/s").fill("0.5");
+        await page.keyboard.press("Enter");
+        await page.getByRole("status").getByText("The limits of ann are changed.").waitFor();
+        await limits.waitFor({ state: "hidden" });
+        assert.equal(await focused(visit), "Limits of ann", "the focus is back");
+        const changed = { max_widgets: 3, weight: 2.5 };
+        assert.deepEqual(asked, [
+          { method: "PATCH", limits: { ...changed, weight: 500 } },
+          { method: "PATCH", limits: { ...changed, pixels_per_second: 500_000 } },
+        ]);
+        await row(visit, "ann").getByText("own limits").waitFor();
+        assert.equal(await row(visit, "bob").getByText("own limits").count(), 0);
+
+        await page.keyboard.press("Enter");
+        assert.deepEqual(await values(), ["3", "", "", "0.5", "", "2.5"]);
+        await limits.getByRole("button", { name: "Save" }).click();
+        await limits.waitFor({ state: "hidden" });
+        await page.getByRole("button", { name: "Limits of ann" }).click();
+        for (const field of await fields()) await field.fill("");
+        await limits.getByRole("button", { name: "Save" }).click();
+        await row(visit, "ann").getByText("own limits").waitFor({ state: "detached" });
+        assert.deepEqual(asked.slice(2), [{ method: "PATCH", limits: { max_widgets: null, pixels_per_second: null, weight: null } }]);
+      },
+      { tolerate: /400/ },
+    ));
 
   test("many widgets show no views until one asks for them", () =>
     site.visiting(async (visit, server) => {

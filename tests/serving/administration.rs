@@ -226,6 +226,100 @@ fn owners_disconnect_whoever_watches_theirs_and_administrators_everybody() {
 }
 
 #[test]
+fn administrators_change_what_a_user_may_have_at_once_and_take_nothing_away_by_it() {
+    let hub = FakeHub::start();
+    let server = TestServer::with(Config { user_max_widgets: 3, ..hub.config(LONG) });
+    let [ann, bob] = ["ann", "bob"].map(|name| hub.token(name, &[ACCESS]));
+    let root = hub.token("root", &[ACCESS, "admin-ui"]);
+    let change = |limits: Value| {
+        let body = json!({"limits": limits}).to_string();
+        ask(&server, "PATCH", &format!("{USERS}/ann"), &root, &body).expect(200)
+    };
+    let make = |token: &str| ask(&server, "POST", WIDGETS, token, r#"{"kind": "probe"}"#);
+    let (first, second) = (probe(&server, &ann), probe(&server, &ann));
+    let mut program = kernel(&server, "the-first-of-this-user", &ann);
+    let mut watching = view(&server, &first, &ann).unwrap();
+
+    let told = change(json!({"max_widgets": 1, "max_views": 1, "max_kernels": 1, "weight": 2.5}));
+    assert_eq!((&told["name"], &told["taken"]["widgets"]), (&json!("ann"), &json!(2)));
+    assert_eq!((&told["limits"]["max_widgets"], &told["limits"]["weight"]), (&json!(1), &json!(2.5)));
+    assert_eq!((&told["flags"]["max_widgets"], &told["flags"]["weight"]), (&json!(3), &json!(1.0)));
+    let (message, _) = make(&ann).error(429, "user_max_widgets");
+    assert!(message.contains("may have 1 widgets"), "{message}");
+    assert_eq!(program.try_create(json!({})).unwrap_err()["code"], "user_max_widgets");
+    assert_eq!(ended(view(&server, &second, &ann).unwrap()), (json!("user_max_views"), 1013));
+    watching.pings(1);
+    assert_eq!(watching.closed(), None);
+    make(&bob).expect(201);
+
+    let users = ask(&server, "GET", USERS, &root, "").expect(200)["users"].take();
+    assert_eq!(each(&users, "limits")[0], told["limits"]);
+    change(json!({"max_widgets": null}));
+    make(&ann).expect(201);
+    make(&ann).error(429, "user_max_widgets");
+    let told = change(json!({"max_views": null, "max_kernels": null, "weight": null}));
+    assert_eq!(told["limits"], told["flags"]);
+}
+
+#[test]
+fn limits_of_who_has_nothing_are_kept_and_told_until_they_are_as_the_flags_say() {
+    let hub = FakeHub::start();
+    let server = TestServer::with(hub.config(LONG));
+    let root = hub.token("root", &[ACCESS, "admin-ui"]);
+    let change = |value: Value| {
+        let body = json!({"limits": {"max_widgets": value}}).to_string();
+        ask(&server, "PATCH", &format!("{USERS}/b%2Fb"), &root, &body).expect(200)
+    };
+    let names = || each(&ask(&server, "GET", USERS, &root, "").expect(200)["users"], "name");
+    assert_eq!(change(json!(1))["name"], "b/b");
+    assert_eq!(names(), [json!("b/b")]);
+    let token = hub.token("b/b", &[ACCESS]);
+    let widget = probe(&server, &token);
+    ask(&server, "POST", WIDGETS, &token, r#"{"kind": "probe"}"#).error(429, "user_max_widgets");
+    change(Value::Null);
+    assert_eq!(ask(&server, "DELETE", &format!("{WIDGETS}/{widget}"), &token, "").status, 204);
+    wait_for("nobody to have anything", || names().is_empty().then_some(()));
+}
+
+#[test]
+fn limits_are_refused_by_field_and_to_everybody_else() {
+    let hub = FakeHub::start();
+    let server = TestServer::with(hub.config(LONG));
+    let (ann, root) = (hub.token("ann", &[ACCESS]), hub.token("root", &[ACCESS, "admin-ui"]));
+    let path = format!("{USERS}/ann");
+    let good = r#"{"limits": {"max_widgets": 1000}}"#;
+    ask(&server, "PATCH", &path, &ann, good).error(403, "scope");
+    server.request_with("PATCH", &path, "", good).error(401, "signed_out");
+    let foreign = format!("Authorization: token {root}\r\nOrigin: https://evil.example\r\n");
+    server.request_with("PATCH", &path, &foreign, good).error(403, "origin");
+    assert_eq!(ask(&server, "GET", &path, &root, "").status, 405);
+    for (limits, field, says) in [
+        (json!({"max_widgets": 0}), "limits.max_widgets", "from 1 to 1000000"),
+        (json!({"max_views": -1}), "limits.max_views", "invalid value"),
+        (json!({"max_kernels": 1.5}), "limits.max_kernels", "invalid type"),
+        (json!({"pixels_per_second": 1e13}), "limits.pixels_per_second", "from 100000 to 1000000000000"),
+        (json!({"encoder_threads": "all"}), "limits.encoder_threads", "invalid type"),
+        (json!({"weight": 0.001, "max_widgets": 5}), "limits.weight", "from 0.01 to 100"),
+        (json!({"patience": 1}), "limits.patience", "unknown field"),
+        (json!(7), "limits", "invalid type"),
+    ] {
+        let body = json!({"limits": limits}).to_string();
+        let (message, named) = ask(&server, "PATCH", &path, &root, &body).error(400, "bad_field");
+        assert_eq!(named, field, "{message}");
+        assert!(message.contains(says), "{message}");
+    }
+    let long = format!("{USERS}/{}", "x".repeat(256));
+    assert_eq!(ask(&server, "PATCH", &long, &root, good).error(400, "bad_field").1, "name");
+    let users = ask(&server, "GET", USERS, &root, "").expect(200)["users"].take();
+    assert_eq!(users, json!([]), "what was refused changed something");
+
+    let without_users = TestServer::start();
+    let body = json!({"limits": {"max_widgets": 1}});
+    let (message, _) = without_users.request("PATCH", "/api/users/ann", Some(body)).error(404, "no_users");
+    assert!(message.contains("there are no users here"), "{message}");
+}
+
+#[test]
 fn the_key_may_not_come_from_elsewhere() {
     let server = TestServer::start();
     let probe = server.probe(json!({}));

@@ -105,6 +105,33 @@ fn who_is_sent_more_pixels_than_one_may_waits_and_others_do_not() {
 }
 
 #[test]
+fn a_rate_that_an_administrator_sets_holds_for_frames_that_are_going_out() {
+    let hub = FakeHub::start();
+    let server = TestServer::with(hub.config(LONG));
+    let ann = hub.token("ann", &[ACCESS]);
+    let root = hub.token("root", &[ACCESS, "admin-ui"]);
+    let widget = probe(&server, &ann);
+    Probe::of(&widget).animate();
+    server.handle(&widget).request_draw();
+    let showing = view(&server, &widget, &ann).unwrap().sized(640, 480, 1.0).live();
+    let bottleneck = || first_view(&server, &widget, &ann)["bottleneck"].clone();
+    let limit = |body: &str| {
+        ask(&server, "PATCH", &format!("{PREFIX}api/users/ann"), &root, body).expect(200);
+    };
+    wait_for("frames", || {
+        (first_view(&server, &widget, &ann)["confirmed_frames"].as_u64() >= Some(10)).then_some(())
+    });
+    assert_ne!(bottleneck(), "limit");
+    for (name, value) in [("pixels_per_second", 150_000.0), ("encoder_threads", 0.01)] {
+        limit(&format!(r#"{{"limits": {{"{name}": {value}}}}}"#));
+        wait_for(name, || (bottleneck() == "limit").then_some(()));
+        limit(&format!(r#"{{"limits": {{"{name}": null}}}}"#));
+        wait_for("the end of the limit", || (bottleneck() != "limit").then_some(()));
+    }
+    drop(showing);
+}
+
+#[test]
 fn who_takes_more_of_the_encoder_than_one_may_waits() {
     let hub = FakeHub::start();
     let server = TestServer::with(Config { user_encoder_threads: Some(0.01), ..hub.config(LONG) });

@@ -17,8 +17,9 @@ function told(looks, user) {
  * @param {number} looks
  * @param {string} name
  * @param {number} widgets how many
+ * @param {object} [set] the limits that an administrator set
  */
-function userOf(looks, name, widgets) {
+function userOf(looks, name, widgets, set = {}) {
   const list = Array.from({ length: widgets }, (_, i) => ({
     id: `${name}-${i}`,
     kind: "plot",
@@ -26,9 +27,10 @@ function userOf(looks, name, widgets) {
     created: i,
     stats: { confirmed_frames: 10 * looks, encode_seconds: i * looks, state: i === 0 ? "gone" : "live", at_rest: false, views: [told(looks, "root")] },
   }));
-  const limits = { max_widgets: 10, max_views: 500, max_kernels: 20, pixels_per_second: 2e9, encoder_threads: null };
+  const flags = { max_widgets: 10, max_views: 500, max_kernels: 20, pixels_per_second: 2e9, encoder_threads: null, weight: 1 };
+  const limits = { ...flags, ...set };
   const taken = { widgets, views: widgets, kernels: 0 };
-  return { name, taken, encoder_seconds: 0.5 * widgets * looks, sent_pixels: 20e6 * looks, wait: name === "bob" ? 0.2 : 0, limits, widgets: list };
+  return { name, taken, encoder_seconds: 0.5 * widgets * looks, sent_pixels: 20e6 * looks, wait: name === "bob" ? 0.2 : 0, limits, flags, widgets: list };
 }
 
 /**
@@ -36,11 +38,12 @@ function userOf(looks, name, widgets) {
  * @param {number} looks
  * @param {number} anns
  * @param {number} bobs
+ * @param {object} [set] the limits that an administrator set for `ann`
  */
-export function load(looks, anns, bobs) {
+export function load(looks, anns, bobs, set) {
   const count = anns + bobs;
   const limits = { max_widgets: 1000, max_views: 1000, max_kernels: 100 };
   const encoder = { encoder_threads: 4, encoder_jobs: 1, encoder_seconds: looks };
   const server = { time: 2 * looks, widgets: count, views: count, kernels: 0, ...encoder, limits };
-  return { server, users: [userOf(looks, "ann", anns), userOf(looks, "bob", bobs)] };
+  return { server, users: [userOf(looks, "ann", anns, set), userOf(looks, "bob", bobs)] };
 }

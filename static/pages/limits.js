@@ -1,0 +1,109 @@
+/** The dialog in which an administrator says what one user may take. */
+
+import { make } from "../view/dom.js";
+import { ApiError, request } from "./api.js";
+import { part } from "./part.js";
+
+/** @import { Limits, UserAnswer } from "./load.js" */
+
+/** Pixels are told in millions. */
+const MILLION = 1e6;
+
+/** @type {{name: keyof Limits, label: string, note: string, unit?: number, whole?: boolean}[]} */
+const FIELDS = [
+  { name: "max_widgets", label: "Widgets", note: "At a time", whole: true },
+  { name: "max_views", label: "Views", note: "Of all the user's widgets, whoever watches", whole: true },
+  { name: "max_kernels", label: "Kernels", note: "Connected at a time", whole: true },
+  { name: "pixels_per_second", label: "Mpx/s", note: "Sent to all views; frames wait beyond it", unit: MILLION },
+  { name: "encoder_threads", label: "Encoder threads", note: "On average; frames wait beyond it" },
+  { name: "weight", label: "Weight", note: "Share of the encoder while others want it, who have 1" },
+];
+
+export class LimitsDialog {
+  #dialog;
+  #saved;
+  #title;
+  #fields;
+  #problem;
+  #save;
+  /** What the fields held at first. @type {Map<HTMLInputElement, string>} */
+  #before = new Map();
+  #user = "";
+
+  /**
+   * @param {HTMLDialogElement} dialog
+   * @param {(user: string) => void} saved is called when the server has taken what was changed
+   */
+  constructor(dialog, saved) {
+    this.#dialog = dialog;
+    this.#saved = saved;
+    this.#title = part(dialog, "h2", HTMLElement);
+    this.#fields = part(dialog, ".options", HTMLElement);
+    this.#problem = part(dialog, ".problem", HTMLElement);
+    this.#save = part(dialog, ".primary", HTMLButtonElement);
+    this.#save.addEventListener("click", () => this.#run());
+    // Enter in a field means the dialog's purpose, not its first button.
+    this.#fields.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter") return;
+      event.preventDefault();
+      this.#run();
+    });
+  }
+
+  /** @param {UserAnswer} user one of a server's users */
+  open({ name, limits, flags }) {
+    if (name === null || !limits || !flags) return;
+    this.#user = name;
+    this.#title.textContent = `Limits of ${name}`;
+    this.#problem.hidden = true;
+    this.#fields.replaceChildren(...FIELDS.map((field) => fieldOf(field, limits[field.name], flags[field.name])));
+    this.#before = new Map([...this.#fields.querySelectorAll("input")].map((input) => [input, input.value]));
+    this.#dialog.showModal();
+    this.#fields.querySelector("input")?.focus();
+  }
+
+  async #run() {
+    if (this.#save.ariaDisabled) return;
+    /** @type {Record<string, number | null>} */
+    const limits = {};
+    for (const [input, before] of this.#before) {
+      if (!input.reportValidity()) return;
+      const unit = FIELDS.find(({ name }) => name === input.name)?.unit ?? 1;
+      if (input.value !== before) limits[input.name] = input.value === "" ? null : input.valueAsNumber * unit;
+    }
+    // It stays where the focus is, which a button that is really disabled would lose.
+    this.#save.ariaDisabled = "true";
+    try {
+      if (Object.keys(limits).length > 0) {
+        await request(`users/${encodeURIComponent(this.#user)}`, { method: "PATCH", body: { limits } });
+        this.#saved(this.#user);
+      }
+      this.#dialog.close();
+    } catch (error) {
+      this.#problem.textContent = error instanceof Error ? error.message : String(error);
+      this.#problem.hidden = false;
+      const wrong = error instanceof ApiError ? error.field : null;
+      for (const input of this.#before.keys()) {
+        input.ariaInvalid = String(wrong === `limits.${input.name}`);
+        if (input.ariaInvalid !== "true") continue;
+        input.focus();
+        // The message may have come over it.
+        input.scrollIntoView({ block: "center" });
+      }
+    } finally {
+      this.#save.ariaDisabled = null;
+    }
+  }
+}
+
+/**
+ * @param {(typeof FIELDS)[number]} field
+ * @param {number | null} holds
+ * @param {number | null} flag what the server's flags say, which holds where the field is empty
+ */
+function fieldOf({ name, label, note, unit = 1, whole = false }, holds, flag) {
+  const text = (/** @type {number | null} */ value) => (value === null ? "" : String(value / unit));
+  const input = make("input", { name, type: "number", step: whole ? "1" : "any", placeholder: flag === null ? "none" : text(flag) });
+  input.value = holds === flag ? "" : text(holds);
+  return make("label", {}, label, input, make("small", {}, note));
+}
