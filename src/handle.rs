@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use actix::Addr;
@@ -27,6 +27,8 @@ use crate::{
 pub struct Identity {
     /// Names the widget in URLs.
     pub id: String,
+    /// No other widget of this process has it, not even a later one of the same id.
+    pub number: u64,
     /// The kind that made it.
     pub kind: String,
     /// The user it belongs to; `None` where there are no users.
@@ -66,9 +68,11 @@ impl Shared {
         traits: Traits,
         shares: Shares,
     ) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let owner = quota.owner().map(str::to_owned);
         Self {
-            identity: Identity { id, kind, owner, created: unix_now(), options },
+            identity: Identity { id, number, kind, owner, created: unix_now(), options },
             quota,
             draw_requested: AtomicBool::new(false),
             kernel_requested: AtomicBool::new(false),

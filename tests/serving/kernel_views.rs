@@ -92,6 +92,21 @@ fn a_ticket_that_is_forged_or_of_another_widget_is_refused_even_with_the_key() {
 }
 
 #[test]
+fn a_ticket_opens_nothing_once_its_widget_was_closed_not_even_the_next_of_that_id() {
+    let (server, mut kernel, widget) = started();
+    let path = format!("/api/widgets/{widget}/view");
+    let first = ticket(&mut kernel, &widget, "interact");
+    open(&server, &path, &first).expect("it opens");
+    assert_eq!(server.request("DELETE", &format!("/api/widgets/{widget}"), None).status, 204);
+    assert_eq!(open(&server, &path, &first).err(), Some(403));
+    kernel.text("closed", |_| true);
+    assert_eq!(kernel.widget(json!({"widget": widget})), widget);
+    assert_eq!(open(&server, &path, &first).err(), Some(403));
+    let second = ticket(&mut kernel, &widget, "interact");
+    open(&server, &path, &second).expect("it opens");
+}
+
+#[test]
 fn a_browser_behind_the_kernel_has_a_view_like_any_other() {
     for frames in ["binary", "base64"] {
         let (server, mut kernel, widget) = started();

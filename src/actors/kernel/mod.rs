@@ -274,8 +274,8 @@ impl Kernel {
     }
 
     fn ticket(&self, ask: &AskTicket) {
-        if self.widget(&ask.widget, Some(ask.request)).is_some() {
-            let (ticket, expires) = self.hub.tickets().issue(&ask.widget, ask.role, unix_seconds());
+        if let Some(widget) = self.widget(&ask.widget, Some(ask.request)) {
+            let (ticket, expires) = self.hub.tickets().issue(widget.identity(), ask.role, unix_seconds());
             self.tell(&ServerMessage::Ticket { request: ask.request, ticket: &ticket, expires });
         }
     }

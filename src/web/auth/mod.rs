@@ -22,7 +22,7 @@ use self::{
     caller::{Caller, Session},
     jupyterhub::{Acting, JupyterHub},
     key::AccessKey,
-    ticket::Permit,
+    ticket::{Permit, TicketError},
 };
 use super::{error::ApiError, forwarded::Origin, pages, routes::Site};
 use crate::{clock::unix_seconds, handle::WidgetHandle};
@@ -80,7 +80,11 @@ pub async fn guard(
         .is_some_and(|path| path.starts_with("api/") || path == "metrics");
     let audience = if api { Audience::Program } else { Audience::Page };
     if let Some(offer) = ticket::offered(&request, &site.base_url) {
-        return match site.hub.tickets().check(&offer.ticket, &offer.widget, unix_seconds()) {
+        // Whether there is no such widget, or a ticket is not for it, is told nobody apart.
+        let widget = site.hub.registry().get(&offer.widget).ok_or(TicketError::Forged);
+        let check =
+            |widget: WidgetHandle| site.hub.tickets().check(&offer.ticket, widget.identity(), unix_seconds());
+        return match widget.and_then(check) {
             Ok(role) => {
                 let session = session_beside(&request, &site, &offer.widget).await;
                 let guest = Caller::Guest(Permit { widget: offer.widget, role }, session);
