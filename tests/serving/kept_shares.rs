@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use framehub::{Config, hub::random_id};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     fake_hub::{ACCESS, FakeHub, PREFIX},
@@ -79,6 +79,43 @@ fn after_a_restart_a_widget_is_shared_as_before_and_what_was_revoked_stays_revok
     program.widget(json!({"widget": widget}));
     let listed = ask(&server, "GET", &format!("{PREFIX}api/widgets/{widget}/shares"), &ann, "");
     assert_eq!(listed.expect(200)["shares"], json!([]));
+}
+
+#[test]
+fn a_link_is_good_for_one_change_of_its_key_and_none_once_the_keys_are_taken_out_of_the_file() {
+    let (hub, file) = (FakeHub::start(), File::new());
+    let [ann, bob] = ["ann", "bob"].map(|name| hub.token(name, &[ACCESS]));
+    let server = TestServer::with(file.with(hub.config(LONG)));
+    let widget = kernel(&server, "session-of-the-tests", &ann).widget(json!({}));
+    share(&server, &widget, &ann, &json!({"user": "bob"})).expect(201);
+    let link = share(&server, &widget, &ann, &json!({"link": true})).expect(201);
+    drop(server);
+    let kept: Value = serde_json::from_slice(&fs::read(&file.0).unwrap()).unwrap();
+    let (key, began, other) = (&kept["links"]["newer"], &kept["links"]["began"], json!(vec![7; 32]));
+    for (links, opens) in [
+        (json!({"newer": key, "began": began, "before": null}), true),
+        (json!({"newer": other, "began": began, "before": key}), true),
+        (json!({"newer": other, "began": began, "before": other}), false),
+        (Value::Null, false),
+    ] {
+        let mut changed = kept.clone();
+        match &links {
+            Value::Null => drop(changed.as_object_mut().unwrap().remove("links")),
+            links => changed["links"] = links.clone(),
+        }
+        fs::write(&file.0, changed.to_string()).unwrap();
+        let server = TestServer::with(file.with(hub.config(LONG)));
+        let mut program = kernel(&server, "session-of-the-tests", &ann);
+        program.widget(json!({"widget": widget}));
+        let session = sign_in(&server, &hub, "carl");
+        let arrived = open(&server, link["url"].as_str().unwrap(), &session);
+        assert_eq!(arrived.status, if opens { 303 } else { 404 }, "{links}");
+        // Who is named needs no key.
+        view(&server, &widget, &bob).unwrap();
+        // A link that is made now is signed with what there is.
+        let fresh = share(&server, &widget, &ann, &json!({"link": true})).expect(201);
+        assert_eq!(open(&server, fresh["url"].as_str().unwrap(), &session).status, 303);
+    }
 }
 
 #[test]
