@@ -25,6 +25,8 @@ const METRICS_TOKEN: &str = "token-of-the-metrics";
 const WIDGETS: &str = "/services/framehub/api/widgets";
 const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+/// What a server answers to a head that it does not take.
+const TOO_LARGE: [u16; 4] = [400, 413, 414, 431];
 
 fn started() -> (FakeHub, TestServer) {
     let hub = FakeHub::start();
@@ -293,13 +295,83 @@ fn what_is_too_large_is_refused_and_the_next_request_is_answered() {
     ];
     for attack in attacks {
         let status = raw(server.address, &attack).status;
-        assert!([400, 413, 414, 431].contains(&status), "{status}");
+        assert!(TOO_LARGE.contains(&status), "{status}");
         ask(&server, "GET", WIDGETS, &token, "").expect(200);
     }
     counted(&server, "limit", 1, || {
         let body = json!({"kind": "probe", "traits": {"title": large}}).to_string();
         assert_eq!(ask(&server, "POST", WIDGETS, &token, &body).status, 413);
     });
+}
+
+#[test]
+fn who_comes_back_from_the_hub_with_too_much_is_not_signed_in() {
+    let (hub, server) = started();
+    let callback =
+        |query: &str, cookies: &str| open(&server, &format!("{PREFIX}oauth_callback?{query}"), cookies);
+    let long = "x".repeat(60_000);
+    let sent = open(&server, PREFIX, "");
+    let own = cookie(&sent, "framehub-sign-in-");
+    let good = hub.authorize(sent.header("location").unwrap(), "ann", &[ACCESS]);
+    let state = good.split_once("&state=").unwrap().1;
+    let before = hub.questions();
+    counted(&server, "protocol", 2, || {
+        for query in [format!("code=x&state={long}"), format!("{good}{long}")] {
+            let answer = callback(&query, &own);
+            assert_eq!((answer.status, answer.header("set-cookie")), (400, None));
+        }
+    });
+    assert_eq!(hub.questions(), before, "the Hub was asked");
+    assert!(
+        TOO_LARGE.contains(&callback(&format!("code={}&state={state}", "x".repeat(400_000)), &own).status)
+    );
+    counted(&server, "protocol", 1, || {
+        let answer = callback(&format!("code={long}&state={state}"), &own);
+        assert_eq!((answer.status, answer.header("set-cookie")), (400, None));
+    });
+    open(&server, WIDGETS, &sign_in(&server, &hub, "ann")).expect(200);
+}
+
+#[test]
+fn a_ticket_that_is_too_large_opens_nothing() {
+    let (hub, server) = started();
+    let token = hub.token("ann", &[ACCESS]);
+    let mut kernel = kernel(&server, "session-of-the-tests", &token);
+    let widget = kernel.widget(json!({}));
+    let good = ticket(&mut kernel, &widget, "watch");
+    let offer = |ticket: &str| {
+        let headers =
+            format!("{UPGRADE}Sec-WebSocket-Protocol: framehub.view.v1, framehub.ticket.{ticket}\r\n");
+        server.request_with("GET", &format!("{WIDGETS}/{widget}/view"), &headers, "")
+    };
+    let long = "x".repeat(60_000);
+    counted(&server, "auth", 3, || {
+        for ticket in [long.clone(), format!("{good}{long}"), good.replace(".watch.", &format!(".{long}."))] {
+            offer(&ticket).error(403, "ticket");
+        }
+    });
+    assert!(TOO_LARGE.contains(&offer(&"x".repeat(400_000)).status));
+    // Among many others it is found, and is as good as ever.
+    let offered = format!("framehub.view.v1, {}framehub.ticket.{good}", "framehub.other.v1, ".repeat(2000));
+    let mut request = browser::request(server.address, &format!("{WIDGETS}/{widget}/view"));
+    request.headers_mut().insert("sec-websocket-protocol", offered.parse().unwrap());
+    Browser::connect_with(request, server.address).expect("the view connects").text("traits", |_| true);
+}
+
+#[test]
+fn an_answer_of_the_hub_that_is_too_large_is_none() {
+    let (hub, server) = started();
+    let token = hub.token("ann", &[ACCESS]);
+    hub.pad(2 << 20);
+    ask(&server, "GET", WIDGETS, &token, "").error(503, "unavailable");
+    let sent = open(&server, PREFIX, "");
+    let query = hub.authorize(sent.header("location").unwrap(), "ann", &[ACCESS]);
+    let callback = format!("{PREFIX}oauth_callback?{query}");
+    let back = open(&server, &callback, &cookie(&sent, "framehub-sign-in-"));
+    assert_eq!((back.status, back.header("set-cookie")), (503, None));
+    hub.pad(1_000_000);
+    ask(&server, "GET", WIDGETS, &token, "").expect(200);
+    open(&server, WIDGETS, &sign_in(&server, &hub, "ann")).expect(200);
 }
 
 #[test]

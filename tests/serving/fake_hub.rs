@@ -51,6 +51,8 @@ struct State {
     held: bool,
     /// Whether it takes connections, and does nothing with them.
     hanging: bool,
+    /// So many bytes more are in each answer than have to be.
+    padding: usize,
 }
 
 impl FakeHub {
@@ -145,6 +147,11 @@ impl FakeHub {
         self.state.1.notify_all();
     }
 
+    /// From now on its answers are longer than they have to be, by so many bytes.
+    pub fn pad(&self, bytes: usize) {
+        self.state().padding = bytes;
+    }
+
     /// Answers about tokens wait until this is called with `false`.
     pub fn hold(&self, held: bool) {
         self.state().held = held;
@@ -210,7 +217,7 @@ fn serve(stream: TcpStream, shared: &(Mutex<State>, Condvar)) {
         return;
     }
     let request = lines.first().cloned().unwrap_or_default();
-    let (status, answer) = if request.starts_with("GET /hub/api/user ") {
+    let (status, mut answer) = if request.starts_with("GET /hub/api/user ") {
         let token = header("authorization").and_then(|value| value.strip_prefix("token ").map(str::to_owned));
         let token = token.unwrap_or_default();
         *state.asked.entry(token.clone()).or_default() += 1;
@@ -231,6 +238,7 @@ fn serve(stream: TcpStream, shared: &(Mutex<State>, Condvar)) {
     } else {
         (404, json!({"status": 404}))
     };
+    answer["padding"] = json!("x".repeat(state.padding));
     drop(state);
     let answer = answer.to_string();
     let length = answer.len();
