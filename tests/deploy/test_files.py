@@ -3,8 +3,10 @@
 import re
 import shlex
 import subprocess
+import sys
 import urllib.request
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import kubernetes_validate
@@ -34,6 +36,13 @@ class Configuration:
             def __setattr__(self, name: str, value: Any) -> None:
                 self[name] = value
 
+        class LocalProcessSpawner:
+            poll_interval = 30
+
+        self.of_services = type("Spawner", (LocalProcessSpawner,), {"__module__": "jupyterhub.services.service"})
+        module = ModuleType("jupyterhub.spawner")
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        monkeypatch.setattr(module, "LocalProcessSpawner", LocalProcessSpawner, raising=False)
         monkeypatch.setenv("FRAMEHUB_SERVICE_TOKEN", "secret-of-the-tests")
         self.c = Section(
             JupyterHub=Section(services=[], load_roles=[]), Spawner=Section(environment={}), Authenticator=Section()
@@ -74,6 +83,8 @@ def test_every_way_gives_the_hub_the_same_roles_and_the_same_service(
     for key in ("name", "url", "oauth_no_confirm", "oauth_client_allowed_scopes"):
         assert other.service[key] == managed.service[key], key
     assert ("command" in other.service) != ("api_token" in other.service)
+    # A service that the Hub starts is looked after more often.
+    assert other.of_services.poll_interval == (managed.of_services.poll_interval if "command" in other.service else 30)
     assert other.c.Spawner.environment["FRAMEHUB_URL"].endswith("/services/framehub/")
 
 

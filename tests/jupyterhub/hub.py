@@ -64,10 +64,6 @@ c.JupyterHub.cleanup_servers = False
 c.ConfigurableHTTPProxy.should_start = False
 c.ConfigurableHTTPProxy.auth_token = "{token}"
 """
-# Of a Hub that soon notices the end of a service.
-WATCHFUL_CONFIG = """
-load_subconfig({snippet!r})
-"""
 # Of a Hub whose parts speak TLS among each other.
 INTERNAL_SSL_CONFIG = """
 c.JupyterHub.internal_ssl = True
@@ -119,7 +115,6 @@ class Hub:
         apart: bool = False,
         subdomains: bool = False,
         internal_ssl: bool = False,
-        watchful: bool = False,
         public: str | None = None,
     ) -> None:
         """Starts it, FrameHub in that environment; by default answers are good for a short time and all is logged.
@@ -127,8 +122,8 @@ class Hub:
         With `external`, it is not the Hub that starts FrameHub. With `labs`, users' servers are JupyterLabs. With
         `apart`, the proxy and the users' servers outlive the Hub, which may be started anew. With `subdomains`, users
         and services have origins of their own, which browsers find. With `internal_ssl`, its API is reached by
-        TLS, with certificates of its own. With `watchful`, it looks after its services more often. With `public`, that
-        is the origin at which browsers find it, by way of something else.
+        TLS, with certificates of its own. With `public`, that is the origin at which browsers find it,
+        by way of something else.
         """
         self.folder = folder
         self.venv = venv
@@ -160,8 +155,6 @@ class Hub:
             config += SUBDOMAIN_CONFIG.format(port=self.port, prefix=PREFIX)
         if internal_ssl:
             config += INTERNAL_SSL_CONFIG.format(hub_port=ports[1], proxy_port=ports[2])
-        if watchful:
-            config += WATCHFUL_CONFIG.format(snippet=str(SNIPPETS / "back_soon.py"))
         if public:
             config += PUBLIC_CONFIG.format(public=public)
         if apart:

@@ -36,12 +36,30 @@ async def move():
 task = asyncio.get_running_loop().create_task(move())
 w
 """
+# Tells how often a Hub with a configuration file looks after services; after a notebook, with a spawner that is defined
+# later; and after one for which the configuration says how often.
+INTERVALS = """
+import sys
+from jupyterhub.app import JupyterHub
+from jupyterhub.services import service
+from jupyterhub.spawner import LocalProcessSpawner
+
+hub = JupyterHub()
+hub.load_config_file(sys.argv[1])
+hub.config.Spawner.poll_interval = 7
+
+class Later(LocalProcessSpawner):
+    pass
+
+for spawner in (service._ServiceSpawner(cmd=["framehub"]), Later(), Later(config=hub.config)):
+    print(spawner.poll_interval)
+"""
 
 
 @pytest.fixture(scope="module", params=VENVS, ids=lambda venv: venv.name)
 def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     folder = tmp_path_factory.mktemp("managed")
-    hub = Hub(folder, request.param, {"RUST_LOG": "info"}, labs=True, apart=True, watchful=True)
+    hub = Hub(folder, request.param, {"RUST_LOG": "info"}, labs=True, apart=True)
     yield hub
     hub.stop()
 
@@ -82,13 +100,12 @@ def back(notebook: Notebook, crowd: Crowd) -> float:
 
 
 @pytest.mark.parametrize("venv", VENVS, ids=lambda venv: venv.name)
-def test_a_hub_of_either_version_can_be_told_to_look_after_its_services_more_often(venv: Path) -> None:
-    code = (SNIPPETS / "back_soon.py").read_text() + (
-        "from jupyterhub.spawner import LocalProcessSpawner\n"
-        "print(_ServiceSpawner(cmd=['framehub']).poll_interval, LocalProcessSpawner().poll_interval)\n"
-    )
-    told = subprocess.run([venv / "bin" / "python", "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.split() == ["5", "30"]
+def test_a_hub_of_either_version_looks_after_services_more_often_and_after_notebooks_as_before(
+    venv: Path,
+) -> None:
+    command = [venv / "bin" / "python", "-c", INTERVALS, SNIPPETS / "jupyterhub_config.py"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["5", "30", "7"]
 
 
 def test_the_hub_restarts_beside_the_service_and_no_view_notices(tmp_path: Path) -> None:
