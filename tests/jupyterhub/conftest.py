@@ -32,8 +32,8 @@ class Way:
         return Hub(folder, self.venv, environment, labs=labs, external=self.external, subdomains=self.subdomains)
 
 
-# Each version starts the service itself; of the newest there is one that does not.
-WAYS = [*map(Way, VENVS), Way(VENVS[-1], external=True)]
+# Each version starts the service itself; of the oldest there is one that does not.
+WAYS = [*map(Way, VENVS), Way(VENVS[0], external=True)]
 
 
 @pytest.fixture(scope="module", params=WAYS, ids=str)

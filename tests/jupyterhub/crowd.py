@@ -30,7 +30,11 @@ class Crowd:
 
     def __enter__(self) -> "Crowd":
         self._thread.start()
-        until(self.draws, "all views draw")
+        try:
+            until(self.draws, "all views draw")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:

@@ -168,8 +168,10 @@ class Hub:
         if apart:
             self.beside.append(self._start_proxy(*ports[:3]))
         self.process = self._start()
+        self._service = (ports[3], environment)
+        self._framehub: subprocess.Popen[bytes] | None = None
         if external:
-            self.beside.append(self._start_service(ports[3], environment))
+            self.start_service()
         until(self._is_up, f"the Hub is up; its log is {self.log}")
 
     def origin_of(self, user: str) -> str:
@@ -201,8 +203,9 @@ class Hub:
         command += ["--api-port", str(api_port), "--default-target", hub, "--error-target", f"{hub}/hub/error"]
         return self._run(command, {"PATH": os.environ["PATH"], "CONFIGPROXY_AUTH_TOKEN": PROXY_TOKEN})
 
-    def _start_service(self, port: int, environment: dict[str, str]) -> "subprocess.Popen[bytes]":
-        """Starts FrameHub beside the Hub."""
+    def start_service(self) -> None:
+        """Starts FrameHub beside the Hub, as systemd does."""
+        port, environment = self._service
         lines = [line for line in ENVIRONMENT.read_text().splitlines() if line and not line.startswith("#")]
         given = dict(line.split("=", 1) for line in lines)
         here = {
@@ -211,7 +214,14 @@ class Hub:
             "JUPYTERHUB_API_TOKEN": SERVICE_TOKEN,
         }
         assert here.keys() <= given.keys()
-        return self._run([os.environ["FRAMEHUB_BIN"]], {**given, **here, **environment})
+        self._framehub = self._run([os.environ["FRAMEHUB_BIN"]], {**given, **here, **environment})
+        self.beside.append(self._framehub)
+
+    def kill_service(self) -> None:
+        """Kills the FrameHub beside the Hub."""
+        assert self._framehub is not None
+        self._framehub.kill()
+        self._framehub.wait()
 
     def _is_up(self) -> bool:
         if self.process.poll() is not None:

@@ -21,6 +21,7 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
+# Of each version there is a second way besides.
 @pytest.fixture(scope="module", params=[*WAYS, Way(VENVS[-1], subdomains=True)], ids=str)
 def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     way: Way = request.param
