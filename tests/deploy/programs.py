@@ -27,20 +27,31 @@ def until(condition: Callable[[], T | None], what: str) -> T:
 
 
 @contextmanager
-def server(arguments: Sequence[str], environment: Mapping[str, str], folder: Path) -> Iterator[str]:
+def server(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    program: Sequence[str | Path] = (BINARY,),
+) -> Iterator[str]:
     """Runs the server with what a deployment gives it, but on a free port of 127.0.0.1; gives its address.
 
-    It has to start with exactly these flags and variables, so that none is misspelt or out of range.
+    It has to start with exactly these flags and variables, so that none is misspelt or out of range. `program` is what
+    leads to it.
     """
     replaced = []
     for argument in arguments:
         is_address = replaced and replaced[-1] in ("--listen", "--metrics-listen")
         replaced.append("127.0.0.1:0" if is_address else argument)
-    variables = {**environment, "FRAMEHUB_KEY_FILE": str(folder / "key"), "HOME": str(folder)}
+    variables = {
+        **environment,
+        "FRAMEHUB_KEY_FILE": str(folder / "key"),
+        "HOME": str(folder),
+        "PATH": os.environ["PATH"],
+    }
     if "--listen" not in replaced:
         variables["FRAMEHUB_LISTEN"] = "127.0.0.1:0"
     process = subprocess.Popen(
-        [BINARY, *replaced], env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        [*program, *replaced], env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout

@@ -1,7 +1,9 @@
 """The files of deploy/: each is held to what will read it, and to what the server takes."""
 
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import urllib.request
@@ -31,7 +33,7 @@ class Configuration:
     def __init__(self, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
         class Section(dict[str, Any]):
             def __getattr__(self, name: str) -> Any:
-                return self[name]
+                return self.setdefault(name, Section())
 
             def __setattr__(self, name: str, value: Any) -> None:
                 self[name] = value
@@ -47,7 +49,12 @@ class Configuration:
         self.c = Section(
             JupyterHub=Section(services=[], load_roles=[]), Spawner=Section(environment={}), Authenticator=Section()
         )
-        exec(text, {"get_config": lambda: self.c})
+        self._names = {"get_config": lambda: self.c, "load_subconfig": self._load}
+        exec(text, self._names)
+
+    def _load(self, path: str) -> None:
+        """Another file of deploy/, at its place in a container."""
+        exec((DEPLOY / "jupyterhub" / Path(path).name).read_text(), self._names)
 
     @property
     def roles(self) -> dict[str, set[str]]:
@@ -62,6 +69,14 @@ class Configuration:
 def variables(text: str) -> dict[str, str]:
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     return dict(line.split("=", 1) for line in lines)
+
+
+def container_environment() -> dict[str, str]:
+    """Of the server in the compose file."""
+    return {
+        name: "secret-of-the-tests" if value.startswith("${") else value
+        for name, value in COMPOSE["services"]["framehub"]["environment"].items()
+    }
 
 
 def container() -> Any:
@@ -168,13 +183,59 @@ def test_the_compose_file_mounts_and_builds_what_is_there() -> None:
             assert service["build"]["target"] in stages
 
 
+def test_the_hub_of_the_compose_file_has_the_roles_of_every_other_and_finds_its_service(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    managed = Configuration((DEPLOY / "jupyterhub" / "jupyterhub_config.py").read_text(), monkeypatch)
+    text = (DEPLOY / "container" / "jupyterhub_config.py").read_text()
+    contained = Configuration(text, monkeypatch)
+    assert contained.roles == managed.roles
+    for key in ("name", "oauth_no_confirm", "oauth_client_allowed_scopes"):
+        assert contained.service[key] == managed.service[key], key
+    server, hub = COMPOSE["services"]["framehub"], COMPOSE["services"]["hub"]
+    ((host, port),) = re.findall(r"http://(.*):(\d+)", contained.service["url"])
+    assert COMPOSE["services"][host] is server
+    assert f'"0.0.0.0:{port}"' in CONTAINERFILE
+    # Where the file is loaded from is where it is mounted.
+    targets = {volume.split(":")[1] for volume in hub["volumes"]}
+    assert targets == {hub["command"][-1], *re.findall(r'load_subconfig\("(.*)"\)', text)}
+    # The server asks the Hub over compose's network.
+    assert contained.c.JupyterHub.hub_ip == "0.0.0.0"
+    assert server["environment"]["JUPYTERHUB_API_URL"] == "http://hub:8081/hub/api"
+
+
+def test_a_linter_finds_nothing_in_the_container_file() -> None:
+    command = ["hadolint", DEPLOY / "container" / "Containerfile"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_the_server_runs_as_nobody_in_a_root_of_its_own_that_is_read_only(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    ((user, place),) = re.findall(r"^USER (\d+:\d+)\n(?:.*\n)*ENTRYPOINT \[\"(.*)\"\]$", CONTAINERFILE, re.MULTILINE)
+    told = subprocess.run(["ldd", BINARY], capture_output=True, text=True, check=True).stdout
+    # Nothing but the program and what the loader finds for it.
+    for source, target in [(BINARY, place), *((path, path) for path in re.findall(r"(/\S+) \(0x", told))]:
+        copy = root / str(target).lstrip("/")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, copy)
+    script = (
+        'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && ! touch "$0/file" 2> /dev/null'
+        ' && user=$1 && shift && exec chroot --userspec="$user" "$0" "$@"'
+    )
+    as_root = [] if os.geteuid() == 0 else ["sudo", "--preserve-env"]
+    inside = [*as_root, "unshare", "--mount", "sh", "-c", script, root, user, place]
+    command = yaml.safe_load(re.findall(r"^CMD (\[.*\])$", CONTAINERFILE, re.MULTILINE)[-1])
+    with (
+        server(command, container_environment(), tmp_path, program=inside) as address,
+        urllib.request.urlopen(f"{address}health") as answer,
+    ):
+        assert answer.status == 200
+
+
 def test_the_servers_container_starts_with_its_command_and_its_environment(tmp_path: Path) -> None:
     command = re.findall(r"^CMD (\[.*\])$", CONTAINERFILE, re.MULTILINE)[-1]
-    environment = {
-        name: "secret-of-the-tests" if value.startswith("${") else value
-        for name, value in COMPOSE["services"]["framehub"]["environment"].items()
-    }
-    with server(yaml.safe_load(command), environment, tmp_path) as address:
+    with server(yaml.safe_load(command), container_environment(), tmp_path) as address:
         assert address.endswith("/services/framehub/")
 
 
