@@ -22,6 +22,8 @@ class Way:
     external: bool = False
     # Whether users and services have origins of their own.
     subdomains: bool = False
+    # The path below which the Hub is.
+    base: str = "/"
 
     def __str__(self) -> str:
         """For a test's name."""
@@ -29,7 +31,15 @@ class Way:
 
     def hub(self, folder: Path, environment: dict[str, str] | None = None, *, labs: bool = False) -> Hub:
         """Starts it."""
-        return Hub(folder, self.venv, environment, labs=labs, external=self.external, subdomains=self.subdomains)
+        return Hub(
+            folder,
+            self.venv,
+            environment,
+            labs=labs,
+            external=self.external,
+            subdomains=self.subdomains,
+            base=self.base,
+        )
 
 
 # Each version starts the service itself; of the oldest there is one that does not.

@@ -17,10 +17,12 @@ PAUSE = 1.0
 class Crowd:
     """A number of views of each of some widgets, in one browser."""
 
-    def __init__(self, browser: Browser, widgets: list[str], views: int, *, drag: float = 0.0) -> None:
-        """`drag` says how often a second one view of each widget moves its square."""
+    def __init__(self, browser: Browser, widgets: list[str], views: int, *, drag: float = 0.0, frames: int = 2) -> None:
+        """`drag` says how often a second one view of each widget moves its square; `frames`, how many a view has had
+        when it draws."""
         self._browser = browser
         self._drag = drag
+        self._least = frames
         # The connections of each view so far.
         self._views: list[list[Viewer]] = [[] for _ in range(len(widgets) * views)]
         self._seats = list(itertools.product(widgets, range(views)))
@@ -53,7 +55,9 @@ class Crowd:
 
     def draws(self) -> bool:
         """Whether each view is connected and draws."""
-        return all(shown and shown[-1].frames > 1 and shown[-1].socket.close_code is None for shown in self._views)
+        return all(
+            shown and shown[-1].frames >= self._least and shown[-1].socket.close_code is None for shown in self._views
+        )
 
     def go_on(self) -> None:
         """Waits until each view had some more frames."""

@@ -22,7 +22,8 @@ SNIPPETS = ROOT / "deploy" / "jupyterhub"
 # What the operator of a service that the Hub does not start gives it.
 ENVIRONMENT = ROOT / "deploy" / "systemd" / "environment"
 PREFIX = "/services/framehub/"
-PATIENCE = 60.0
+# Generous: a machine that also compiles starts a Hub slowly.
+PATIENCE = 120.0
 # So long an answer of the Hub holds, in seconds: short, since tests wait for its end.
 CACHE = 4.0
 # A service of the tests that may start users' servers.
@@ -43,9 +44,9 @@ if "command" in services[0]:
 services.append({{"name": "tester", "api_token": "{tester}"}})
 scopes = ["admin:servers", "read:users", "tokens", "admin:groups", "admin:users"]
 c.JupyterHub.load_roles.append({{"name": "tester", "services": ["tester"], "scopes": scopes}})
-c.Spawner.environment["FRAMEHUB_URL"] = c.Spawner.environment["FRAMEHUB_URL"].replace(":8000/", ":{port}/")
+c.Spawner.environment["FRAMEHUB_URL"] = c.Spawner.environment["FRAMEHUB_URL"].replace(":8000/", ":{port}{base}")
 
-c.JupyterHub.bind_url = "http://127.0.0.1:{port}"
+c.JupyterHub.bind_url = "http://127.0.0.1:{port}{base}"
 c.JupyterHub.hub_bind_url = "http://127.0.0.1:{hub_port}"
 c.JupyterHub.allow_named_servers = True
 c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{proxy_port}"
@@ -57,6 +58,7 @@ c.Authenticator.admin_users = {{"root"}}
 c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = {homes!r}
 c.Spawner.cmd = {command!r}
+c.Spawner.http_timeout = {patience:.0f}
 """
 # Of a Hub that may be started anew while its users' servers and its proxy go on.
 APART_CONFIG = """
@@ -80,11 +82,14 @@ c.JupyterHub.subdomain_host = "http://hub.localhost:{port}"
 c.Spawner.environment["FRAMEHUB_URL"] = services[0]["url"] + "{prefix}"
 c.Spawner.environment["FRAMEHUB_PUBLIC_URL"] = "http://framehub--service.hub.localhost:{port}{prefix}"
 """
-# Of users' JupyterLabs, which have the package from here.
+# Of users' JupyterLabs, which have the package from here. Everything that the Hub starts tells what it does in detail.
 LAB_CONFIG = f"""
+c.JupyterHub.log_level = "DEBUG"
+c.ConfigurableHTTPProxy.debug = True
 c.Spawner.environment["PYTHONPATH"] = {str(ROOT / "python")!r}
 c.Spawner.args = [
     "--allow-root",
+    "--debug",
     "--LabApp.expose_app_in_browser=True",
     "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     "--LabApp.news_url=",
@@ -116,6 +121,8 @@ class Hub:
         subdomains: bool = False,
         internal_ssl: bool = False,
         public: str | None = None,
+        base: str = "/",
+        more: str = "",
     ) -> None:
         """Starts it, FrameHub in that environment; by default answers are good for a short time and all is logged.
 
@@ -123,7 +130,8 @@ class Hub:
         `apart`, the proxy and the users' servers outlive the Hub, which may be started anew. With `subdomains`, users
         and services have origins of their own, which browsers find. With `internal_ssl`, its API is reached by
         TLS, with certificates of its own. With `public`, that is the origin at which browsers find it,
-        by way of something else.
+        by way of something else. `base` is the path below which it is. `more` is further lines of its
+        configuration.
         """
         self.folder = folder
         self.venv = venv
@@ -133,10 +141,14 @@ class Hub:
         self.origin = public or f"http://{'hub.localhost' if subdomains else '127.0.0.1'}:{self.port}"
         # That of FrameHub.
         self.service = f"http://framehub--service.hub.localhost:{self.port}" if subdomains else self.origin
-        self.api = f"http://127.0.0.1:{ports[1]}/hub/api"
+        self.base = base
+        self.prefix = base.rstrip("/") + PREFIX
+        self.api = f"http://127.0.0.1:{ports[1]}{base}hub/api"
         config = CONFIG.format(
             snippet=str(SNIPPETS / ("external_service.py" if external else "jupyterhub_config.py")),
             port=ports[0],
+            base=base,
+            patience=PATIENCE,
             hub_port=ports[1],
             proxy_port=ports[2],
             service_port=ports[3],
@@ -152,14 +164,14 @@ class Hub:
         if labs:
             config += LAB_CONFIG
         if subdomains:
-            config += SUBDOMAIN_CONFIG.format(port=self.port, prefix=PREFIX)
+            config += SUBDOMAIN_CONFIG.format(port=self.port, prefix=self.prefix)
         if internal_ssl:
             config += INTERNAL_SSL_CONFIG.format(hub_port=ports[1], proxy_port=ports[2])
         if public:
             config += PUBLIC_CONFIG.format(public=public)
         if apart:
             config += APART_CONFIG.format(token=PROXY_TOKEN)
-        (folder / "config.py").write_text(config)
+        (folder / "config.py").write_text(config + more)
         self.log = folder / "log"
         # What the Hub has started so far, and does not always end.
         self.children: set[int] = set()
@@ -172,7 +184,11 @@ class Hub:
         self._framehub: subprocess.Popen[bytes] | None = None
         if external:
             self.start_service()
-        until(self._is_up, f"the Hub is up; its log is {self.log}")
+        try:
+            until(self._is_up, f"the Hub is up; its log is {self.log}")
+        except BaseException:
+            self.stop()
+            raise
 
     def origin_of(self, user: str) -> str:
         """That of a user's server."""
@@ -210,10 +226,13 @@ class Hub:
         given = dict(line.split("=", 1) for line in lines)
         here = {
             "FRAMEHUB_LISTEN": f"127.0.0.1:{port}",
+            "JUPYTERHUB_SERVICE_PREFIX": self.prefix,
             "JUPYTERHUB_API_URL": self.api,
             "JUPYTERHUB_API_TOKEN": SERVICE_TOKEN,
         }
         assert here.keys() <= given.keys()
+        if self.base != "/":
+            here["JUPYTERHUB_BASE_URL"] = self.base
         self._framehub = self._run([os.environ["FRAMEHUB_BIN"]], {**given, **here, **environment})
         self.beside.append(self._framehub)
 
@@ -228,8 +247,8 @@ class Hub:
             raise AssertionError(f"the Hub ended:\n{self.log.read_text()}")
         self.children |= set(children(self.process.pid))
         try:
-            health = self._get(self.service, f"{PREFIX}health")
-            hub = self._get(self.origin, "/hub/health")
+            health = self._get(self.service, f"{self.prefix}health")
+            hub = self._get(self.origin, f"{self.base}hub/health")
         except httpx.TransportError:
             return False
         return health.status_code == 200 and hub.status_code == 200
@@ -266,6 +285,14 @@ class Hub:
         """The process of the FrameHub that the Hub has started, if it runs."""
         pids = children(self.process.pid)
         return next((pid for pid in pids if Path(f"/proc/{pid}/comm").read_text().strip() == "framehub"), None)
+
+    def service_token(self) -> str:
+        """What FrameHub is known by at the Hub."""
+        server = self.server()
+        if server is None:
+            return SERVICE_TOKEN
+        variables = Path(f"/proc/{server}/environ").read_bytes().decode().split("\0")
+        return dict(variable.partition("=")[::2] for variable in variables)["JUPYTERHUB_API_TOKEN"]
 
     def kill(self) -> None:
         """Ends the Hub alone: the proxy and the services stay."""

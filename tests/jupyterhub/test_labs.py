@@ -1,14 +1,18 @@
 """FrameHub beside users' real JupyterLabs at a real JupyterHub, in a real browser."""
 
+import base64
+import hashlib
+import re
 import time
 import uuid
 from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from conftest import VENVS, WAYS, Way
-from hub import CACHE, PREFIX, Hub
+from conftest import VENVS, Way
+from hub import CACHE, Hub
 from playwright.sync_api import Browser
-from users import BLUE, RED, SHOW, SQUARE, Notebook, User, View, chromium
+from users import BLUE, RED, SHOW, SQUARE, Notebook, User, chromium, end_of
 
 GREEN = (0, 150, 0)
 # So long a link is good, in seconds.
@@ -22,7 +26,11 @@ def browser() -> Iterator[Browser]:
 
 
 # Of each version there is a second way besides.
-@pytest.fixture(scope="module", params=[*WAYS, Way(VENVS[-1], subdomains=True)], ids=str)
+@pytest.fixture(
+    scope="module",
+    params=[*map(Way, VENVS), Way(VENVS[0], external=True, base="/team/"), Way(VENVS[-1], subdomains=True)],
+    ids=str,
+)
 def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     way: Way = request.param
     environment = {"FRAMEHUB_AUTH_CACHE": str(CACHE), "RUST_LOG": "framehub=debug"}
@@ -64,22 +72,8 @@ def presses(notebook: Notebook) -> list[str]:
     return found
 
 
-def end_of(view: View) -> tuple[float, str]:
-    """Waits until a view is taken from its user; answers when that was, in Unix time, and what the page says."""
-    when, text = view.element.evaluate(
-        """(view) => new Promise((resolve) => {
-          const look = () => {
-            if (["denied", "closed"].includes(view.state)) resolve([Date.now() / 1000, view.textContent]);
-            else setTimeout(look, 5);
-          };
-          look();
-        })"""
-    )
-    return when, text
-
-
 def test_the_owners_notebook_draws(hub: Hub, ann: User, notebook: Notebook) -> None:
-    assert notebook.page.url.startswith(f"{hub.origin_of('ann')}/user/ann/")
+    assert notebook.page.url.startswith(f"{hub.origin_of('ann')}{hub.base}user/ann/")
     view = notebook.view()
     view.wait_live()
     assert view.way == "public"
@@ -90,7 +84,7 @@ def test_the_owners_notebook_draws(hub: Hub, ann: User, notebook: Notebook) -> N
     assert notebook.errors == []
     # It is the Hub's server, and the widget is hers there.
     url = notebook.value("w.url")
-    assert url.startswith(f"{hub.service}{PREFIX}widgets/")
+    assert url.startswith(f"{hub.service}{hub.prefix}widgets/")
     page = ann.view(url)
     page.wait_live()
     page.wait_pixel(105, 55, RED)
@@ -104,7 +98,7 @@ def test_a_second_user_watches_then_acts_then_is_out_within_a_second(
     bob = User(hub, browser, "bob")
     url = notebook.value("w.url")
     widget = url.rpartition("/")[2]
-    assert bob.visit(f"{hub.service}{PREFIX}") == 200
+    assert bob.visit(f"{hub.service}{hub.prefix}") == 200
     nothing(bob, url)
 
     notebook.execute("share = w.share(user='bob', role='watch')")
@@ -152,13 +146,16 @@ def test_a_third_comes_by_a_link_until_it_expires(hub: Hub, browser: Browser, no
     assert "The time is over" in text
     assert carl.visit(url) == 404
     nothing(carl, notebook.value("w.url"))
+    # The Hub's proxy names addresses when it tells all in detail, and this one was opened; nobody else names it.
+    named = [line for line in hub.log.read_text(errors="replace").splitlines() if url.partition("share=")[2] in line]
+    assert [line for line in named if "PROXY WEB" not in line] == []
 
 
 def test_an_administrator_sees_who_watches_what_disconnects_and_closes(
     hub: Hub, browser: Browser, notebook: Notebook
 ) -> None:
     bob, root = (User(hub, browser, name) for name in ("bob", "root"))
-    gallery, administration = f"{hub.service}{PREFIX}", f"{hub.service}{PREFIX}admin"
+    gallery, administration = f"{hub.service}{hub.prefix}", f"{hub.service}{hub.prefix}admin"
     notebook.execute("other = Square(title='The other'); other.share(user='bob')")
     url = notebook.value("other.url")
     view = bob.view(url)
@@ -225,3 +222,44 @@ def test_a_logout_ends_the_owners_views_in_pages_and_in_the_open_notebook_until_
     view.wait_live()
     view.wait_pixel(50, 50, BLUE)
     assert view.way == "public"
+
+
+def challenge(verifier: str) -> str:
+    """What the Hub is told of a secret of PKCE before it is shown the secret."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+def test_no_secret_is_in_the_log_of_the_hub_its_proxy_the_service_or_a_notebook_server(
+    hub: Hub, browser: Browser, ann: User, notebook: Notebook
+) -> None:
+    asked: list[str] = []
+    root = User(hub, browser, "root")
+    root.context.on("request", lambda request: asked.append(request.url))
+    assert root.visit(f"{hub.service}{hub.prefix}") == 200
+    challenges = {each for url in asked for each in parse_qs(urlsplit(url).query).get("code_challenge", [])}
+    assert len(challenges) == 1
+
+    offered: list[str] = []
+    handshakes = ann.context.new_cdp_session(notebook.page)
+    handshakes.send("Network.enable")
+    handshakes.on(
+        "Network.webSocketWillSendHandshakeRequest",
+        lambda event: offered.append(event["request"]["headers"]["Sec-WebSocket-Protocol"]),
+    )
+    notebook.run(1)
+    notebook.view().wait_live()
+    tickets = {ticket for each in offered for ticket in re.findall(r"framehub\.ticket\.([^, ]+)", each)}
+    cookies = {
+        each["value"] for user in (ann, root) for each in user.context.cookies() if each["name"].startswith("framehub")
+    }
+    secrets = {*tickets, *cookies, hub.service_token()}
+    secrets |= set(notebook.value("[framehub._link.link()._session, __import__('os').environ['JUPYTERHUB_API_TOKEN']]"))
+    assert tickets
+    assert len(secrets - tickets) >= 5
+
+    log = hub.log.read_text(errors="replace")
+    # All of them speak, and in detail.
+    for line in (r"\[D .* JupyterHub", r"\[ConfigProxy\] .*debug", r"DEBUG .*framehub", r"\[D .* ServerApp"):
+        assert re.search(line, log), line
+    assert [secret[:4] for secret in secrets if secret in log] == []
+    assert challenges.isdisjoint(map(challenge, re.findall(r"[\w.~-]{43,128}", log)))

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import quote
 
-from hub import PASSWORD, PREFIX, ROOT, Hub
+from hub import PASSWORD, ROOT, Hub
 from playwright.sync_api import Browser, Page
 
 # What drives a notebook, and is in it, is another group's.
@@ -14,7 +14,7 @@ sys.path.append(str(ROOT / "tests" / "notebook"))
 from cells import BLUE, RED, SHOW, SQUARE
 from lab import TIMEOUT, Notebook, View, chromium, write_notebook
 
-__all__ = ["BLUE", "RED", "SHOW", "SQUARE", "Notebook", "User", "View", "chromium"]
+__all__ = ["BLUE", "RED", "SHOW", "SQUARE", "Notebook", "User", "View", "chromium", "end_of"]
 
 
 class User:
@@ -28,17 +28,21 @@ class User:
         self.page = self.context.new_page()
         self.log_in()
 
+    @property
+    def _hub(self) -> str:
+        return f"{self.hub.origin}{self.hub.base}hub/"
+
     def log_in(self) -> None:
-        self.page.goto(f"{self.hub.origin}/hub/login?next=/hub/home")
+        self.page.goto(f"{self._hub}login?next={quote(self.hub.base)}hub/home")
         self.page.fill("#username_input", self.name)
         self.page.fill("#password_input", PASSWORD)
         self.page.click("#login_submit")
-        self.page.wait_for_url(f"{self.hub.origin}/hub/home")
+        self.page.wait_for_url(f"{self._hub}home")
 
     def log_out(self) -> None:
-        self.page.goto(f"{self.hub.origin}/hub/home")
+        self.page.goto(f"{self._hub}home")
         self.page.click("#logout")
-        self.page.wait_for_url(f"{self.hub.origin}/hub/login*")
+        self.page.wait_for_url(f"{self._hub}login*")
 
     def notebook(self, *sources: str) -> Notebook:
         """A notebook of these cells, open in the user's own JupyterLab, which the Hub starts."""
@@ -46,10 +50,15 @@ class User:
         home.mkdir(parents=True, exist_ok=True)
         write_notebook(home / "notebook.ipynb", *sources)
         notebook = Notebook(self.context.new_page())
-        path = f"/user/{self.name}/lab/workspaces/{time.monotonic_ns()}/tree/notebook.ipynb"
-        notebook.page.goto(f"{self.hub.origin}/hub/spawn?next={quote(path)}")
+        path = f"{self.hub.base}user/{self.name}/lab/workspaces/{time.monotonic_ns()}/tree/notebook.ipynb"
+        notebook.page.goto(f"{self._hub}spawn?next={quote(path)}")
         notebook.wait_open()
         return notebook
+
+    def agree(self, page: Page) -> None:
+        """Lets FrameHub know who they are, at the Hub's page that asks."""
+        page.get_by_role("button", name="Authorize").click()
+        page.wait_for_url(f"{self.hub.service}{self.hub.prefix}**")
 
     def visit(self, url: str) -> int:
         """Opens an address in a tab of its own; answers the status."""
@@ -69,7 +78,7 @@ class User:
     def _script(self) -> Page:
         """A page of the service's origin, where scripts of the tests run."""
         page = self.context.new_page()
-        page.goto(f"{self.hub.service}{PREFIX}health")
+        page.goto(f"{self.hub.service}{self.hub.prefix}health")
         return page
 
     def ask(self, path: str, method: str = "GET") -> tuple[int, Any]:
@@ -79,7 +88,7 @@ class User:
               const response = await fetch(path, { method });
               return [response.status, await response.json().catch(() => null)];
             }""",
-            [f"{PREFIX}{path}", method],
+            [f"{self.hub.prefix}{path}", method],
         )
         return status, body
 
@@ -91,6 +100,20 @@ class User:
               socket.onopen = () => { resolve(true); socket.close(); };
               socket.onerror = () => resolve(false);
             })""",
-            f"{PREFIX}api/widgets/{widget}/view",
+            f"{self.hub.prefix}api/widgets/{widget}/view",
         )
         return opened
+
+
+def end_of(view: View) -> tuple[float, str]:
+    """Waits until a view is taken from its user; answers when that was, in Unix time, and what the page says."""
+    when, text = view.element.evaluate(
+        """(view) => new Promise((resolve) => {
+          const look = () => {
+            if (["denied", "closed"].includes(view.state)) resolve([Date.now() / 1000, view.textContent]);
+            else setTimeout(look, 5);
+          };
+          look();
+        })"""
+    )
+    return when, text
