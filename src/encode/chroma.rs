@@ -15,11 +15,9 @@ pub(super) enum Chroma {
 }
 
 /// Of the squares of two by two pixels one of so many is looked at, and in each row by so many farther to the right than in the one above:
-/// that spreads them evenly, and over all rows and columns, whatever repeats in a picture.
-const FEW: (usize, usize) = (61, 23);
-/// The same for small rectangles: fewer squares than this.
-const MORE: (usize, usize) = (7, 3);
-const SMALL: usize = 1 << 16;
+/// that spreads them evenly, and over all rows and columns, whatever repeats in a picture. In rectangles of fewer squares, more of them.
+const LATTICES: [(usize, (usize, usize)); 2] = [(1 << 11, (1, 0)), (1 << 16, (7, 3))];
+const WIDEST: (usize, usize) = (61, 23);
 /// One square of so many may lose detail: outlines of things before other things.
 const ONE_OF: usize = 200;
 /// How libjpeg rounds the finest detail in colour at quality 50.
@@ -46,7 +44,8 @@ impl Chroma {
         let (across, down) = (spacing.0 as usize, spacing.1 as usize);
         let rows: Vec<&[u8]> = pixels.part(rect).rows().collect();
         let squares = (rect.width as usize / (2 * across), rect.height as usize / (2 * down));
-        let (every, shift) = if squares.0 * squares.1 < SMALL { MORE } else { FEW };
+        let fits = |(most, _): &&(usize, _)| squares.0 * squares.1 < *most;
+        let (every, shift) = LATTICES.iter().find(fits).map_or(WIDEST, |(_, lattice)| *lattice);
         let (mut looked, mut losing) = (0, 0);
         for (index, pair) in rows.chunks_exact(2 * down).enumerate() {
             for square in (index * shift % every..squares.0).step_by(every) {

@@ -11,11 +11,14 @@ use crate::{
 };
 
 /// What frames are painted with, one after the other. So far apart in brightness that no pixel of one passes for one of another,
-/// however an image was compressed; and strong colours, so that channels in another order show.
-const COLOURS: [[u8; 3]; 4] = [[10, 20, 160], [220, 40, 50], [60, 225, 60], [240, 240, 60]];
+/// however an image was compressed; and coloured, so that channels in another order show, but not so strongly that the colour of one with the
+/// brightness of another would be beyond what bytes can say.
+const COLOURS: [[u8; 3]; 4] = [[26, 35, 102], [149, 78, 82], [118, 188, 125], [222, 223, 153]];
 /// How far the brightness of a pixel of a lossy image may be from the frame's: less than half of what lies between two colours and
 /// their grain. Brightness, since an image may keep the colours of several pixels in one.
 const TOLERANCE: i32 = 20;
+/// How far the mean colour of a block may be, which those beside it run into: far less than what swapped channels change.
+const COLOUR_TOLERANCE: i32 = 30;
 /// Pixels a side of the blocks whose mean colour is judged in lossy images: the largest that JPEGs are made of.
 const BLOCK: u32 = 16;
 /// Pictures that are kept for the messages to come.
@@ -157,12 +160,13 @@ fn fault(canvas: &RgbImage, picture: &RgbImage, rect: Rect, is_exact: bool) -> O
     if is_exact {
         return None;
     }
-    let starts = |from: u32, len: u32| (from..from + len).step_by(BLOCK as usize);
+    // Of what the edge cuts off, colours are rounded along with those beyond it.
+    let starts =
+        |from: u32, len: u32| (from..from + len).step_by(BLOCK as usize).take((len / BLOCK) as usize);
     for (y, x) in starts(rect.y, rect.height).flat_map(|y| starts(rect.x, rect.width).map(move |x| (y, x))) {
-        let (wide, high) = (BLOCK.min(rect.x + rect.width - x), BLOCK.min(rect.y + rect.height - y));
-        let block = Rect { x, y, width: wide, height: high };
+        let block = Rect { x, y, width: BLOCK, height: BLOCK };
         let (is, should) = (mean(canvas, block), mean(picture, block));
-        if is.iter().zip(should).any(|(is, should)| (is - should).abs() > most) {
+        if is.iter().zip(should).any(|(is, should)| (is - should).abs() > COLOUR_TOLERANCE) {
             return Some(format!("the mean is {is:?} instead of {should:?} in {block:?}"));
         }
     }
