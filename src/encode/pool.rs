@@ -85,6 +85,9 @@ impl Default for Party {
     }
 }
 
+/// How often a thread that has done something looks for more before it sleeps: what comes soon need not wait until it is woken.
+const LOOKS: u32 = 32;
+
 /// A job, given the threads that it has.
 type Job = Box<dyn FnOnce(Crew<'_>) -> Completion + Send>;
 /// What is left to do of a job: to tell that it is done.
@@ -255,11 +258,13 @@ impl Work {
     /// Runs jobs until the pool ends.
     fn run(&self) {
         let mut queue = self.queue.lock();
+        let mut looks = 0;
         loop {
             if let Some(help) = queue.help.pop_front() {
                 drop(queue);
                 help();
                 queue = self.queue.lock();
+                looks = 0;
             } else if let Some(Begun { job: (party, job), turn }) = queue.jobs.next(self.began.elapsed()) {
                 drop(queue);
                 let (done, took) = self.carry_out(job, turn.threads);
@@ -275,10 +280,16 @@ impl Work {
                     tracing::error!(message = %panic::message(&*panic), "completion of a job panicked");
                 }
                 queue = self.queue.lock();
+                looks = 0;
             } else if queue.ends && queue.jobs.is_empty() {
                 // Others may have waited for the last job to begin.
                 self.news.notify_all();
                 return;
+            } else if looks < LOOKS {
+                looks += 1;
+                drop(queue);
+                thread::yield_now();
+                queue = self.queue.lock();
             } else {
                 self.news.wait(&mut queue);
             }
@@ -475,6 +486,19 @@ mod tests {
         }
         drop((pool, sender));
         assert_eq!(results.iter().count(), 20);
+    }
+
+    #[test]
+    fn the_threads_of_a_dropped_pool_end() {
+        let pool = Pool::new(3).unwrap();
+        pool.run(|| Ok(()), |_| ());
+        let work = Arc::downgrade(&pool.work);
+        drop(pool);
+        let start = Instant::now();
+        while work.strong_count() > 0 {
+            assert!(start.elapsed() < Duration::from_secs(60));
+            thread::yield_now();
+        }
     }
 
     #[test]
