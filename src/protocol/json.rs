@@ -14,6 +14,10 @@ pub fn yes() -> bool {
 /// # Errors
 /// When it is not JSON, or a field is missing or of another type; the refusal names the field by its path.
 pub fn read<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, Refusal> {
+    // To know where in the message one is costs more than to read it, and is needed only where something is wrong.
+    if let Ok(message) = serde_json::from_slice(text) {
+        return Ok(message);
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
