@@ -26,7 +26,7 @@ def run() -> None:
 
 
 def _address(widget: RemoteFrameBuffer) -> str:
-    """The address of a widget's page, with the key: only a terminal shows it."""
+    """The address of a widget's page, with the key, if there is one: only a terminal shows it."""
     url = widget.url
     server = link().server
-    return f"{url}?{urlencode({'key': server.key})}" if server is not None else url
+    return url if server is None or server.hub else f"{url}?{urlencode({'key': server.key})}"

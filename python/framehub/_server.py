@@ -42,6 +42,8 @@ class Server:
     """Whether it is the user's own, on this machine."""
     hub_url: str | None = None
     """The address under which browsers reach the JupyterHub, if that is known."""
+    hub: bool = False
+    """Whether the key is the user's token of a JupyterHub: that opens more than this server, and no address has it."""
 
     def shown(self, url: str, base: str) -> str:
         """An address below `base`, which is the server's name for itself, as people reach it."""
@@ -67,7 +69,7 @@ def find(environment: Mapping[str, str] = os.environ) -> Server:
         raise ServerNotFoundError(f"FRAMEHUB_URL is {url}, but there is no FRAMEHUB_KEY: set it to that server's key")
     # Browsers reach a service of the Hub where they reach the notebook, whatever the address is from here.
     public_url = public_url or urlsplit(url).path
-    return Server(url, token, public_url, hub_url=environment.get("JUPYTERHUB_PUBLIC_HUB_URL") or None)
+    return Server(url, token, public_url, hub_url=environment.get("JUPYTERHUB_PUBLIC_HUB_URL") or None, hub=True)
 
 
 def binary(environment: Mapping[str, str] = os.environ) -> Path:

@@ -32,8 +32,8 @@ print("after", flush=True)
 
 
 @contextmanager
-def script(server: FakeServer) -> Iterator[subprocess.Popen[str]]:
-    environment = {"FRAMEHUB_URL": server.url, "FRAMEHUB_KEY": KEY, "PYTHONPATH": ":".join(sys.path)}
+def script(server: FakeServer, key_in: str = "FRAMEHUB_KEY") -> Iterator[subprocess.Popen[str]]:
+    environment = {"FRAMEHUB_URL": server.url, key_in: KEY, "PYTHONPATH": ":".join(sys.path)}
     process = subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, text=True, env=environment)
     try:
         yield process
@@ -52,6 +52,13 @@ def test_a_script_tells_its_addresses_with_the_key_and_draws(server: FakeServer)
         assert process.stdout.readline() == f"Plot is at {server.url}widgets/w1?key={KEY}\n"
         server.send(turn([], True))
         assert server.pixels(server.next("turn_done")) == b"\t" * 4
+
+
+def test_a_scripts_addresses_have_no_token_of_a_hub(server: FakeServer) -> None:
+    with script(server, key_in="JUPYTERHUB_API_TOKEN") as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert "widgets/w1" in line and KEY not in line
 
 
 def test_a_script_ends_when_its_widgets_are_closed_and_says_goodbye(server: FakeServer) -> None:

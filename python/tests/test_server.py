@@ -86,13 +86,14 @@ def test_a_hubs_token_is_the_key_where_there_is_no_other() -> None:
         "JUPYTERHUB_API_TOKEN": "token",
         "FRAMEHUB_PUBLIC_URL": "/services/f/",
     }
-    assert _server.find(environment) == Server("http://hub/", "token", "/services/f/")
+    assert _server.find(environment) == Server("http://hub/", "token", "/services/f/", hub=True)
 
 
 def test_at_a_hub_browsers_reach_the_service_on_the_notebooks_own_host() -> None:
     environment = {"FRAMEHUB_URL": "http://127.0.0.1:8000/services/f", "JUPYTERHUB_API_TOKEN": "token"}
-    assert _server.find(environment) == Server("http://127.0.0.1:8000/services/f/", "token", "/services/f/")
-    assert _server.find({**environment, "FRAMEHUB_KEY": "k"}) == Server("http://127.0.0.1:8000/services/f/", "k")
+    url, path = "http://127.0.0.1:8000/services/f/", "/services/f/"
+    assert _server.find(environment) == Server(url, "token", path, hub=True)
+    assert _server.find({**environment, "FRAMEHUB_KEY": "k"}) == Server(url, "k")
 
 
 def test_people_are_told_the_address_under_which_they_reach_the_server() -> None:
@@ -106,7 +107,7 @@ def test_people_are_told_the_address_under_which_they_reach_the_server() -> None
     elsewhere = Server(base, "k", "https://f.hub.example/services/f", hub_url=hub)
     assert elsewhere.shown(page, base) == "https://f.hub.example/services/f/widgets/w"
     environment = {"FRAMEHUB_URL": base, "JUPYTERHUB_API_TOKEN": "token", "JUPYTERHUB_PUBLIC_HUB_URL": hub}
-    assert _server.find(environment) == Server(base, "token", path, hub_url=hub)
+    assert _server.find(environment) == Server(base, "token", path, hub_url=hub, hub=True)
 
 
 def test_a_configured_server_without_key_is_an_error_that_says_so() -> None:
