@@ -279,6 +279,13 @@ impl Hub {
         Ok(handle)
     }
 
+    /// Closes a widget. From now on nobody finds it, and its id is free.
+    pub(crate) fn close(&self, widget: &WidgetHandle) {
+        self.0.registry.remove(widget.identity());
+        widget.shares().end();
+        widget.close();
+    }
+
     fn list(&self, handle: &WidgetHandle) {
         self.0.registry.insert(handle.clone());
         tracing::info!(widget = handle.id(), kind = handle.identity().kind, "widget made");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 
-use crate::handle::WidgetHandle;
+use crate::handle::{Identity, WidgetHandle};
 
 /// All widgets of a server, by id. Clones share the map.
 #[derive(Clone, Default)]
@@ -16,9 +16,9 @@ impl Registry {
         self.0.insert(handle.id().to_owned(), handle);
     }
 
-    /// Removes a widget.
-    pub fn remove(&self, id: &str) {
-        self.0.remove(id);
+    /// Removes a widget, but not a later one of the same id.
+    pub fn remove(&self, widget: &Identity) {
+        self.0.remove_if(&widget.id, |_, found| found.identity().number == widget.number);
     }
 
     /// The widget of that id.

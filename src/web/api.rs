@@ -154,9 +154,7 @@ pub async fn patch(
 
 /// `DELETE /api/widgets/{id}`.
 pub async fn close(site: Data<Site>, Owned(widget): Owned) -> HttpResponse {
-    // Out of the registry at once, so that whoever asks next gets a 404.
-    site.hub.registry().remove(widget.id());
-    widget.close();
+    site.hub.close(&widget);
     HttpResponse::NoContent().finish()
 }
 

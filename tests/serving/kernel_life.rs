@@ -183,6 +183,26 @@ fn a_widget_gets_its_id_back_if_it_is_free() {
 }
 
 #[test]
+fn a_widget_that_takes_the_id_of_one_that_closes_stays() {
+    let server = TestServer::start();
+    let mut kernel = Kernel::start(&server, SESSION);
+    let id = "0123456789abcdef0123456789abcdef";
+    for round in 0..30 {
+        assert_eq!(
+            kernel.create(json!({"widget": id, "traits": {"title": round.to_string()}}))["widget"],
+            id
+        );
+        let close = json!({"type": "close", "widget": id});
+        kernel.send(close.clone());
+        assert_eq!(kernel.create(json!({"widget": id}))["widget"], id);
+        // What the former one's end would take away is asked for after that.
+        server.request("POST", &format!("/api/widgets/{id}/draw"), None).expect(202);
+        server.request("GET", &format!("/api/widgets/{id}"), None).expect(200);
+        kernel.send(close);
+    }
+}
+
+#[test]
 fn when_the_server_stops_kernels_are_told_and_keep_their_widgets() {
     let (mut server, mut kernel, _widget, mut view) = started();
     server.stop();

@@ -10,6 +10,7 @@ use super::relay::Relay;
 use crate::{
     actors::kernels::Orphan,
     event::Event,
+    handle::Identity,
     hub::Admission,
     protocol::kernel::{KernelLimits, KernelMessage, Refused},
 };
@@ -134,8 +135,8 @@ pub struct TakeTurn {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct WidgetClosed {
-    /// The widget.
-    pub widget: String,
+    /// The widget. There may be another one of its id by now.
+    pub widget: Identity,
     /// What its renderer has not taken yet; the last is its `close`.
     pub events: Vec<Event>,
 }

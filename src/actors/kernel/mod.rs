@@ -143,8 +143,7 @@ impl Kernel {
     fn close_all(&mut self) {
         for id in self.widgets.keys().cloned().collect::<Vec<_>>() {
             if let Some(widget) = self.remove(&id) {
-                self.hub.registry().remove(&id);
-                widget.close();
+                self.hub.close(&widget);
             }
         }
     }
@@ -218,8 +217,7 @@ impl Kernel {
                 if self.widget(&id, None).is_some()
                     && let Some(widget) = self.remove(&id)
                 {
-                    self.hub.registry().remove(&id);
-                    widget.close();
+                    self.hub.close(&widget);
                 }
             }
             KernelMessage::GetStats(ask) => self.report(ask, ctx),
@@ -488,8 +486,10 @@ impl Handler<WidgetClosed> for Kernel {
     type Result = ();
 
     fn handle(&mut self, WidgetClosed { widget, events }: WidgetClosed, ctx: &mut Self::Context) {
-        if self.remove(&widget).is_some() {
-            self.tell(&ServerMessage::Closed { widget: &widget, reason: "closed", events: &events });
+        let has = self.widgets.get(&widget.id);
+        if has.is_some_and(|member| member.widget.identity().number == widget.number) {
+            self.remove(&widget.id);
+            self.tell(&ServerMessage::Closed { widget: &widget.id, reason: "closed", events: &events });
         }
         if self.is_done() {
             ctx.stop();

@@ -429,7 +429,7 @@ impl Handler<Close> for Widget {
         if std::mem::replace(&mut self.closing, true) {
             return;
         }
-        self.around.registry.remove(&self.shared.identity.id);
+        self.around.registry.remove(&self.shared.identity);
         if !matches!(close, Close::Shutdown) {
             self.shared.shares.end();
         }

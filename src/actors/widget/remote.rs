@@ -71,7 +71,7 @@ impl Widget {
     pub(super) fn remote_turn(&mut self, may_draw: bool, ctx: &mut Context<Self>) {
         let Some(remote) = self.renderer.remote() else { return };
         if self.closing {
-            let widget = self.shared.identity.id.clone();
+            let widget = self.shared.identity.clone();
             remote.kernel.do_send(kernel::WidgetClosed { widget, events: self.queue.take() });
             ctx.stop();
             return;
