@@ -27,6 +27,7 @@ mod files;
 mod jpeg;
 mod opaque;
 mod paeth;
+mod party;
 mod plan;
 mod png;
 mod pool;
@@ -39,7 +40,8 @@ pub(crate) mod testing;
 mod webp;
 
 pub use crew::Crew;
-pub use pool::{Outcome, Party, Pool};
+pub use party::Party;
+pub use pool::{Outcome, Pool};
 pub use snapshot::{SnapshotFormat, snapshot};
 
 /// How a frame is to be encoded for a view. Views that need the same variant share one encode.

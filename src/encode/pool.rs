@@ -18,10 +18,11 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use super::{
-    Crew, EncodeError, Encoded, Variant,
+    Crew, EncodeError, Encoded, Party, Variant,
     crew::Help,
     encode,
     fair::{Begun, FairQueue},
+    party::nanoseconds,
     plan::LEAST_SHARED,
 };
 use crate::{
@@ -39,50 +40,6 @@ pub enum Outcome {
     Stale,
     /// It could not be encoded.
     Failed(EncodeError),
-}
-
-/// Who shares a pool with others: a user, with all their widgets. Clones are the same party.
-#[derive(Debug, Clone)]
-pub struct Party(Arc<PartyInner>);
-
-#[derive(Debug)]
-struct PartyInner {
-    /// No other party's.
-    number: u64,
-    /// What it gets of the threads' time beside others: the bits of a number.
-    weight: AtomicU64,
-    /// Nanoseconds of threads that its jobs took so far.
-    used: AtomicU64,
-}
-
-impl Party {
-    /// A party that is no other, of that weight: more than 0.
-    pub fn new(weight: f64) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let weight = AtomicU64::new(weight.to_bits());
-        Self(Arc::new(PartyInner { number, weight, used: AtomicU64::new(0) }))
-    }
-
-    /// It has another weight, more than 0, from its next job on.
-    pub fn set_weight(&self, weight: f64) {
-        self.0.weight.store(weight.to_bits(), Ordering::Relaxed);
-    }
-
-    fn weight(&self) -> f64 {
-        f64::from_bits(self.0.weight.load(Ordering::Relaxed))
-    }
-
-    /// Time of threads that its jobs took so far.
-    pub fn used(&self) -> Duration {
-        Duration::from_nanos(self.0.used.load(Ordering::Relaxed))
-    }
-}
-
-impl Default for Party {
-    fn default() -> Self {
-        Self::new(1.0)
-    }
 }
 
 /// How often a thread that has done something looks for more before it sleeps: what comes soon need not wait until it is woken.
@@ -242,7 +199,7 @@ impl Pool {
         let work = &self.work;
         work.jobs.fetch_add(1, Ordering::Relaxed);
         let now = work.began.elapsed();
-        work.queue.lock().jobs.push((party.0.number, party.weight()), most, (party.clone(), job), now);
+        work.queue.lock().jobs.push((party.number(), party.weight()), most, (party.clone(), job), now);
         work.news.notify_one();
     }
 }
@@ -268,7 +225,7 @@ impl Work {
             } else if let Some(Begun { job: (party, job), turn }) = queue.jobs.next(self.began.elapsed()) {
                 drop(queue);
                 let (done, took) = self.carry_out(job, turn.threads);
-                party.0.used.fetch_add(nanoseconds(took), Ordering::Relaxed);
+                party.spent(took);
                 queue = self.queue.lock();
                 queue.jobs.done(turn, took, self.began.elapsed());
                 // One is for this thread.
@@ -310,10 +267,6 @@ impl Work {
         self.jobs.fetch_sub(1, Ordering::Relaxed);
         (done, took)
     }
-}
-
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -509,7 +462,7 @@ mod tests {
         pool.run_for(&ann, move || Ok(held.recv().is_ok()), |_| ());
         let (sender, order) = channel();
         for party in std::iter::repeat_n(&ann, 50).chain([&bob]) {
-            let (sender, name) = (sender.clone(), if party.0.number == bob.0.number { "bob" } else { "ann" });
+            let (sender, name) = (sender.clone(), if party.number() == bob.number() { "bob" } else { "ann" });
             pool.run_for(party, move || Ok(name), move |result| sender.send(result.unwrap()).unwrap());
         }
         release.send(()).unwrap();

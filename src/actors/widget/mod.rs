@@ -11,6 +11,7 @@ mod messages;
 mod remote;
 mod renderer;
 mod report;
+mod serving;
 mod snapshots;
 mod turn;
 
@@ -38,8 +39,8 @@ use crate::{
     },
     breakdown::Recent,
     control::Control,
-    delivery::{Action, Compared, Delivery, Encode, Job, Outcome, Published},
-    encode::{self, Pool},
+    delivery::{Compared, Delivery, Published},
+    encode::Pool,
     event::{Event, EventKind, EventQueue, Size, ViewId},
     handle::{Shared, SnapshotError},
     presence::Presence,
@@ -80,22 +81,10 @@ pub struct Surroundings {
     pub stays: bool,
 }
 
-#[derive(Message)]
-#[rtype(result = "()")]
-struct EncodeDone {
-    job: Job,
-    outcome: encode::Outcome,
-}
-
 /// A frame that did not come from a draw was compared with the latest.
 #[derive(Message)]
 #[rtype(result = "()")]
 struct CompareDone(Compared);
-
-/// An encode has begun: the next frame may be drawn.
-#[derive(Message)]
-#[rtype(result = "()")]
-struct EncodeBegun;
 
 /// A view, as its widget knows it.
 struct Member {
@@ -267,60 +256,6 @@ impl Widget {
         });
     }
 
-    /// Gives every view what it lacks and may have.
-    fn serve(&mut self, ctx: &mut Context<Self>) {
-        self.serve_with(Delivery::serve, ctx);
-    }
-
-    /// Gives one view, of which alone something changed, what it lacks and may have.
-    fn serve_view(&mut self, view: ViewId, ctx: &mut Context<Self>) {
-        self.serve_with(|delivery, quality, drawing| delivery.serve_view(view, quality, drawing), ctx);
-    }
-
-    fn serve_with(
-        &mut self,
-        serve: impl FnOnce(&mut Delivery, u8, bool) -> Vec<Action>,
-        ctx: &mut Context<Self>,
-    ) {
-        if self.is_held_back(ctx) {
-            return;
-        }
-        let quality = self.shared.traits.lock().quality;
-        let drawing =
-            !self.is_kernel_gone() && (self.renderer.is_at_work() || self.shared.is_draw_requested());
-        let actions = serve(&mut self.delivery, quality, drawing);
-        self.served(&actions);
-        self.carry_out(actions, ctx);
-    }
-
-    fn carry_out(&mut self, actions: Vec<Action>, ctx: &mut Context<Self>) {
-        for action in actions {
-            match action {
-                Action::Send(send) => {
-                    let pixels = send.encoded.parts.iter().map(|part| part.rect().area()).sum();
-                    self.shared.quota.sent(pixels, Instant::now());
-                    if let Some(member) = self.views.get(&send.view) {
-                        member.addr.do_send(view::Deliver(send));
-                    }
-                }
-                Action::Encode(Encode { frame, job }) => {
-                    let (widget, begin) = (ctx.address(), self.delivery.begin(job.number));
-                    let still_wanted = move || {
-                        let begins = begin();
-                        if begins {
-                            widget.do_send(EncodeBegun);
-                        }
-                        begins
-                    };
-                    let (widget, variant, tiles) = (ctx.address(), job.variant, job.tiles.clone());
-                    let done = move |outcome| widget.do_send(EncodeDone { job, outcome });
-                    let party = self.shared.quota.party();
-                    self.around.pool.encode_for(party, frame, variant, tiles, still_wanted, done);
-                }
-            }
-        }
-    }
-
     fn push(&mut self, event: Event) {
         self.queue.push(event);
     }
@@ -454,50 +389,6 @@ impl Handler<Close> for Widget {
             let _ = answer.send(Err(SnapshotError::Closed));
         }
         self.push(Event::of_widget(EventKind::Close));
-        self.pump(ctx);
-    }
-}
-
-impl Handler<Grant> for Widget {
-    type Result = ();
-
-    fn handle(&mut self, grant: Grant, ctx: &mut Self::Context) {
-        self.delivery.grant(grant.view, grant.credits);
-        if grant.lost {
-            self.delivery.lose(grant.view);
-        }
-        self.serve_view(grant.view, ctx);
-        self.pump(ctx);
-    }
-}
-
-impl Handler<EncodeBegun> for Widget {
-    type Result = ();
-
-    fn handle(&mut self, _: EncodeBegun, ctx: &mut Self::Context) {
-        self.pump(ctx);
-    }
-}
-
-impl Handler<EncodeDone> for Widget {
-    type Result = ();
-
-    fn handle(&mut self, done: EncodeDone, ctx: &mut Self::Context) {
-        let outcome = match done.outcome {
-            encode::Outcome::Encoded(encoded) => {
-                self.around.metrics.encoded(encoded.encode_time, encoded.base64_time);
-                Outcome::Encoded(encoded)
-            }
-            encode::Outcome::Stale => Outcome::Stale,
-            encode::Outcome::Failed(error) => {
-                self.around.metrics.failed();
-                self.set_state(State::Error, Some(format!("the frame cannot be encoded: {error}")));
-                Outcome::Failed
-            }
-        };
-        let actions = self.delivery.encoded(done.job, outcome);
-        self.carry_out(actions, ctx);
-        self.serve(ctx);
         self.pump(ctx);
     }
 }
