@@ -205,13 +205,19 @@ def test_print_takes_what_the_builtin_takes(bench: Bench) -> None:
 # --- pictures --------------------------------------------------------------------------------------------------------
 
 
+async def drawn(bench: Bench) -> Any:
+    """A plot that rests, in a view of 200 x 150."""
+    widget = plot(bench)
+    view = bench.view(widget)
+    view.show(200, 150)
+    await bench.until(lambda: view.frames, "a frame arrives")
+    await bench.settle(widget)
+    return widget
+
+
 def test_a_snapshots_data_is_the_last_frame_and_its_size_that_of_the_view(bench: Bench) -> None:
     async def scenario() -> None:
-        widget = plot(bench)
-        view = bench.view(widget)
-        view.show(200, 150)
-        await bench.until(lambda: view.frames, "a frame arrives")
-        await bench.settle(widget)
+        widget = await drawn(bench)
         snapshot = widget.snapshot()
         assert snapshot.data.shape == (8, 10, 3)
         assert (snapshot.width, snapshot.height) == (200, 150)
@@ -222,11 +228,7 @@ def test_a_snapshots_data_is_the_last_frame_and_its_size_that_of_the_view(bench:
 
 def test_a_snapshot_takes_a_pixel_ratio_and_has_the_size_of_the_view_all_the_same(bench: Bench) -> None:
     async def scenario() -> None:
-        widget = plot(bench)
-        view = bench.view(widget)
-        view.show(200, 150)
-        await bench.until(lambda: view.frames, "a frame arrives")
-        await bench.settle(widget)
+        widget = await drawn(bench)
         for snapshot in (widget.snapshot(pixel_ratio=2), widget.snapshot(2), widget.snapshot(pixel_ratio=None)):
             assert snapshot.data.shape == (8, 10, 3)
             assert (snapshot.width, snapshot.height) == (200, 150)
