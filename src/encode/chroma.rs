@@ -44,8 +44,9 @@ impl Chroma {
         let (across, down) = (spacing.0 as usize, spacing.1 as usize);
         let rows: Vec<&[u8]> = pixels.part(rect).rows().collect();
         let squares = (rect.width as usize / (2 * across), rect.height as usize / (2 * down));
-        let fits = |(most, _): &&(usize, _)| squares.0 * squares.1 < *most;
+        let fits = |(end, _): &&(usize, _)| squares.0 * squares.1 < *end;
         let (every, shift) = LATTICES.iter().find(fits).map_or(WIDEST, |(_, lattice)| *lattice);
+        let most = 2 * lost_anyway(quality);
         let (mut looked, mut losing) = (0, 0);
         for (index, pair) in rows.chunks_exact(2 * down).enumerate() {
             for square in (index * shift % every..squares.0).step_by(every) {
@@ -54,7 +55,7 @@ impl Chroma {
                 let corners =
                     [&pair[0][left..], &pair[0][right..], &pair[down][left..], &pair[down][right..]];
                 looked += 1;
-                losing += usize::from(range(corners) > 2 * lost_anyway(quality));
+                losing += usize::from(range(corners) > most);
             }
         }
         if losing * ONE_OF > looked { Self::Full } else { Self::Half }
