@@ -8,6 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 from hub import PATIENCE, Hub
+from playwright.sync_api import Browser
+from users import User, chromium
 
 # The versions' virtual environments.
 VENVS = [Path(folder) for folder in os.environ["JUPYTERHUB_VENVS"].split(":")]
@@ -52,6 +54,17 @@ def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     hub = way.hub(tmp_path_factory.mktemp(str(way)))
     yield hub
     hub.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def ann(hub: Hub, browser: Browser) -> User:
+    return User(hub, browser, "ann")
 
 
 @pytest.fixture(scope="module")

@@ -12,17 +12,11 @@ import pytest
 from conftest import VENVS, Way
 from hub import CACHE, Hub
 from playwright.sync_api import Browser
-from users import BLUE, RED, SHOW, SQUARE, Notebook, User, chromium, end_of
+from users import BLUE, RED, SHOW, SQUARE, Notebook, User, end_of
 
 GREEN = (0, 150, 0)
 # So long a link is good, in seconds.
 LINK = 8.0
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 # Of each version there is a second way besides.
@@ -37,11 +31,6 @@ def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     hub = way.hub(tmp_path_factory.mktemp(str(way)), environment, labs=True)
     yield hub
     hub.stop()
-
-
-@pytest.fixture(scope="module")
-def ann(hub: Hub, browser: Browser) -> User:
-    return User(hub, browser, "ann")
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 from conftest import VENVS
 from hub import Hub
 from playwright.sync_api import Browser, Page
-from users import BLUE, RED, SHOW, SQUARE, Notebook, User, View, chromium, end_of
+from users import BLUE, RED, SHOW, SQUARE, Notebook, User, View, end_of
 
 # Of the Hub's configuration: users are asked whether the service may know them.
 ASKING = 'services[0]["oauth_no_confirm"] = False'
@@ -22,12 +22,6 @@ HTML(f'<script type="module" src="{base}static/view.js"></script><framehub-view 
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     hub = Hub(tmp_path_factory.mktemp("asks"), VENVS[-1], {"RUST_LOG": "framehub=debug"}, labs=True, more=ASKING)
     # Before anybody signs in: an answer about a user holds for a while.
@@ -35,11 +29,6 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
         hub.ask("POST", path, json=body).raise_for_status()
     yield hub
     hub.stop()
-
-
-@pytest.fixture(scope="module")
-def ann(hub: Hub, browser: Browser) -> User:
-    return User(hub, browser, "ann")
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from conftest import VENVS
 from crowd import Crowd
 from hub import HERE, PATIENCE, ROOT, SNIPPETS, Hub, until
 from playwright.sync_api import Browser
-from users import SQUARE, Notebook, User, chromium
+from users import SQUARE, Notebook, User
 
 # Within this time views and kernels are back, in seconds.
 BACK = 15.0
@@ -64,12 +64,6 @@ def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     hub = Hub(folder, request.param, {"RUST_LOG": "info"}, labs=True, apart=True)
     yield hub
     hub.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
