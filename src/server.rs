@@ -18,6 +18,7 @@ use actix_web::{
 };
 use serde_json::Map;
 use socket2::SockRef;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     config::{Auth, Config, ConfigError},
@@ -173,9 +174,14 @@ impl Server {
     /// When it cannot start, or fails.
     pub fn run(self) -> Result<(), ServeError> {
         System::new().block_on(async move {
-            let running = self.start().await?;
+            // Who reads the line may send a signal at once.
+            let mut signals = Signals::catch()?;
+            let running = tokio::select! {
+                running = self.start() => running?,
+                () = signals.received() => return Ok(()),
+            };
             println!("FrameHub {} is at {}", env!("CARGO_PKG_VERSION"), running.url);
-            running.until_done().await
+            running.until_done(signals).await
         })
     }
 
@@ -249,18 +255,14 @@ impl Server {
 }
 
 impl Running {
-    /// Serves until SIGINT or SIGTERM, until unused for as long as the configuration says, or until the `JupyterHub` that started
+    /// Serves until a signal to end, until unused for as long as the configuration says, or until the `JupyterHub` that started
     /// this process is gone and there is another; then stops.
     ///
     /// # Errors
     /// When the HTTP server fails.
-    pub async fn until_done(mut self) -> Result<(), ServeError> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (mut interrupt, mut terminate) =
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    async fn until_done(mut self, mut signals: Signals) -> Result<(), ServeError> {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            () = signals.received() => {}
             () = unused(&self.usage, self.exit_when_unused) => tracing::info!("nobody uses the server"),
             () = succession::succeeded(self.service.as_ref()) => tracing::info!("the JupyterHub was started anew"),
             ended = &mut self.done => return Ok(ended.map_err(io::Error::other)??),
@@ -282,6 +284,27 @@ impl Running {
         }
         self.hub.stop_arbiters();
         Ok(self.done.await.map_err(io::Error::other)??)
+    }
+}
+
+/// The signals that end the server.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    /// From now on they no longer end the process by themselves.
+    fn catch() -> io::Result<Self> {
+        let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
+        Ok(Self { interrupt: signal(interrupt)?, terminate: signal(terminate)? })
+    }
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }
 

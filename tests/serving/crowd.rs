@@ -105,10 +105,11 @@ fn two_hundred_views_of_ten_sizes_need_ten_encodes_for_a_frame() {
     let sizes: Vec<_> = (0..10).map(|size| 40 + 8 * size).collect();
     let mut views: Vec<_> =
         (0..200).map(|view| server.view(probe.id()).sized(sizes[view % 10], 40, 1.0)).collect();
-    // Who joins when the picture rests already has it exact at once.
+    // Who joins when the picture rests already has it exact at once; others had a lossy frame before.
     let rest = |views: &mut Vec<Browser>| {
         for view in views.iter_mut() {
             view.lossless_frame();
+            view.forget();
         }
     };
     rest(&mut views);

@@ -126,3 +126,21 @@ fn a_resize_reaches_the_renderer_and_a_draw_at_the_new_size_follows() {
         (200.0, 120.0, 250, 150, 1.25)
     );
 }
+
+#[test]
+fn a_resize_that_comes_while_another_is_taken_is_drawn_too() {
+    let server = TestServer::start();
+    let probe = server.probe(json!({"quality": 100}));
+    let mut view = server.view(probe.id()).sized(100, 80, 1.0);
+    view.frame();
+    probe.hold_events();
+    view.resize(200, 80, 1.0);
+    probe.waits();
+    view.resize(200, 120, 1.0);
+    wait_for("the widget has that size", || {
+        (server.stats(probe.id())["size"]["height"] == 120.0).then_some(())
+    });
+    probe.release();
+    let sizes = [view.frame(), view.frame()].map(|frame| (frame.pixels().1, frame.pixels().2));
+    assert_eq!(sizes, [(200, 80), (200, 120)]);
+}

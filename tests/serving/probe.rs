@@ -9,7 +9,7 @@ use std::{
 use framehub::{
     Event, EventKind, Frame, Kind, KindError, RemoteFrameBuffer, RenderError, WidgetHandle, event::Size,
 };
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::server::wait_for;
 
@@ -21,7 +21,9 @@ struct State {
     size: Option<Size>,
     /// While it is set, `get_frame` waits.
     held: bool,
-    /// Whether `get_frame` is waiting now.
+    /// While it is set, `handle_event` waits.
+    events_held: bool,
+    /// Whether one of them is waiting now.
     waiting: bool,
     /// What `get_frame` and `handle_event` do next.
     mood: Mood,
@@ -102,11 +104,22 @@ impl Probe {
     pub fn hold(&self, widget: &WidgetHandle) {
         self.inner.0.lock().held = true;
         widget.request_draw();
+        self.waits();
+    }
+
+    /// Lets `handle_event` wait until [`Probe::release`].
+    pub fn hold_events(&self) {
+        self.inner.0.lock().events_held = true;
+    }
+
+    /// Returns once the renderer waits.
+    pub fn waits(&self) {
         wait_for("the renderer waits", || self.inner.0.lock().waiting.then_some(()));
     }
 
     pub fn release(&self) {
-        self.inner.0.lock().held = false;
+        let mut state = self.inner.0.lock();
+        (state.held, state.events_held) = (false, false);
         self.inner.1.notify_all();
     }
 }
@@ -129,15 +142,23 @@ struct Renderer {
     widget: WidgetHandle,
 }
 
-impl RemoteFrameBuffer for Renderer {
-    fn get_frame(&mut self) -> Result<Option<Frame>, RenderError> {
+impl Renderer {
+    /// The state, once it is not held.
+    fn state_unless(&self, held: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
         let (state, woken) = &*self.probe.inner;
         let mut state = state.lock();
-        while state.held {
+        while held(&state) {
             state.waiting = true;
             woken.wait(&mut state);
         }
         state.waiting = false;
+        state
+    }
+}
+
+impl RemoteFrameBuffer for Renderer {
+    fn get_frame(&mut self) -> Result<Option<Frame>, RenderError> {
+        let mut state = self.state_unless(|state| state.held);
         state.draws += 1;
         if state.animated {
             self.widget.request_draw();
@@ -158,7 +179,7 @@ impl RemoteFrameBuffer for Renderer {
     }
 
     fn handle_event(&mut self, event: &Event) -> Result<(), RenderError> {
-        let mut state = self.probe.inner.0.lock();
+        let mut state = self.state_unless(|state| state.events_held);
         state.events.push(event.clone());
         if let EventKind::Resize(size) = event.kind {
             state.size = Some(size);

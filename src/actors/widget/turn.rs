@@ -70,6 +70,10 @@ impl Turn {
     pub fn run(mut self) -> TurnDone {
         let mut event_error = None;
         for event in std::mem::take(&mut self.events) {
+            if matches!(event.kind, EventKind::Resize(_)) {
+                // The draw that was requested with it may have been taken by the turn before, at the size before.
+                self.shared.draw_requested.store(true, Ordering::Release);
+            }
             if let Err(error) = self.handle(&event) {
                 event_error.get_or_insert(error);
             }
