@@ -17,9 +17,10 @@
 //! | [`frame`], [`event`], [`traits`], [`stats`] | the words: pixels, what users do, what is set, what is measured |
 //! | [`pacing`], [`delivery`], [`sizing`], [`clock`] | what computes, without a runtime or a network: credits, who gets what, sizes, clocks |
 //! | [`adaptation`], [`control`], [`presence`], [`breakdown`] | the same for views: slow links, who may act, pointers, where the time goes |
-//! | `shares` | what each user may take of the server |
+//! | `quota` | what each user may take of the server |
 //! | [`tiles`] | which parts of a frame changed, and when |
 //! | [`encode`] | pixels to images, on a pool |
+//! | `shelf` | memory of frames and encoded files, which goes round |
 //! | [`render`] | what a widget's author writes, and the demo widgets |
 //! | [`protocol`] | the messages on the wire, and the checks on what comes in |
 //! | [`actors`] | what holds state and decides: Widget, View, Kernel, Metrics; and the registries |
@@ -54,6 +55,7 @@ pub mod render;
 mod runtime_file;
 pub mod server;
 mod sharing;
+mod shelf;
 mod signing;
 pub mod sizing;
 pub mod stats;

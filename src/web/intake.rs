@@ -1,8 +1,8 @@
 //! What a kernel sends, as messages: frames of pixels are put where they stay as they come.
 //!
 //! The usual decoder gathers a message in a buffer that grows with it, and then goes through it once more to unmask it. For
-//! pixels, megabytes at a time, this one makes room for the whole message when its length is known, and leaves alone what a
-//! kernel beside the server did not mask (masked with zeros, in the protocol's terms).
+//! pixels, megabytes at a time, this one makes room for the whole message when its length is known, where frames were that nobody
+//! needs any more; and it leaves alone what a kernel beside the server did not mask (masked with zeros, in the protocol's terms).
 
 use std::{
     io,
@@ -17,8 +17,13 @@ use bytestring::ByteString;
 use futures_util::Stream;
 use tokio_util::codec::Decoder;
 
+use crate::shelf::{Lent, Shelf};
+
 /// Messages from this length on, in bytes, are worth the trouble.
 const LARGE: usize = 65_536;
+
+/// Ample for two frames of 3840 × 2160.
+static SHELF: Shelf = Shelf::new(64 << 20);
 
 /// The messages in a stream of bytes.
 pub struct Intake<S> {
@@ -72,7 +77,7 @@ struct Decoding {
 
 /// A large message that is coming.
 struct Large {
-    content: BytesMut,
+    content: Lent,
     length: usize,
     mask: [u8; 4],
 }
@@ -136,7 +141,7 @@ impl Decoding {
             return Ok(());
         }
         self.waiting.advance(2 + 8 + 4);
-        let mut large = Large { content: BytesMut::with_capacity(length), length, mask };
+        let mut large = Large { content: SHELF.of(length), length, mask };
         let mut begun = &self.waiting[..];
         large.take(&mut begun);
         let taken = self.waiting.len() - begun.len();
