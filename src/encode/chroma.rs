@@ -46,19 +46,23 @@ impl Chroma {
         let squares = (rect.width as usize / (2 * across), rect.height as usize / (2 * down));
         let fits = |(end, _): &&(usize, _)| squares.0 * squares.1 < *end;
         let (every, shift) = LATTICES.iter().find(fits).map_or(WIDEST, |(_, lattice)| *lattice);
+        let looked_at = |row: usize| (row * shift % every..squares.0).step_by(every);
+        let may_lose = (0..squares.1).map(|row| looked_at(row).len()).sum::<usize>() / ONE_OF;
         let most = 2 * lost_anyway(quality);
-        let (mut looked, mut losing) = (0, 0);
-        for (index, pair) in rows.chunks_exact(2 * down).enumerate() {
-            for square in (index * shift % every..squares.0).step_by(every) {
+        let mut losing = 0;
+        for (row, pair) in rows.chunks_exact(2 * down).enumerate() {
+            for square in looked_at(row) {
                 let left = square * 2 * across * channels;
                 let right = left + across * channels;
                 let corners =
                     [&pair[0][left..], &pair[0][right..], &pair[down][left..], &pair[down][right..]];
-                looked += 1;
                 losing += usize::from(range(corners) > most);
             }
+            if losing > may_lose {
+                return Self::Full;
+            }
         }
-        if losing * ONE_OF > looked { Self::Full } else { Self::Half }
+        Self::Half
     }
 }
 
