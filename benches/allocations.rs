@@ -13,10 +13,11 @@ mod common;
 use std::{collections::BTreeMap, time::Duration};
 
 use actix::System;
-use actix_web::rt::time::sleep;
+use actix_web::rt::{task::spawn_blocking, time::sleep};
 use common::{
     Table,
     browsers::{self, Browsers},
+    kernel::Kernel,
     server::Reels,
     workloads::Workload,
 };
@@ -44,21 +45,18 @@ fn main() {
     System::new().block_on(async move {
         let server = Reels::start().await;
         let mut table = Table::new(["workload", "who", "for", "times a frame", "KB a frame"]);
-        for workload in Workload::ALL {
-            let (drawn, points) = profile(&server, workload, frames).await;
+        let rows = Workload::ALL.map(|workload| (workload, false));
+        for (workload, by_kernel) in rows.into_iter().chain([(Workload::Drag, true), (Workload::Noise, true)])
+        {
+            let (drawn, points) = profile(&server, workload, by_kernel, frames).await;
+            let name = format!("{}{}", workload.name(), if by_kernel { ", of a kernel" } else { "" });
             let large = large(&points);
             if large.is_empty() {
-                table.row([
-                    workload.name().to_owned(),
-                    "nobody".into(),
-                    String::new(),
-                    "0".into(),
-                    "0".into(),
-                ]);
+                table.row([name.clone(), "nobody".into(), String::new(), "0".into(), "0".into()]);
             }
             for ((who, what), (blocks, bytes)) in large {
                 table.row([
-                    workload.name().to_owned(),
+                    name.clone(),
                     who,
                     what,
                     format!("{:.2}", blocks as f64 / drawn as f64),
@@ -95,9 +93,19 @@ struct Point {
 }
 
 /// Frames drawn, and all allocations meanwhile.
-async fn profile(server: &Reels, workload: Workload, frames: u64) -> (u64, Profile) {
-    server.show(&workload.frames(SIZE));
-    let widget = server.reel(PACE).await;
+async fn profile(server: &Reels, workload: Workload, by_kernel: bool, frames: u64) -> (u64, Profile) {
+    let pictures = workload.frames(SIZE);
+    let kernel = if by_kernel {
+        let (address, pictures) = (server.address, pictures.clone());
+        Some(spawn_blocking(move || Kernel::start(address, pictures, PACE)).await.expect("it starts"))
+    } else {
+        None
+    };
+    server.show(&pictures);
+    let widget = match &kernel {
+        Some(kernel) => server.widget(&kernel.widget),
+        None => server.reel(PACE).await,
+    };
     let browsers = Browsers::start(server.address, widget.id(), 1, SIZE);
     // Each picture of the reel has come by, so that all memory that goes round is there.
     let confirmed = |least: u64| move |views: &[(u64, u64)]| views.iter().any(|view| view.0 >= least);
@@ -113,6 +121,9 @@ async fn profile(server: &Reels, workload: Workload, frames: u64) -> (u64, Profi
     drop(browsers);
     server.wait("the view is gone", &widget, <[_]>::is_empty).await;
     widget.close();
+    if let Some(kernel) = kernel {
+        spawn_blocking(|| kernel.join()).await.expect("it ends well");
+    }
     let profile = std::fs::read(FILE).expect("the allocator has written its profile");
     (drawn - before, serde_json::from_slice(&profile).expect("the allocator's profile is JSON"))
 }

@@ -93,19 +93,30 @@ fn main() {
                 "ratio",
                 "KB allocated",
             ]);
+            let mut crowds = Table::new(["workload", "views", "CPU ms", "views", "CPU ms", "ratio"]);
             for workload in &workloads {
                 let frames = workload.frames(size);
                 let encoder = encoder_rate(&frames);
+                let mut alone = None;
                 for &views in &views {
-                    let row = server.row(&frames, encoder, size, views, pace, &turns).await;
-                    let cells = [&[workload.name().to_owned(), views.to_string()], &row[..]].concat();
+                    let (cells, cpu) = server.row(&frames, encoder, size, views, pace, &turns).await;
+                    let name = workload.name().to_owned();
+                    let cells = [&[name.clone(), views.to_string()], &cells[..]].concat();
                     table.row::<14>(cells.try_into().expect("fourteen cells"));
+                    let &mut (few, one) = alone.get_or_insert((views, cpu));
+                    if views > few {
+                        let (few, views) = (few.to_string(), views.to_string());
+                        crowds.row([name, few, common::ms(one), views, common::ms(cpu), ratio(cpu, one)]);
+                    }
                 }
             }
             let (width, height) = size;
             table.print(&format!(
                 "{width}×{height}, all figures for one frame of the renderer, whatever became of it."
             ));
+            if views.len() > 1 {
+                crowds.print(&format!("{width}×{height}, what more views of a widget cost"));
+            }
         }
         server.exact(if quick { 5 } else { 20 }).await;
     });
@@ -200,7 +211,8 @@ impl Bench {
         }
     }
 
-    /// The cells of one row, after workload and views: medians over turns that the server and the full path take.
+    /// The cells of one row, after workload and views: medians over turns that the server and the full path take. And the seconds of CPU
+    /// for each draw.
     async fn row(
         &self,
         frames: &[Frame],
@@ -209,7 +221,7 @@ impl Bench {
         views: usize,
         pace: Duration,
         turns: &Turns,
-    ) -> Vec<String> {
+    ) -> (Vec<String>, f64) {
         self.0.show(frames);
         let plain = FullPath::start(frames, views);
         let (mut free, mut paced) = (Vec::new(), Vec::new());
@@ -233,7 +245,7 @@ impl Bench {
         cells.extend(compared(&paced, |cost| cost.cpu * 1e3));
         cells.extend(compared(&paced, |cost| cost.kb));
         cells.push(number(each(&paced, 0, |cost| cost.allocated_kb)));
-        cells
+        (cells, each(&paced, 0, |cost| cost.cpu))
     }
 
     /// The time from a change to an exact picture.

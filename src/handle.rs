@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     pub pushed: Mutex<Option<Frame>>,
     pub traits: Mutex<Traits>,
     pub stats: Mutex<Stats>,
+    /// Whether it is closed, or told to be.
+    pub closed: AtomicBool,
     /// With whom the owner shares the widget.
     pub shares: Shares,
     /// The owner's notebook server whose kernel draws, empty for the default one; `None` if none is known to.
@@ -79,6 +81,7 @@ impl Shared {
             pushed: Mutex::new(None),
             traits: Mutex::new(traits),
             stats: Mutex::new(Stats::default()),
+            closed: AtomicBool::new(false),
             shares,
             notebook_server: Mutex::new(None),
         }
@@ -219,7 +222,13 @@ impl WidgetHandle {
 
     /// Closes the widget: its renderer gets one `close` event, its views are told, nothing of it stays.
     pub fn close(&self) {
+        self.shared.closed.store(true, Ordering::Release);
         self.widget.do_send(widget::Close::Closed);
+    }
+
+    /// Whether it is closed, or told to be.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.shared.closed.load(Ordering::Acquire)
     }
 
     pub(crate) fn shut_down(&self) {

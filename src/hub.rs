@@ -20,7 +20,7 @@ use crate::{
         kernel::{Kernel, KernelSettings, Shutdown},
         kernels::{Kernels, OwnName},
         metrics::{Metrics, Register, Scrape},
-        registry::Registry,
+        registry::{Registry, Reserved},
         widget::{GetReport, Install, Surroundings, Widget, WidgetLimits, WidgetReport},
     },
     clock::unix_seconds,
@@ -243,7 +243,7 @@ impl Hub {
         let options = kind.complete(options)?;
         let mut all_traits = kind.traits().clone();
         all_traits.apply(traits)?;
-        let handle =
+        let (handle, reserved) =
             self.begin(kind.name().to_owned(), id.map(str::to_owned), making, options, all_traits).await?;
 
         // Renderers are made where they may block. Should it fail, the actor ends with its last address.
@@ -257,7 +257,7 @@ impl Hub {
             )
         })??;
         handle.addr().do_send(Install(renderer));
-        self.list(&handle);
+        list(&handle, reserved);
         Ok(handle)
     }
 
@@ -274,21 +274,17 @@ impl Hub {
         traits: Traits,
     ) -> Result<WidgetHandle, CreateError> {
         let making = Making { owner, stays: false };
-        let handle = self.begin(kind, id, making, Options::default(), traits).await?;
-        self.list(&handle);
+        let (handle, reserved) = self.begin(kind, id, making, Options::default(), traits).await?;
+        list(&handle, reserved);
         Ok(handle)
     }
 
     /// Closes a widget. From now on nobody finds it, and its id is free.
     pub(crate) fn close(&self, widget: &WidgetHandle) {
-        self.0.registry.remove(widget.identity());
+        // Before the id is free: the next widget of it inherits nothing.
         widget.shares().end();
+        self.0.registry.remove(widget.identity());
         widget.close();
-    }
-
-    fn list(&self, handle: &WidgetHandle) {
-        self.0.registry.insert(handle.clone());
-        tracing::info!(widget = handle.id(), kind = handle.identity().kind, "widget made");
     }
 
     /// Starts the actor of a widget, without a renderer, and not in the registry yet.
@@ -299,16 +295,15 @@ impl Hub {
         Making { owner, stays }: Making,
         options: Options,
         traits: Traits,
-    ) -> Result<WidgetHandle, CreateError> {
+    ) -> Result<(WidgetHandle, Reserved), CreateError> {
         let inner = &self.0;
         let place = inner.places.take().ok_or(CreateError::Full(inner.limits.max_widgets))?;
         let quota = inner.quotas.of(owner.as_deref());
         let held = quota.widget()?;
         let id = id.unwrap_or_else(|| widget_id::fresh(owner.as_deref()));
         let anothers = owner.as_ref().is_some_and(|owner| !widget_id::is_of(&id, owner));
-        if anothers || inner.registry.contains(&id) {
-            return Err(CreateError::Exists(id));
-        }
+        let reserved = if anothers { None } else { inner.registry.reserve(&id) };
+        let Some(reserved) = reserved else { return Err(CreateError::Exists(id)) };
 
         let kept = inner.ledger.shares(&id, owner.as_deref());
         let shared = Arc::new(Shared::new(id, kind, quota, options, traits, kept));
@@ -324,7 +319,7 @@ impl Hub {
         let for_actor = Arc::clone(&shared);
         let widget =
             Widget::start_in_arbiter(self.arbiter(), move |_| Widget::new(for_actor, around, [place, held]));
-        Ok(WidgetHandle::new(shared, widget))
+        Ok((WidgetHandle::new(shared, widget), reserved))
     }
 
     /// Where the next actor runs: they are dealt out in turn.
@@ -474,6 +469,12 @@ impl Hub {
             arbiter.stop();
         }
     }
+}
+
+/// From now on the widget is found.
+fn list(handle: &WidgetHandle, reserved: Reserved) {
+    reserved.list(handle);
+    tracing::info!(widget = handle.id(), kind = handle.identity().kind, "widget made");
 }
 
 /// 128 random bits as text: an id that nobody guesses.

@@ -173,7 +173,8 @@ impl Server {
     /// # Errors
     /// When it cannot start, or fails.
     pub fn run(self) -> Result<(), ServeError> {
-        System::new().block_on(async move {
+        let system = System::new();
+        let ended = system.block_on(async move {
             // Who reads the line may send a signal at once.
             let mut signals = Signals::catch()?;
             let running = tokio::select! {
@@ -182,7 +183,10 @@ impl Server {
             };
             println!("FrameHub {} is at {}", env!("CARGO_PKG_VERSION"), running.url);
             running.until_done(signals).await
-        })
+        });
+        // Its end would wait for a first widget that is still being made.
+        std::mem::forget(system);
+        ended
     }
 
     /// Starts to listen. To be called within an actix system.

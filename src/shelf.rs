@@ -143,7 +143,7 @@ mod tests {
         let shelf = shelf();
         shelf.put(Vec::with_capacity(3000));
         assert_eq!(shelf.of(1000).capacity(), 1000);
-        assert_eq!(shelf.of(4000).capacity(), 4000);
         assert_eq!(shelf.of(2000).capacity(), 3000);
+        assert_eq!(shelf.of(4000).capacity(), 4000);
     }
 }

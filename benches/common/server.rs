@@ -60,6 +60,11 @@ impl Reels {
         self.hub.create("reel", None, options, &traits).await.expect("the widget is made")
     }
 
+    /// The widget of that id.
+    pub fn widget(&self, id: &str) -> WidgetHandle {
+        self.hub.registry().get(id).expect("the widget is there")
+    }
+
     /// Frames drawn, and confirmed frames and bytes of each view, so far.
     pub async fn counts(&self, widget: &WidgetHandle) -> (u64, Vec<(u64, u64)>) {
         let report = self.hub.report(widget).await.expect("the widget is there");

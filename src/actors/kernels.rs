@@ -33,9 +33,9 @@ impl Orphan {
         Self(Some(widget))
     }
 
-    /// Takes the widget.
+    /// Takes the widget, unless it was closed meanwhile.
     pub fn adopt(mut self) -> Option<WidgetHandle> {
-        self.0.take()
+        self.0.take().filter(|widget| !widget.is_closed())
     }
 }
 

@@ -108,6 +108,18 @@ enum Slot {
     Ready(Arc<Encoded>),
 }
 
+impl Slot {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Encoding(_) => 0,
+            Self::Ready(encoded) => encoded.len(),
+        }
+    }
+}
+
+/// Most bytes of images that wait for other views that need the same.
+const MOST_READY: u64 = 32 << 20;
+
 /// The latest frame, the views, and the images between them.
 #[derive(Debug, Default)]
 pub struct Delivery {
@@ -299,6 +311,15 @@ impl Delivery {
         actions
     }
 
+    /// Keeps an image of the latest frame. Of a view that is being resized each step has one of its own.
+    fn keep(&mut self, job: Job, encoded: Arc<Encoded>) {
+        let ready = self.slots.values().map(Slot::bytes).sum::<u64>();
+        if ready + encoded.len() > MOST_READY {
+            self.slots.retain(|_, slot| matches!(slot, Slot::Encoding(_)));
+        }
+        self.slots.insert(job, Slot::Ready(encoded));
+    }
+
     /// Takes the outcome of an encode; the views that waited get the image, or their credits back. Call [`Delivery::serve`] after
     /// it.
     pub fn encoded(&mut self, job: Job, outcome: Outcome) -> Vec<Action> {
@@ -307,7 +328,7 @@ impl Delivery {
         if let Outcome::Encoded(encoded) = &outcome
             && self.picture.as_ref().is_some_and(|picture| picture.number == number)
         {
-            self.slots.insert(job, Slot::Ready(Arc::clone(encoded)));
+            self.keep(job, Arc::clone(encoded));
         }
         let mut actions = Vec::new();
         for view in waiting {

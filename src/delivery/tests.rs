@@ -110,6 +110,23 @@ fn serve(delivery: &mut Delivery, quality: u8) -> (Vec<(u64, u64, bool)>, usize)
     (sent.iter().map(|send| (send.view.0, send.number, send.settle)).collect(), encodes)
 }
 
+#[test]
+fn images_of_sizes_that_nobody_needs_any_more_are_forgotten() {
+    let mut delivery = with_views(1, 1);
+    publish(&mut delivery, frame(400, 30));
+    rest(&mut delivery);
+    for width in 1..=200 {
+        delivery.changed(ViewId(1), Some(size(width, 30)), true);
+        let job = only_encode(&mut delivery, 80);
+        let mut encoded = Arc::into_inner(image(&job)).unwrap();
+        encoded.parts[0].bytes = Bytes::from(vec![0; 1 << 20]);
+        delivery.encoded(job, Outcome::Encoded(Arc::new(encoded)));
+        delivery.grant(ViewId(1), 1);
+    }
+    let kept: u64 = delivery.slots.values().map(Slot::bytes).sum();
+    assert!((1..=MOST_READY).contains(&kept), "{kept}");
+}
+
 /// A frame of 640 × 64 pixels, ten tiles, with one value in each.
 fn row(values: [u8; 10]) -> Frame {
     let pixels: Vec<u8> = (0..640 * 64).map(|at| values[at % 640 / 64]).collect();

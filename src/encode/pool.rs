@@ -45,6 +45,9 @@ pub enum Outcome {
 /// How often a thread that has done something looks for more before it sleeps: what comes soon need not wait until it is woken.
 const LOOKS: u32 = 32;
 
+/// While a job could begin but for the thread that is kept for others, whether that still is gets looked at so often.
+const KEPT_LOOK: Duration = Duration::from_millis(250);
+
 /// A job, given the threads that it has.
 type Job = Box<dyn FnOnce(Crew<'_>) -> Completion + Send>;
 /// What is left to do of a job: to tell that it is done.
@@ -247,6 +250,9 @@ impl Work {
                 drop(queue);
                 thread::yield_now();
                 queue = self.queue.lock();
+            } else if queue.jobs.could_begin() > 0 {
+                // A thread is kept for a party, which ceases to count without any news of it.
+                self.news.wait_for(&mut queue, KEPT_LOOK);
             } else {
                 self.news.wait(&mut queue);
             }
@@ -452,6 +458,24 @@ mod tests {
             assert!(start.elapsed() < Duration::from_secs(60));
             thread::yield_now();
         }
+    }
+
+    #[test]
+    fn a_thread_that_was_kept_for_a_party_is_anybodys_once_that_is_gone() {
+        let pool = Pool::new(2).unwrap();
+        let (ann, bob) = (Party::default(), Party::default());
+        let (release, held) = channel::<()>();
+        let (sender, done) = channel();
+        let run = |party: &Party, name| {
+            let sender = sender.clone();
+            pool.run_for(party, move || Ok(name), move |result| sender.send(result.unwrap()).unwrap());
+        };
+        run(&bob, "bob");
+        assert_eq!(next(&done), "bob");
+        pool.run_for(&ann, move || Ok(held.recv().is_ok()), |_| ());
+        run(&ann, "ann");
+        assert_eq!(next(&done), "ann");
+        release.send(()).unwrap();
     }
 
     #[test]

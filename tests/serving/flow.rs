@@ -6,7 +6,7 @@ use framehub::{Config, Frame};
 use serde_json::json;
 
 use crate::{
-    browser::{Browser, request},
+    browser::{Browser, FrameReceived, request},
     probe::{Mood, picture},
     server::{TestServer, config, wait_for},
 };
@@ -85,6 +85,31 @@ fn a_view_that_confirms_again_after_the_deadline_recovers() {
     for _ in 0..5 {
         server.handle(probe.id()).request_draw();
         view.frame();
+    }
+}
+
+#[test]
+fn a_frame_that_was_pushed_before_a_draw_does_not_come_after_it() {
+    let server = TestServer::start();
+    let probe = server.probe(json!({"quality": 100}));
+    let widget = server.handle(probe.id());
+    let mut view = server.view(probe.id()).sized(32, 32, 1.0);
+    view.frame();
+    // It takes a while to compare one of these with another.
+    let large = |last: u8| {
+        let mut pixels = vec![255; 2000 * 2000 * 3];
+        pixels[2000 * 2000 * 3 - 1] = last;
+        Frame::rgb8(2000, 2000, pixels).unwrap()
+    };
+    let is_large = |frame: &FrameReceived| frame.pixels().0.starts_with(&[255; 96]);
+    for _ in 0..10 {
+        widget.send_frame(large(0));
+        while !is_large(&view.frame()) {}
+        widget.send_frame(large(1));
+        widget.request_draw();
+        while is_large(&view.frame()) {}
+        let after: Vec<_> = view.frames_until_now().into_iter().chain(view.frames_until_now()).collect();
+        assert!(!after.iter().any(is_large), "an older frame came later");
     }
 }
 

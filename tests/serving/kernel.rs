@@ -198,6 +198,23 @@ fn pushed_frames_go_to_the_views_and_the_latest_wins() {
 }
 
 #[test]
+fn an_error_that_a_kernel_shows_stays_while_it_is_busy() {
+    let server = TestServer::start();
+    let mut kernel = Kernel::start(&server, SESSION);
+    let (failed, other) = (kernel.widget(json!({})), kernel.widget(json!({})));
+    let mut view = server.view(&failed).sized(32, 24, 1.0);
+    kernel.draw_turn(&failed);
+    kernel.send(json!({"type": "error", "widget": failed, "text": "no data"}));
+    view.text("status", |status| status["state"] == "error");
+    // This one's turn begins later, so that the first is as late when it is said to be busy.
+    let mut others = server.view(&other).sized(32, 24, 1.0);
+    kernel.draw_turn(&other);
+    others.text("status", |status| status["state"] == "busy");
+    let status = server.view(&failed).text("status", |_| true);
+    assert_eq!((&status["state"], &status["message"]), (&json!("error"), &json!("no data")));
+}
+
+#[test]
 fn errors_show_until_a_frame_and_words_show_in_every_view() {
     let (server, mut kernel, widget, mut view) = started();
     server.handle(&widget).request_draw();

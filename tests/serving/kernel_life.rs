@@ -87,6 +87,20 @@ fn a_kernel_that_comes_back_goes_on_with_its_widgets_and_their_views() {
 }
 
 #[test]
+fn a_kernel_that_comes_back_is_told_that_nobody_watches_any_more() {
+    let (server, mut kernel, widget, mut view) = started();
+    kernel.text("views", |told| told["visible"] == 1);
+    kernel.kill();
+    state(&mut view, "gone");
+    drop(view);
+    let nobody = || server.stats(&widget)["views"].as_array().is_some_and(Vec::is_empty);
+    wait_for("the view is gone", || nobody().then_some(()));
+    let mut kernel = Kernel::start(&server, SESSION);
+    let told = kernel.text("views", |told| told["widget"] == *widget);
+    assert_eq!((&told["views"], &told["visible"]), (&json!(0), &json!(0)));
+}
+
+#[test]
 fn a_second_connection_of_a_session_takes_the_place_of_the_first() {
     let (server, mut first, widget, mut view) = started();
     let mut second = Kernel::start(&server, SESSION);
@@ -344,6 +358,55 @@ fn a_snapshot_is_the_latest_frame_if_it_fits_else_a_draw_of_that_size() {
     assert_eq!(turn["requested"], true);
     kernel.drawn(&turn, 7, false);
     assert_eq!(view.frame().pixels(), (picture(7, 32, 24), 32, 24));
+}
+
+#[test]
+fn a_snapshot_does_not_take_the_draw_of_a_size_that_comes_meanwhile() {
+    let (server, mut kernel, widget, view) = started();
+    let mut view = view.silent();
+    let frames = [2, 3].map(|number| {
+        kernel.send(json!({"type": "request_draw", "widget": widget}));
+        kernel.draw(&widget, number);
+        view.frame()
+    });
+    // The view has no credit for what is asked for now: turns are for the picture alone.
+    kernel.send(json!({"type": "request_draw", "widget": widget}));
+    assert_eq!(kernel.until_now(&widget, "turn"), [] as [Value; 0]);
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| snapshot(&server, &widget, ""));
+        let turn = kernel.turn(&widget);
+        view.resize(64, 48, 1.0);
+        let height = || server.stats(&widget)["size"]["height"].as_f64();
+        wait_for("the widget has that size", || (height() == Some(48.0)).then_some(()));
+        kernel.drawn(&turn, 4, true);
+        let turn = kernel.turn(&widget);
+        assert_eq!(types(&turn), ["resize"]);
+        kernel.drawn(&turn, 5, false);
+        assert_eq!(decoded(&asked.join().unwrap()), (picture(5, 64, 48), 64, 48));
+    });
+    for frame in &frames {
+        view.confirm(frame);
+    }
+    kernel.draw(&widget, 6);
+    assert_eq!(view.frame().pixels(), (picture(6, 64, 48), 64, 48));
+}
+
+#[test]
+fn a_snapshot_outlives_the_connection_that_was_to_draw_it() {
+    let (server, mut kernel, widget, _view) = started();
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| snapshot(&server, &widget, "?pixel_ratio=2"));
+        kernel.turn(&widget);
+        let mut again = Kernel::start(&server, SESSION);
+        loop {
+            let turn = again.turn(&widget);
+            again.drawn(&turn, 8, false);
+            if turn["events"].as_array().unwrap().iter().any(|event| event["pwidth"] == 64) {
+                break;
+            }
+        }
+        assert_eq!(decoded(&asked.join().unwrap()), (picture(8, 64, 48), 64, 48));
+    });
 }
 
 #[test]

@@ -32,6 +32,32 @@ fn a_renderer_that_does_not_return_disturbs_no_other_widget_and_its_views_say_so
 }
 
 #[test]
+fn an_error_stays_in_sight_while_the_renderer_is_busy() {
+    let server = TestServer::start();
+    let (failed, other) = (server.probe(json!({})), server.probe(json!({})));
+    let mut view = server.view(failed.id()).sized(32, 32, 1.0);
+    let mut others = server.view(other.id()).sized(32, 32, 1.0);
+    view.frame();
+    failed.set_mood(Mood::Fail);
+    server.handle(failed.id()).request_draw();
+    view.text("status", |status| status["state"] == "error");
+    view.forget();
+    failed.hold_events();
+    view.pointer("pointer_down", 1.0, 1.0, &[1]);
+    failed.waits();
+    // This one begins later, so that the first is as late when it is said to be busy.
+    other.hold(&server.handle(other.id()));
+    others.text("status", |status| status["state"] == "busy");
+    assert_eq!(server.stats(failed.id())["state"], "error");
+    failed.release();
+    other.release();
+    wait_for("the event is taken", || (failed.names() == ["pointer_down"]).then_some(()));
+    failed.set_mood(Mood::Draw);
+    server.handle(failed.id()).request_draw();
+    assert_eq!(view.text("status", |status| status["state"] != "error")["state"], "live");
+}
+
+#[test]
 fn a_renderer_that_fails_or_panics_lives_on_and_its_views_say_what_happened() {
     let server = TestServer::start();
     let probe = server.probe(json!({}));

@@ -132,6 +132,29 @@ fn a_rate_that_an_administrator_sets_holds_for_frames_that_are_going_out() {
 }
 
 #[test]
+fn who_waits_for_a_limit_goes_on_soon_after_it_is_lifted() {
+    let hub = FakeHub::start();
+    let server = TestServer::with(hub.config(LONG));
+    let ann = hub.token("ann", &[ACCESS]);
+    let root = hub.token("root", &[ACCESS, "admin-ui"]);
+    let limit = |value: &str| {
+        let body = format!(r#"{{"limits": {{"pixels_per_second": {value}}}}}"#);
+        ask(&server, "PATCH", &format!("{PREFIX}api/users/ann"), &root, &body).expect(200);
+    };
+    // The first frame is paid for after more time than the test has.
+    limit("100000");
+    let widget = probe(&server, &ann);
+    let mut showing = view(&server, &widget, &ann).unwrap().sized(2560, 1600, 1.0);
+    showing.frame();
+    server.handle(&widget).request_draw();
+    // Longer than it takes to come to rest, of which views are told.
+    let waits = || first_view(&server, &widget, &ann)["time"]["limit"].as_f64() > Some(1.0);
+    wait_for("the next to wait", || waits().then_some(()));
+    limit("null");
+    showing.frame();
+}
+
+#[test]
 fn who_takes_more_of_the_encoder_than_one_may_waits() {
     let hub = FakeHub::start();
     let server = TestServer::with(Config { user_encoder_threads: Some(0.01), ..hub.config(LONG) });

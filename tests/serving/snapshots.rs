@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::{
     http::Answer,
     probe::{Mood, Probe, picture},
-    server::TestServer,
+    server::{TestServer, wait_for},
 };
 
 fn snapshot(server: &TestServer, probe: &Probe, query: &str) -> Answer {
@@ -65,6 +65,34 @@ fn a_snapshot_of_a_frame_at_rest_needs_no_draw() {
     view.lossless_frame();
     assert_eq!(decoded(&snapshot(&server, &probe, "")).0, picture(1, 50, 40));
     assert_eq!(probe.draws(), 1);
+}
+
+#[test]
+fn a_snapshot_ends_no_animation() {
+    let server = TestServer::start();
+    let probe = server.probe(json!({}));
+    let view = server.view(probe.id()).sized(50, 40, 1.0).live();
+    probe.animate();
+    server.handle(probe.id()).request_draw();
+    // It follows a renderer that never comes to rest for a while.
+    decoded(&snapshot(&server, &probe, ""));
+    let draws = probe.draws();
+    wait_for("it goes on", || (probe.draws() > draws + 5).then_some(()));
+    drop(view);
+}
+
+#[test]
+fn a_snapshot_that_fails_leaves_the_views_size_as_it_is() {
+    let server = TestServer::start();
+    let probe = server.probe(json!({"quality": 100}));
+    let mut view = server.view(probe.id()).sized(50, 40, 1.0);
+    view.frame();
+    probe.set_mood(Mood::Fail);
+    snapshot(&server, &probe, "?pixel_ratio=3").error(500, "renderer_failed");
+    assert_eq!(probe.size().unwrap().pwidth, 50);
+    probe.set_mood(Mood::Draw);
+    server.handle(probe.id()).request_draw();
+    assert_eq!(view.frame().pixels().1, 50);
 }
 
 #[test]

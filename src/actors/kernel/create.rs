@@ -31,7 +31,10 @@ impl Kernel {
         let made = make(self.hub.clone(), owner, place.clone(), create);
         let notebook_server =
             self.connection.as_ref().and_then(|connection| connection.notebook_server.clone());
+        let connection = self.connections;
         ctx.spawn(made.into_actor(self).map(move |made, kernel, ctx| match made {
+            // Who asked has connected anew, and asks again.
+            Ok(made) if connection != kernel.connections => kernel.hub.close(&made.widget),
             Ok(made) => {
                 made.widget.set_notebook_server(notebook_server);
                 kernel.add(request, made, number, place, ctx);

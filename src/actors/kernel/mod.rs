@@ -304,7 +304,10 @@ impl Actor for Kernel {
         let silence = self.hub.kernel_settings().silence;
         ctx.run_interval(silence / PINGS, move |kernel, ctx| {
             let Some(connection) = &kernel.connection else { return };
-            if connection.heard.elapsed() > silence {
+            if !connection.outbox.connected() {
+                // It was gone before this kernel was there, and could not say so.
+                kernel.lost(ctx);
+            } else if connection.heard.elapsed() > silence {
                 tracing::info!(parent: &kernel.span, "kernel does not answer");
                 kernel.hang_up(close_code::DEADLINE, "silent", ctx);
             } else {

@@ -276,6 +276,11 @@ impl View {
     }
 
     fn ping(&mut self, ctx: &mut Context<Self>) {
+        if !self.place.outbox.connected() {
+            // The connection was gone before this view was there, and could not say so.
+            ctx.stop();
+            return;
+        }
         match self.pinged {
             None => {
                 let timestamp = unix_now();

@@ -7,6 +7,9 @@ use actix::prelude::*;
 use super::{Close, Widget};
 use crate::{breakdown::Recent, delivery::Action};
 
+/// A share is looked at this often at least while frames wait for it: it may be raised meanwhile.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// What a widget knows of its bounds.
 pub struct Bounds {
     /// Since when a view could have had a frame that waits for the user's share.
@@ -46,7 +49,7 @@ impl Widget {
             self.bounds.held_since.get_or_insert(now);
         }
         if !std::mem::replace(&mut self.bounds.timer, true) {
-            ctx.run_later(wait, |widget, ctx| {
+            ctx.run_later(wait.min(LOOK_EVERY), |widget, ctx| {
                 widget.bounds.timer = false;
                 widget.serve(ctx);
                 widget.pump(ctx);

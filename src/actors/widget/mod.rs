@@ -17,7 +17,7 @@ mod turn;
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -81,10 +81,10 @@ pub struct Surroundings {
     pub stays: bool,
 }
 
-/// A frame that did not come from a draw was compared with the latest.
+/// A frame that did not come from a draw was compared with the latest: the how many-th of such frames.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct CompareDone(Compared);
+struct CompareDone(u64, Compared);
 
 /// A view, as its widget knows it.
 struct Member {
@@ -129,8 +129,14 @@ pub struct Widget {
     snapshot_under_way: Option<(Size, oneshot::Sender<Result<Frame, SnapshotError>>)>,
     /// Whether a frame that did not come from a draw is being compared.
     comparing: bool,
-    /// The newest frame that waits for that.
-    uncompared: Option<Frame>,
+    /// The newest frame that waits for that, and its number.
+    uncompared: Option<(u64, Frame)>,
+    /// How many frames came that did not come from a draw.
+    taken_in: u64,
+    /// The same when the turn began that a thread of this process carries out, or did last.
+    taken_in_before_turn: u64,
+    /// Frames up to this number are older than one that was drawn.
+    overtaken: u64,
     settle_timer: bool,
     busy_timer: bool,
     announce_timer: bool,
@@ -165,6 +171,9 @@ impl Widget {
             snapshot_under_way: None,
             comparing: false,
             uncompared: None,
+            taken_in: 0,
+            taken_in_before_turn: 0,
+            overtaken: 0,
             settle_timer: false,
             busy_timer: false,
             announce_timer: false,
@@ -209,19 +218,28 @@ impl Widget {
     /// Takes a frame that did not come from a draw, and compares it with the latest on a thread that may take the time. Of frames
     /// that come meanwhile the newest is next.
     fn take_in(&mut self, frame: Frame, ctx: &mut Context<Self>) {
+        self.taken_in += 1;
         if self.comparing {
-            self.uncompared = Some(frame);
-            return;
+            self.uncompared = Some((self.taken_in, frame));
+        } else {
+            self.compare(self.taken_in, frame, ctx);
         }
+    }
+
+    fn compare(&mut self, number: u64, frame: Frame, ctx: &mut Context<Self>) {
         self.comparing = true;
         let (widget, comparer) = (ctx.address(), self.delivery.comparer());
-        actix_web::rt::task::spawn_blocking(move || widget.do_send(CompareDone(comparer.compare(frame))));
+        actix_web::rt::task::spawn_blocking(move || {
+            widget.do_send(CompareDone(number, comparer.compare(frame)));
+        });
     }
 
     /// Takes the latest frame, from the renderer or pushed.
     fn publish(&mut self, compared: Compared, ctx: &mut Context<Self>) {
         let frame = &compared.frame;
         if frame.is_empty() {
+            // What waited for a newer frame need wait no longer.
+            self.serve(ctx);
             return;
         }
         if frame.area() > self.around.limits.max_frame_pixels {
@@ -232,6 +250,7 @@ impl Widget {
                 self.around.limits.max_frame_pixels
             );
             self.set_state(State::Error, Some(message));
+            self.serve(ctx);
             return;
         }
         match self.delivery.publish(compared, Instant::now()) {
@@ -305,16 +324,18 @@ impl Handler<FramePushed> for Widget {
 impl Handler<CompareDone> for Widget {
     type Result = ();
 
-    fn handle(&mut self, CompareDone(compared): CompareDone, ctx: &mut Self::Context) {
+    fn handle(&mut self, CompareDone(number, compared): CompareDone, ctx: &mut Self::Context) {
         self.comparing = false;
         self.renderer.compared();
         let next = self.uncompared.take();
         if self.closing {
             return;
         }
-        self.publish(compared, ctx);
-        if let Some(frame) = next {
-            self.take_in(frame, ctx);
+        if number > self.overtaken {
+            self.publish(compared, ctx);
+        }
+        if let Some((number, frame)) = next.filter(|&(number, _)| number > self.overtaken) {
+            self.compare(number, frame, ctx);
         }
         self.pump(ctx);
     }
@@ -364,10 +385,12 @@ impl Handler<Close> for Widget {
         if std::mem::replace(&mut self.closing, true) {
             return;
         }
-        self.around.registry.remove(&self.shared.identity);
+        self.shared.closed.store(true, Ordering::Release);
+        // Before the id is free: the next widget of it inherits nothing.
         if !matches!(close, Close::Shutdown) {
             self.shared.shares.end();
         }
+        self.around.registry.remove(&self.shared.identity);
         let end = match close {
             Close::Closed => {
                 End { reason: "closed", message: "the widget was closed", code: close_code::WIDGET_CLOSED }

@@ -115,10 +115,13 @@ impl Widget {
             remote.picture = Some(picture);
             return;
         }
+        let size = self.snapshot_under_way.as_ref().map(|&(size, _)| size);
         self.answer_snapshot(drawn, ctx);
         if let Some(size) = self.size.filter(|_| picture.resized) {
             self.push(Event::of_widget(EventKind::Resize(size)));
-            // What the views show may be older than what the snapshot made the renderer forget.
+        }
+        if self.size.is_some() && (failed || size != self.size) {
+            // What the views asked for is not drawn, and they may show older than what the snapshot made the renderer forget.
             self.shared.draw_requested.store(true, Ordering::Release);
         }
     }
@@ -144,12 +147,12 @@ impl Widget {
 
     /// Tells the kernel how many views there are, if that changed.
     pub(super) fn tell_kernel_of_views(&mut self) {
-        let now = (self.views.len(), self.delivery.visible_sizes().count());
+        let now @ (views, visible) = (self.views.len(), self.delivery.visible_sizes().count());
         let Some(remote) = self.renderer.remote() else { return };
-        if !remote.gone && remote.views != now {
-            remote.views = now;
+        if !remote.gone && remote.views != Some(now) {
+            remote.views = Some(now);
             let widget = self.shared.identity.id.clone();
-            remote.kernel.do_send(kernel::ViewsChanged { widget, views: now.0, visible: now.1 });
+            remote.kernel.do_send(kernel::ViewsChanged { widget, views, visible });
         }
     }
 }
@@ -162,6 +165,10 @@ impl Handler<Adopt> for Widget {
         self.renderer = Renderer::Remote(Remote::new(kernel, turn));
         self.shared.kernel_requested.store(false, Ordering::Release);
         self.turn_began = None;
+        // The turn that was to take a picture is not answered any more.
+        if let Some(waiting) = self.snapshot_under_way.take() {
+            self.snapshots.push_front(waiting);
+        }
         if fresh {
             self.queue.take();
         }

@@ -29,8 +29,8 @@ pub struct Remote {
     pub comparing: bool,
     /// The snapshot that turns are taking.
     pub picture: Option<Picture>,
-    /// What the kernel was told last: how many views there are, and how many are visible.
-    pub views: (usize, usize),
+    /// What the kernel was told last: how many views there are, and how many are visible; `None` when it was told nothing yet.
+    pub views: Option<(usize, usize)>,
 }
 
 /// A snapshot that is being taken.
@@ -46,7 +46,7 @@ pub struct Picture {
 impl Remote {
     /// A renderer in a kernel that is there; `turn` is the number of the widget's last turn.
     pub fn new(kernel: Addr<Kernel>, turn: u64) -> Self {
-        Self { kernel, gone: false, turn, working: false, comparing: false, picture: None, views: (0, 0) }
+        Self { kernel, gone: false, turn, working: false, comparing: false, picture: None, views: None }
     }
 }
 

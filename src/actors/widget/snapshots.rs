@@ -30,7 +30,8 @@ impl Widget {
 
     /// Whether the latest frame is what the renderer would draw now, as far as it has said.
     pub(super) fn is_at_rest(&self) -> bool {
-        !self.renderer.is_at_work() && self.queue.is_empty() && !self.shared.is_draw_requested()
+        let at_work = self.renderer.is_at_work() || self.comparing;
+        !at_work && self.queue.is_empty() && !self.shared.is_draw_requested()
     }
 
     /// Hands the picture that a turn took to who asked for it.

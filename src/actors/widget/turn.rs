@@ -101,19 +101,29 @@ impl Turn {
 
     fn picture(&mut self, snapshot: &SnapshotTurn) -> Result<Option<Frame>, String> {
         let resized = snapshot.current != Some(snapshot.size);
+        let picture = self.picture_at(snapshot.size, resized);
+        if let Some(current) = snapshot.current.filter(|_| resized) {
+            // What the views show may be older than what the snapshot made the renderer forget.
+            self.shared.draw_requested.store(true, Ordering::Release);
+            self.handle(&Event::of_widget(EventKind::Resize(current)))?;
+        }
+        picture
+    }
+
+    /// The picture that the renderer has of a size, which it is told if it has another.
+    fn picture_at(&mut self, size: Size, resized: bool) -> Result<Option<Frame>, String> {
         if resized {
-            self.handle(&Event::of_widget(EventKind::Resize(snapshot.size)))?;
+            self.handle(&Event::of_widget(EventKind::Resize(size)))?;
         }
         let start = Instant::now();
         let mut picture = self.draw()?;
-        while self.shared.draw_requested.swap(false, Ordering::AcqRel) && start.elapsed() < SNAPSHOT_PATIENCE
+        while start.elapsed() < SNAPSHOT_PATIENCE && self.shared.draw_requested.swap(false, Ordering::AcqRel)
         {
-            picture = self.draw()?.or(picture);
-        }
-        if let Some(current) = snapshot.current.filter(|_| resized) {
-            self.handle(&Event::of_widget(EventKind::Resize(current)))?;
-            // What the views show may be older than what the snapshot made the renderer forget.
-            self.shared.draw_requested.store(true, Ordering::Release);
+            let next = self.draw().inspect_err(|_| {
+                // What was asked for is not drawn.
+                self.shared.draw_requested.store(true, Ordering::Release);
+            })?;
+            picture = next.or(picture);
         }
         Ok(picture)
     }
@@ -149,6 +159,7 @@ impl Widget {
                 .map(|&(size, _)| SnapshotTurn { size, current: self.size }),
         };
         self.turn_began = Some(Instant::now());
+        self.taken_in_before_turn = self.taken_in;
         if self.closing {
             // The last turn: the renderer takes its `close` event and goes.
             actix_web::rt::task::spawn_blocking(move || drop(turn.run()));
@@ -184,6 +195,8 @@ impl Widget {
             let Some(began) = widget.turn_began else { return };
             match BUSY_AFTER.checked_sub(began.elapsed()) {
                 Some(left) if !left.is_zero() => widget.watch_turn(ctx, left),
+                // That stays in sight until a frame comes.
+                _ if widget.state == State::Error => {}
                 _ => widget.set_state(State::Busy, None),
             }
         });
@@ -227,7 +240,10 @@ impl Handler<TurnDone> for Widget {
             self.answer_snapshot(picture, ctx);
         }
         match self.turn_ended(done.outcome) {
-            Some(compared) => self.publish(compared, ctx),
+            Some(compared) => {
+                self.overtaken = self.taken_in_before_turn;
+                self.publish(compared, ctx);
+            }
             // What waited for a newer frame need wait no longer.
             None => self.serve(ctx),
         }
