@@ -140,6 +140,7 @@ fn kernels_of_two_users_do_not_meet_though_their_names_are_the_same() {
     bobs.send(json!({"type": "close", "widget": widget}));
     assert_eq!(bobs.text("refused", |_| true)["code"], "unknown_widget");
     anns.send(json!({"type": "goodbye"}));
+    assert_eq!(anns.close_code(), 1000);
     let mut anns = kernel(&server, session, &ann);
     let widget = anns.widget(json!({"place": "cell-1"}));
     let created = bobs.create(json!({"place": "cell-1"}));
