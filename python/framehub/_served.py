@@ -52,6 +52,9 @@ class Renderer(Protocol):
     def _rfb_take_turn(self, events: list[Event], may_draw: bool, requested: bool) -> Outcome:
         """Handles events and draws, on the user's thread."""
 
+    def _rfb_wants_draw(self) -> bool:
+        """Whether a draw is requested, from any thread."""
+
     def _rfb_views_changed(self, views: int, visible: int) -> None:
         """The number of views changed; from the link's thread."""
 
@@ -364,11 +367,14 @@ class ServedWidget:
         pixels = outcome.drawn
         if isinstance(pixels, str):
             self._link.send({**done, "drawn": pixels}, connection)
-            return
-        header = {**done, "drawn": "frame", **_described(pixels)}
-        self._link.send_pixels(lambda: (header, pixels.data), lambda: self._give_back(pixels), connection)
-        if not self._link.is_current(connection):
-            # The frame is lost; the next connection shall get one.
+            lost = False
+        else:
+            header = {**done, "drawn": "frame", **_described(pixels)}
+            self._link.send_pixels(lambda: (header, pixels.data), lambda: self._give_back(pixels), connection)
+            lost = not self._link.is_current(connection)
+        # A request that another thread sent after the turn's outcome was settled may be ahead of the message that
+        # denies it. And if the frame is lost, the next connection shall get one.
+        if lost or (renderer._rfb_wants_draw() and not outcome.requested):
             self.request_draw()
 
     def _take_traits(self, traits: dict[str, Any], after: int) -> None:

@@ -358,6 +358,9 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
     def _rfb_traits(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in _SERVER_TRAITS}
 
+    def _rfb_wants_draw(self) -> bool:
+        return self._rfb_draw_requested
+
     def _rfb_views_changed(self, views: int, visible: int) -> None:
         self._has_visible_views = visible > 0
 

@@ -34,6 +34,9 @@ class Renderer:
         self.turns.append((events, may_draw, requested))
         return self.outcome
 
+    def _rfb_wants_draw(self):
+        return self.outcome.requested
+
     def _rfb_views_changed(self, views, visible):
         self.views.append((views, visible))
 

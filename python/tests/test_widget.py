@@ -141,6 +141,29 @@ def test_a_request_within_a_turn_goes_with_its_end(server: FakeServer, serve) ->
     assert server.of("request_draw") == []
 
 
+def test_a_request_from_another_thread_at_the_end_of_a_turn_is_not_denied_by_it(
+    server: FakeServer, serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plot = Plot()
+    assert plot.url
+    served = plot._rfb_served
+    settled = served._too_large
+
+    def request(drawn):
+        # The turn's outcome is settled, and not sent yet.
+        thread = threading.Thread(target=plot.request_draw)
+        thread.start()
+        thread.join()
+        return settled(drawn)
+
+    monkeypatch.setattr(served, "_too_large", request)
+    take(server, serve, turn(plot, may_draw=True, requested=True))
+    plot.print("end")
+    server.next("print")
+    told = [message for message, _ in server.received if message["type"] in ("request_draw", "turn_done")]
+    assert told[-1]["type"] == "request_draw" or told[-1]["requested"]
+
+
 def test_a_resize_requests_a_draw(server: FakeServer, serve) -> None:
     plot = Plot()
     assert take(server, serve, turn(plot, {"type": "resize", "width": 3, "height": 2, "ratio": 1}))["requested"] is True
