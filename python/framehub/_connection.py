@@ -48,10 +48,14 @@ class Connection:
         self._protocol = protocol
         # Guards the protocol's state.
         self._state = threading.Lock()
-        # Held while bytes go to the socket.
-        self._writing = threading.Lock()
+        # Guards what follows. Whoever may be interrupted enters the lock itself: an interrupt within the condition's
+        # own entry or exit would leave it locked.
+        self._lock = threading.RLock()
+        self._waiting = threading.Condition(self._lock)
         self._outbox: deque[Callable[[], None]] = deque()
-        self._waiting = threading.Condition()
+        # Whether bytes are on their way to the socket, so that others have to queue behind them. It may stay set after
+        # an interrupt; the writer clears it.
+        self._busy = False
         self._closed = False
         # Masking keeps pages from writing bytes of their choice to proxies: this is no page, loopback has no proxies.
         self._bare = not isinstance(sock, ssl.SSLSocket) and sock.getpeername()[0].startswith(_LOOPBACK)
@@ -84,18 +88,19 @@ class Connection:
     def send_text(self, message: dict[str, Any]) -> None:
         """Sends a JSON message, after all that was sent before it."""
         data = _json(message)
-        with self._waiting:
+        with self._lock:
             if self._closed:
                 return
             # Without a hand-over to the writer where nothing is on its way: that would cost some of its latency.
-            if not self._outbox and self._writing.acquire(blocking=False):
+            if not self._outbox and not self._busy:
+                self._busy = True
                 try:
                     rest = self._try_send(self._framed(data))
                 except WebSocketException:
                     # It is closing; the reader notices.
                     return
                 finally:
-                    self._writing.release()
+                    self._busy = False
                 if not rest:
                     return
                 self._outbox.append(lambda: self._sock.sendall(rest))
@@ -117,7 +122,7 @@ class Connection:
             finally:
                 done()
 
-        with self._waiting:
+        with self._lock:
             if not self._closed:
                 self._outbox.append(write)
                 self._waiting.notify()
@@ -165,7 +170,7 @@ class Connection:
     def flush(self, timeout: float) -> None:
         """Waits until all that was sent is on its way, but no longer than `timeout` seconds."""
         written = threading.Event()
-        with self._waiting:
+        with self._lock:
             if self._closed:
                 return
             self._outbox.append(written.set)
@@ -174,7 +179,7 @@ class Connection:
 
     def close(self) -> None:
         """Ends the connection."""
-        with self._waiting:
+        with self._lock:
             self._closed = True
             self._waiting.notify()
         # Wakes the reader, too.
@@ -184,28 +189,28 @@ class Connection:
         self._sock.close()
 
     def _queue(self, write: Callable[[], None]) -> None:
-        with self._waiting:
+        with self._lock:
             self._outbox.append(write)
             self._waiting.notify()
 
     def _write(self) -> None:
         while True:
-            with self._waiting:
+            with self._lock:
                 self._waiting.wait_for(lambda: self._outbox or self._closed)
                 if self._closed and not self._outbox:
                     return
                 write = self._outbox.popleft()
-                # While this one is written, others have to queue behind it.
-                self._writing.acquire()
+                self._busy = True
             try:
                 write()
             except (OSError, WebSocketException):
                 # The reader notices that the connection is gone; what waits is dropped, and its memory given back.
-                with self._waiting:
+                with self._lock:
                     self._closed = True
                 self._shut()
             finally:
-                self._writing.release()
+                with self._lock:
+                    self._busy = False
 
     def _shut(self) -> None:
         with suppress(OSError):

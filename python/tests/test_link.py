@@ -11,6 +11,7 @@ from framehub._link import Link
 from framehub._served import Outcome, ServedWidget
 from framehub._server import Server, ServerNotFoundError
 from framehub._user_thread import MAIN
+from interrupts import interrupted
 from until import until
 
 
@@ -364,3 +365,12 @@ def test_many_threads_send_whole_messages(widget, server: FakeServer) -> None:
 def test_goodbye_is_said_at_the_end(widget, link: Link, server: FakeServer) -> None:
     link.stop(goodbye=True)
     server.next("goodbye")
+
+
+def test_an_interrupt_anywhere_in_a_print_leaves_the_connection_usable(widget, server: FakeServer) -> None:
+    places = 0
+    for place in interrupted(lambda: widget.print("interrupted")):
+        widget.print(f"after {place}")
+        server.next("print", where=lambda message, text=f"after {place}": message["text"] == text)
+        places += 1
+    assert places > 10
