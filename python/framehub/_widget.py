@@ -109,6 +109,8 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
     _rfb_thread: UserThread = MAIN
     _rfb_closed = False
     _rfb_draw_requested = False
+    # Whether the server was told of that, or will be by the end of the turn: an interrupt may have prevented it.
+    _rfb_draw_told = False
     _rfb_taking_turn = False
     # What the server says that traits are, while they are set so.
     _rfb_told: Mapping[str, Any] = {}
@@ -140,7 +142,7 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
             link(), self._rfb_served, _weakly(self, "_rfb_send_to_pages"), _weakly(self, "_rfb_frames")
         )
         if self._rfb_draw_requested:
-            self._rfb_served.request_draw()
+            self._rfb_tell_draw()
 
     # --- to override -------------------------------------------------------------------------------------------------
 
@@ -166,14 +168,13 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
         """Asks for a draw: `get_frame` will be called once, as soon as a view waits for a frame. From any thread."""
         self._rfb_thread.adopt_loop()
         with self._rfb_lock:
-            if self._rfb_draw_requested:
+            if self._rfb_draw_requested and self._rfb_draw_told:
                 return
+            self._rfb_draw_told = self._rfb_taking_turn
             self._rfb_draw_requested = True
-            # The turn's end tells the server.
-            if self._rfb_taking_turn:
+            if self._rfb_draw_told:
                 return
-        if self._rfb_served is not None:
-            self._rfb_served.request_draw()
+        self._rfb_tell_draw()
 
     def send_frame(self, array: npt.NDArray[np.uint8]) -> None:
         """Makes an array of `get_frame`'s shapes the latest frame. From any thread.
@@ -361,6 +362,11 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
     def _rfb_wants_draw(self) -> bool:
         return self._rfb_draw_requested
 
+    def _rfb_tell_draw(self) -> None:
+        if self._rfb_served is not None:
+            self._rfb_served.request_draw()
+            self._rfb_draw_told = True
+
     def _rfb_views_changed(self, views: int, visible: int) -> None:
         self._has_visible_views = visible > 0
 
@@ -464,8 +470,8 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
             served.push(outcome.drawn)
 
     def _rfb_schedule_maybe_draw(self, *_: Any) -> None:
-        if self._rfb_draw_requested and self._rfb_served is not None:
-            self._rfb_served.request_draw()
+        if self._rfb_draw_requested:
+            self._rfb_tell_draw()
 
     def _rfb_cancel_lossless_draw(self) -> None:
         """Does nothing: the server sends the lossless frame, and knows when a newer one is coming."""

@@ -9,6 +9,7 @@ from fake_server import FakeServer
 from framehub import RemoteFrameBuffer
 from framehub._link import Link
 from framehub._user_thread import MAIN, UserThread
+from interrupts import interrupted
 from until import until
 
 pytestmark = pytest.mark.usefixtures("link")
@@ -131,6 +132,19 @@ def test_requests_before_a_draw_are_one(server: FakeServer) -> None:
     plot.print("end")
     server.next("print")
     assert len(server.of("request_draw")) == 1
+
+
+def test_a_request_that_was_interrupted_anywhere_is_made_again(server: FakeServer, serve) -> None:
+    plot = Plot()
+    assert plot.url
+    places = 0
+    for place in interrupted(plot.request_draw):
+        plot.request_draw()
+        server.next("request_draw", after=places)
+        done = take(server, serve, turn(plot, number=place, may_draw=True, requested=True))
+        assert (done["drawn"], done["requested"]) == ("frame", False)
+        places = len(server.of("request_draw"))
+    assert places > 10
 
 
 def test_a_request_within_a_turn_goes_with_its_end(server: FakeServer, serve) -> None:
