@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
+_SPARES = 3
 _FORMATS = {1: "gray8", 3: "rgb8", 4: "rgba8"}
 
 
@@ -21,6 +23,34 @@ class Pixels:
     height: int
     format: str
     data: memoryview
+
+
+class Spares:
+    """Memory of frames that were sent: fresh memory costs more than the copy.
+
+    The garbage collector may have it called within a call of it, on the same thread.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._buffers: list[bytearray] = []
+
+    def take(self, size: int) -> bytearray | None:
+        """Memory of this size, if there is any."""
+        with self._lock:
+            for spare in self._buffers:
+                if len(spare) == size:
+                    self._buffers.remove(spare)
+                    return spare
+        return None
+
+    def give_back(self, pixels: Pixels) -> None:
+        """Takes the memory of pixels that are no longer needed."""
+        buffer = pixels.data.obj
+        with self._lock:
+            if isinstance(buffer, bytearray):
+                # The newest sizes are the likeliest to be asked for again.
+                self._buffers = [*self._buffers[1 - _SPARES :], buffer]
 
 
 def checked(frame: object) -> npt.NDArray[np.uint8] | None:

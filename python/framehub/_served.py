@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ._events import Event
-from ._frames import Pixels
+from ._frames import Pixels, Spares
 from ._protocol import Message, ServerError
+from ._pushed import PushedFrame
 from ._user_thread import MAIN, UserThread
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("framehub")
 # Text that is printed before the server knows the widget is kept up to this many times.
 _MOST_TEXTS = 100
-_SPARE_BUFFERS = 3
 _LONGEST_KIND = 128
 
 WhenCreated = Callable[[str | None], None]
@@ -78,8 +78,8 @@ class ServedWidget:
         self._lock = threading.Lock()
         self._waiting: list[WhenCreated] = []
         self._texts: list[Message] = []
-        self._pushed: Pixels | None = None
-        self._buffers: list[bytearray] = []
+        self._spares = Spares()
+        self._pushed = PushedFrame(self._spares)
         self._draw_requested = False
         # The number of the last message that set traits, and of the last that set each.
         self._number = 0
@@ -125,27 +125,17 @@ class ServedWidget:
         self._send({"type": "reset_stats"})
 
     def buffer(self, size: int) -> bytearray | None:
-        """Memory of this size from frames that were sent, if there is any: fresh memory costs more than the copy."""
-        with self._lock:
-            for spare in self._buffers:
-                if len(spare) == size:
-                    self._buffers.remove(spare)
-                    return spare
-        return None
+        """Memory of this size from frames that were sent, if there is any."""
+        return self._spares.take(size)
 
     def push(self, pixels: Pixels) -> None:
         """Makes a frame the latest one. Of frames that come faster than they can be sent, the last is sent."""
         problem = self._too_large(pixels)
         if problem is not None:
             raise ValueError(problem)
-        with self._lock:
-            replaced, self._pushed = self._pushed, pixels
-            known = self.id is not None
-        if replaced is not None:
-            # Its message is on the way and takes these pixels along instead.
-            self._give_back(replaced)
-        elif known:
-            self._send_pushed()
+        self._pushed.replace(pixels)
+        if self.id is not None:
+            self._pushed.send(self._link, self._frame)
 
     def close(self) -> None:
         """Closes the widget everywhere, soon.
@@ -330,17 +320,15 @@ class ServedWidget:
             self.set_traits({name: traits[name] for name in newer})
 
     def _flush(self) -> None:
-        """Sends what waited for the server."""
+        """Sends what waited for the server, and what it may have forgotten, or never got."""
         with self._lock:
             texts, self._texts = self._texts, []
             draw, self._draw_requested = self._draw_requested, False
-            pushed = self._pushed is not None
         for message in texts:
             self._send(message)
         if draw:
             self._send({"type": "request_draw"})
-        if pushed:
-            self._send_pushed()
+        self._pushed.send_again(self._link, self._frame)
 
     # --- on the user's thread ----------------------------------------------------------------------------------------
 
@@ -369,8 +357,9 @@ class ServedWidget:
             self._link.send({**done, "drawn": pixels}, connection)
             lost = False
         else:
+            self._pushed.outdone()
             header = {**done, "drawn": "frame", **_described(pixels)}
-            self._link.send_pixels(lambda: (header, pixels.data), lambda: self._give_back(pixels), connection)
+            self._link.send_pixels(lambda: (header, pixels.data), lambda: self._spares.give_back(pixels), connection)
             lost = not self._link.is_current(connection)
         # A request that another thread sent after the turn's outcome was settled may be ahead of the message that
         # denies it. And if the frame is lost, the next connection shall get one.
@@ -414,29 +403,8 @@ class ServedWidget:
                 return
         self._send(message)
 
-    def _send_pushed(self) -> None:
-        taken: list[Pixels] = []
-
-        def content() -> tuple[Message, memoryview] | None:
-            with self._lock:
-                pixels, self._pushed = self._pushed, None
-            if pixels is None:
-                return None
-            taken.append(pixels)
-            return {"type": "frame", "widget": self.id, **_described(pixels)}, pixels.data
-
-        def done() -> None:
-            for pixels in taken:
-                self._give_back(pixels)
-
-        self._link.send_pixels(content, done)
-
-    def _give_back(self, pixels: Pixels) -> None:
-        buffer = pixels.data.obj
-        with self._lock:
-            if isinstance(buffer, bytearray):
-                # The newest sizes are the likeliest to be asked for again.
-                self._buffers = [*self._buffers[1 - _SPARE_BUFFERS :], buffer]
+    def _frame(self, pixels: Pixels) -> Message:
+        return {"type": "frame", "widget": self.id, **_described(pixels)}
 
 
 def shortened(text: str, longest: int) -> str:

@@ -132,6 +132,8 @@ def test_memory_of_sent_frames_is_used_again(widget, renderer, server: FakeServe
     pixels = copied(np.ones((20, 10), np.uint8))
     widget.push(pixels)
     server.next("frame")
+    # The newest is kept.
+    widget.push(copied(np.ones((2, 2), np.uint8)))
     buffer = until(lambda: widget.buffer(200), "the memory comes back")
     assert buffer is pixels.data.obj
     assert widget.buffer(200) is None
@@ -144,6 +146,56 @@ def test_of_frames_that_come_too_fast_the_last_arrives_and_few_others(widget, se
     last = bytes([199]) * (480 * 640 * 3)
     until(lambda: server.of("frame") and server.pixels(server.of("frame")[-1]) == last, "the last frame arrives")
     assert len(server.of("frame")) < 200
+
+
+def test_a_pushed_frame_is_sent_again_to_a_server_that_made_the_widget_anew(widget, server: FakeServer) -> None:
+    widget.push(copied(np.full((2, 3), 7, np.uint8)))
+    server.next("frame")
+    server.stop()
+    server.start()
+    again = server.next("frame", after=1)
+    assert server.pixels(again) == b"\7" * 6
+    kinds = [message["type"] for message, _ in server.received]
+    assert kinds.index("create", kinds.index("frame")) < kinds.index("frame", kinds.index("frame") + 1)
+
+
+def test_a_pushed_frame_is_sent_again_after_an_outage_in_which_it_may_have_got_lost(widget, server) -> None:
+    widget.push(copied(np.full((2, 3), 7, np.uint8)))
+    server.next("frame")
+    server.resumed = [widget.id]
+    server.connections[-1].close()
+    assert server.pixels(server.next("frame", after=1)) == b"\7" * 6
+
+
+def test_a_pushed_frame_that_a_turn_outdid_is_not_sent_again(widget, renderer, server: FakeServer, serve) -> None:
+    widget.push(copied(np.full((2, 3), 7, np.uint8)))
+    server.next("frame")
+    renderer.outcome = Outcome(drawn=copied(np.zeros((2, 3), np.uint8)))
+    server.send(turn(widget, 1))
+    serve(lambda: server.of("turn_done"), "the turn is done")
+    server.stop()
+    server.creating.clear()
+    server.start()
+    server.next("create", after=1)
+    told: list[str | None] = []
+    widget.when_created(told.append)
+    server.creating.set()
+    until(lambda: told, "the widget is created, and what waited sent")
+    widget.print("end")
+    server.next("print")
+    assert len(server.of("frame")) == 1
+
+
+def test_an_interrupt_anywhere_in_a_push_leaves_the_next_ones_sent(widget, server: FakeServer) -> None:
+    places = 0
+    for place in interrupted(lambda: widget.push(copied(np.zeros((2, 2), np.uint8)))):
+        widget.push(copied(np.full((2, 2), place + 1, np.uint8)))
+        until(
+            lambda text=bytes([place + 1] * 4): server.of("frame") and server.pixels(server.of("frame")[-1]) == text,
+            "the frame after the interrupt arrives",
+        )
+        places += 1
+    assert places > 10
 
 
 def test_a_turn_of_a_lost_connection_is_not_answered_but_its_frame_drawn_again(
