@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import io
 import sys
@@ -64,8 +65,9 @@ class Output:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        # An interrupt is meant for the code that runs; the kernel has to live on.
-        if kind is None or not issubclass(kind, (Exception, KeyboardInterrupt)):
+        # An interrupt is meant for the code that runs; the kernel has to live on. A result that was cancelled is an
+        # error of who asks for it: nobody cancels what happens here.
+        if kind is None or not issubclass(kind, (Exception, KeyboardInterrupt, asyncio.CancelledError)):
             return False
         text = "".join(traceback.format_exception(kind, error, trace))
         self._errors.append(text)

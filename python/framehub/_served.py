@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import traceback
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -337,7 +338,16 @@ class ServedWidget:
         if renderer is None or self._closed or not self._link.is_current(connection):
             # Nobody waits for an answer: whoever asked is gone, or the widget is.
             return
-        outcome = renderer._rfb_take_turn(message["events"], message["may_draw"], message["requested"])
+        try:
+            outcome = renderer._rfb_take_turn(message["events"], message["may_draw"], message["requested"])
+        except BaseException:
+            # The server waits for the end of this turn, whatever becomes of us.
+            outcome = Outcome(event_error=traceback.format_exc(), requested=renderer._rfb_wants_draw())
+            self._end_turn(renderer, outcome, message["turn"], connection)
+            raise
+        self._end_turn(renderer, outcome, message["turn"], connection)
+
+    def _end_turn(self, renderer: Renderer, outcome: Outcome, turn: int, connection: object) -> None:
         if self._closed:
             return
         problem = self._too_large(outcome.drawn)
@@ -346,7 +356,7 @@ class ServedWidget:
         done: Message = {
             "type": "turn_done",
             "widget": self.id,
-            "turn": message["turn"],
+            "turn": turn,
             "draw_time": outcome.draw_time,
             "draw_error": self._fitting(outcome.draw_error),
             "event_error": self._fitting(outcome.event_error),

@@ -119,8 +119,7 @@ class UserThread:
             call = self._calls.popleft()
             self._running = True
         try:
-            with interruptible():
-                call()
+            call()
         finally:
             self._running = False
             with self._changed:
@@ -131,7 +130,7 @@ class UserThread:
 def interruptible() -> Iterator[None]:
     """Lets the user interrupt what happens within, as a cell: between cells, kernels ignore interrupts.
 
-    An interrupt that nothing within caught ends here.
+    It is for the user's code alone: our own is not written to be left at any line.
     """
     if not _is_main() or signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         yield
@@ -143,15 +142,12 @@ def interruptible() -> Iterator[None]:
             raise KeyboardInterrupt
 
     try:
-        try:
-            signal.signal(signal.SIGINT, interrupt)
-            yield
-        finally:
-            # From here on it would hit whatever comes next.
-            within = False
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except KeyboardInterrupt:
-        pass
+        signal.signal(signal.SIGINT, interrupt)
+        yield
+    finally:
+        # From here on it would hit whatever comes next.
+        within = False
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _is_main() -> bool:

@@ -30,7 +30,7 @@ from ._protocol import Message
 from ._served import Outcome, ServedWidget
 from ._share import Role, Share, share, shares
 from ._snapshot import Snapshot, css_pixels
-from ._user_thread import MAIN, UserThread, current, kernel
+from ._user_thread import MAIN, UserThread, current, interruptible, kernel
 
 _log = logging.getLogger("framehub")
 
@@ -351,7 +351,7 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
         self._rfb_told = traits
         try:
             for name, value in traits.items():
-                with self._output_context:
+                with self._output_context, interruptible():
                     setattr(self, name, value)
         finally:
             self._rfb_told = {}
@@ -397,7 +397,9 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
         try:
             self._output_context.take_errors()
             for event in events:
-                self._rfb_handle_msg(self, event, [])
+                # Errors of a program's own `_rfb_handle_msg`, too.
+                with self._output_context:
+                    self._rfb_handle_msg(self, event, [])
             outcome.event_error = self._output_context.take_errors()
             if may_draw and not self._rfb_closed and (requested or self._rfb_draw_requested):
                 self._rfb_draw(outcome)
@@ -415,7 +417,8 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
         began = time.perf_counter()
         outcome.drawn = "error"
         with self._output_context:
-            frame = self.get_frame()
+            with interruptible():
+                frame = self.get_frame()
             outcome.draw_time = time.perf_counter() - began
             array = None if frame is None else checked(frame)
             outcome.drawn = "none"
@@ -434,7 +437,7 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
             self.request_draw()
         elif kind == "close":
             self._rfb_last_frame = None
-        with self._output_context:
+        with self._output_context, interruptible():
             # Looked up late: programs set a function of their own on the instance.
             self.handle_event(named(content, self._event_compatibility or 3))
 

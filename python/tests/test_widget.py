@@ -1,6 +1,9 @@
+import asyncio
 import gc
+import signal
 import threading
 import weakref
+from functools import partial
 
 import ipywidgets
 import numpy as np
@@ -263,6 +266,57 @@ def test_an_interrupt_ends_the_draw_and_not_the_program(server: FakeServer, serv
 
     plot.get_frame = draw
     assert "KeyboardInterrupt" in take(server, serve, turn(plot, may_draw=True, requested=True))["draw_error"]
+
+
+def test_an_interrupt_in_a_kernel_ends_the_users_code_and_never_ours(server: FakeServer, serve, monkeypatch) -> None:
+    plot = Plot()
+    interrupt = partial(signal.raise_signal, signal.SIGINT)
+    plot.handle_event = lambda event: interrupt()
+    monkeypatch.setattr(plot._output_context, "succeeded", interrupt)
+    # As kernels do between cells.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        done = take(server, serve, turn(plot, {"type": "wheel"}, may_draw=True, requested=True))
+        assert "KeyboardInterrupt" in done["event_error"]
+        assert done["drawn"] == "frame"
+        done = take(server, serve, turn(plot, number=2, may_draw=True, requested=True))
+        assert (done["event_error"], done["drawn"]) == (None, "frame")
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_the_cancelled_result_that_a_handler_asks_for_is_its_error(server: FakeServer, serve) -> None:
+    plot = Plot()
+
+    def handle(event):
+        raise asyncio.CancelledError
+
+    plot.handle_event = handle
+    assert "CancelledError" in take(server, serve, turn(plot, {"type": "wheel"}))["event_error"]
+
+
+def test_an_error_in_an_overridden_message_handler_is_told_and_the_other_events_come(server: FakeServer, serve) -> None:
+    class Failing(Plot):
+        def _rfb_handle_msg(self, widget, content, buffers):
+            super()._rfb_handle_msg(widget, content, buffers)
+            raise RuntimeError("no, please")
+
+    plot = Failing()
+    done = take(server, serve, turn(plot, {"type": "key_down", "key": "a"}, {"type": "key_up", "key": "a"}))
+    assert done["event_error"].count("RuntimeError: no, please") == 2
+    assert len(plot.events) == 2
+
+
+def test_a_turn_that_fails_beyond_the_users_code_is_ended(server: FakeServer, serve, monkeypatch) -> None:
+    plot = Plot()
+
+    def fail():
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(plot._output_context, "succeeded", fail)
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        take(server, serve, turn(plot, may_draw=True, requested=True))
+    assert "a fault of ours" in server.next("turn_done")["event_error"]
 
 
 def test_frames_can_be_pushed_from_any_thread(server: FakeServer) -> None:
