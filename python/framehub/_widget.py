@@ -509,28 +509,29 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
         if (fresh and fitting) or not callable_now or self._rfb_closed:
             return self._rfb_last_frame
         requested = self._rfb_draw_requested
-        if last is None or not fitting:
-            self._rfb_handle_msg(self, self._rfb_resized(ratio or 1.0), [])
-        with self._rfb_lock:
-            self._rfb_taking_turn = True
         try:
-            frame = self.get_frame()
-            array = None if frame is None else checked(frame)
-        finally:
+            if last is None or not fitting:
+                self._rfb_handle_msg(self, self._rfb_resized(ratio or 1.0), [])
             with self._rfb_lock:
-                self._rfb_taking_turn = False
-        if array is not None:
-            array = array.copy()
-            self._rfb_keep(array)
-        else:
-            array = self._rfb_last_frame
-        if last is not None and not fitting:
-            self._rfb_handle_msg(self, last, [])
-        # The views have not seen this frame.
-        if requested or self._rfb_draw_requested:
-            self._rfb_draw_requested = False
-            self.request_draw()
-        return array
+                self._rfb_taking_turn = True
+            try:
+                frame = self.get_frame()
+                array = None if frame is None else checked(frame)
+            finally:
+                with self._rfb_lock:
+                    self._rfb_taking_turn = False
+            if array is not None:
+                self._rfb_keep(array.copy())
+            latest = self._rfb_last_frame
+        finally:
+            # The views go on as they were, also after a draw that failed or was interrupted.
+            if last is not None and not fitting:
+                self._rfb_handle_msg(self, last, [])
+            # They have not seen this frame.
+            if requested or self._rfb_draw_requested:
+                self._rfb_draw_requested = False
+                self.request_draw()
+        return latest
 
 
 def _weakly(widget: RemoteFrameBuffer, method: str) -> Callable[..., Any]:

@@ -481,6 +481,23 @@ def test_a_snapshot_of_another_ratio_restores_the_size(server: FakeServer, serve
     assert resizes == [(1.0, None), (2, 6), (1.0, None)]
 
 
+def test_a_snapshot_of_another_ratio_that_fails_restores_the_size_and_draws_again(server: FakeServer, serve) -> None:
+    plot = Plot()
+    take(server, serve, turn(plot, {"type": "resize", "width": 3.0, "height": 2.0, "ratio": 1.0}, may_draw=True))
+
+    def draw():
+        plot.request_draw()
+        raise KeyboardInterrupt
+
+    plot.get_frame = draw
+    before = len(server.of("request_draw"))
+    with pytest.raises(KeyboardInterrupt):
+        plot.snapshot(pixel_ratio=2)
+    assert [event["ratio"] for event in plot.events] == [1.0, 2, 1.0]
+    # One for the size of the snapshot, and one after it.
+    server.next("request_draw", after=before + 1)
+
+
 def test_a_snapshot_that_older_programs_take_as_their_first_says_so() -> None:
     assert Plot().snapshot(_initial=True).title == "initial snapshot"
     assert Plot(title="A").snapshot(None, True).title == "A"
