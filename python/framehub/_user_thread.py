@@ -59,6 +59,8 @@ class UserThread:
             return
         with self._changed:
             self._loop = loop
+            # What the loop before was to do, it will not do any more.
+            self._scheduled = False
             self._schedule()
 
     def submit(self, call: Call) -> None:

@@ -59,6 +59,31 @@ def test_a_closed_loop_is_replaced_by_the_next() -> None:
     assert made == [1, 2]
 
 
+def test_a_loop_that_was_closed_with_a_call_ahead_of_it_is_replaced_by_the_next() -> None:
+    main = UserThread()
+    made: list[int] = []
+
+    async def ends() -> None:
+        main.adopt_loop()
+
+    ended = asyncio.new_event_loop()
+    ended.run_until_complete(ends())
+    main.submit(lambda: made.append(1))
+    ended.close()
+
+    async def program() -> None:
+        main.adopt_loop()
+        main.submit(lambda: made.append(2))
+        await asyncio.wait_for(drained(), 30)
+
+    async def drained() -> None:
+        while len(made) < 2:
+            await asyncio.sleep(0)
+
+    asyncio.run(program())
+    assert made == [1, 2]
+
+
 def test_a_call_never_runs_within_another_even_where_that_runs_the_loop() -> None:
     main = UserThread()
     log: list[str] = []
