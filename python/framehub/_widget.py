@@ -192,7 +192,8 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
         width, height = self._rfb_size()
         array = self._rfb_draw_now(pixel_ratio)
         title = self.title or ("initial snapshot" if _initial else "snapshot")
-        return Snapshot(_NO_FRAME if array is None else array, width, height, title, "snapshot-rfb")
+        # The program may draw the next frame into the same array.
+        return Snapshot((_NO_FRAME if array is None else array).copy(), width, height, title, "snapshot-rfb")
 
     def display(self) -> None:
         """Shows the widget in the running cell, as `IPython.display.display` does."""

@@ -464,6 +464,21 @@ def test_a_snapshot_is_the_last_frame(server: FakeServer, serve) -> None:
     assert plot.draws == 1
 
 
+def test_a_snapshot_keeps_its_picture_when_the_program_draws_into_the_same_array(server: FakeServer, serve) -> None:
+    plot = Plot()
+    array = np.zeros((4, 6), np.uint8)
+
+    def draw():
+        array[:] += 1
+        return array
+
+    plot.get_frame = draw
+    take(server, serve, turn(plot, may_draw=True, requested=True))
+    first = plot.snapshot()
+    take(server, serve, turn(plot, number=2, may_draw=True, requested=True))
+    assert (first.data.max(), plot.snapshot().data.max()) == (1, 2)
+
+
 def test_a_snapshot_has_what_a_pending_draw_would_show(server: FakeServer, serve) -> None:
     plot = Plot()
     take(server, serve, turn(plot, {"type": "resize", "width": 3, "height": 2, "ratio": 1.0}, may_draw=True))
