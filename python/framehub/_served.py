@@ -76,7 +76,8 @@ class ServedWidget:
         self._renderer = weakref.ref(renderer)
         self._place = place
         self._kind = shortened(kind, _LONGEST_KIND)
-        self._lock = threading.Lock()
+        # The garbage collector may have another widget's last event handled while it is held, on the same thread.
+        self._lock = threading.RLock()
         self._waiting: list[WhenCreated] = []
         self._texts: list[Message] = []
         self._spares = Spares()

@@ -394,6 +394,19 @@ def test_a_bad_message_does_not_end_the_connection(widget, renderer, server: Fak
     assert renderer.views == [(3, 3)]
 
 
+def test_what_the_garbage_collector_sets_off_may_use_a_widget_that_is_in_the_midst_of_something(
+    widget, server: FakeServer
+) -> None:
+    class Collected(dict):
+        def __ior__(self, other):
+            widget.request_draw()
+            return super().__ior__(other)
+
+    widget._numbers = Collected(widget._numbers)
+    threading.Thread(target=lambda: widget.set_traits({"title": "second"}), daemon=True).start()
+    server.next("traits")
+
+
 def test_many_threads_send_whole_messages(widget, server: FakeServer) -> None:
     array = np.random.default_rng(4).integers(0, 256, (300, 400), np.uint8)
 
