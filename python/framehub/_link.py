@@ -111,11 +111,13 @@ class Link:
         """Whether a message that came over this connection can still be answered."""
         return connection is self._connection
 
-    def send(self, message: Message, connection: object = None) -> None:
-        """Sends a message, if there is a connection, and it is `connection` or that is not given."""
+    def send(self, message: Message, connection: object = None) -> bool:
+        """Sends a message, if there is a connection, and it is `connection` or that is not given; whether so."""
         current = self._connection
-        if current is not None and connection in (None, current):
-            current.send_text(message)
+        if current is None or connection not in (None, current):
+            return False
+        current.send_text(message)
+        return True
 
     def send_pixels(self, content: Content, done: Callable[[], None], connection: object = None) -> None:
         """Sends a header and pixels, as `Connection.send_pixels` does, under the same condition as `send`."""

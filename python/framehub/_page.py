@@ -105,16 +105,17 @@ class Pages:
             with self._lock:
                 self._relays[name] = number
             self._link.listen(number, lambda message, rest: self._relayed(name, message, rest))
-            self._link.send(
-                {
-                    "type": "relay_open",
-                    "widget": self._widget.id,
-                    "relay": number,
-                    "role": "interact",
-                    "frames": self._frames(),
-                }
-            )
-            self._send({"framehub": "relay_opened", "relay": name}, None)
+            opening = {
+                "type": "relay_open",
+                "widget": self._widget.id,
+                "relay": number,
+                "role": "interact",
+                "frames": self._frames(),
+            }
+            if self._link.send(opening):
+                self._send({"framehub": "relay_opened", "relay": name}, None)
+            else:
+                self._relayed(name, {"type": "relay_closed", "code": 1006, "reason": "disconnected"}, b"")
 
         self._widget.when_created(created)
 

@@ -123,6 +123,17 @@ def test_a_lost_server_ends_the_relays_and_a_page_that_speaks_on_hears_of_it(pag
     assert channel.next("relay_closed")[0]["relay"] == "page-1"
 
 
+def test_a_relay_that_is_asked_for_while_the_server_is_away_is_closed_at_once(pages, channel, link, server) -> None:
+    until(lambda: pages._widget.id, "the widget is created")
+    link.stop(goodbye=False)
+    until(lambda: link._connection is None, "the connection is gone")
+    assert link.problem is None
+    pages.handle({"framehub": "relay_open", "relay": "page-1"})
+    closed = {"framehub": "relay_closed", "relay": "page-1", "code": 1006, "reason": "disconnected"}
+    assert [content for content, _ in channel.sent] == [closed]
+    assert link._relays == {}
+
+
 def test_frames_are_text_where_the_program_asks_for_it(link: Link, server: FakeServer) -> None:
     widget = RemoteFrameBuffer()
     widget._use_websocket = False
