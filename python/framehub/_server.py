@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import http.client
 import json
 import os
 import shutil
@@ -10,7 +11,6 @@ import subprocess
 import sys
 import sysconfig
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -60,6 +60,10 @@ def find(environment: Mapping[str, str] = os.environ) -> Server:
     if not url:
         own = _own(environment)
         return Server(own.url, own.key, public_url, own=True)
+    if not _is_address(url):
+        raise ServerNotFoundError(
+            f"FRAMEHUB_URL is {url}, which is no address of a server: set it to one like https://host:port/path/"
+        )
     url = _with_slash(url)
     key = environment.get("FRAMEHUB_KEY")
     if key:
@@ -133,11 +137,12 @@ def _running(folder: Path) -> Server | None:
 def _answers(server: Server) -> bool:
     # Not through a proxy of the environment: this is a loopback address.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    request = urllib.request.Request(f"{server.url}api/kinds", headers={"Authorization": f"Bearer {server.key}"})
     try:
+        request = urllib.request.Request(f"{server.url}api/kinds", headers={"Authorization": f"Bearer {server.key}"})
         with opener.open(request, timeout=_ANSWER_TIMEOUT) as answer:
             return bool(answer.status == 200)
-    except (OSError, urllib.error.URLError):
+    except (OSError, http.client.HTTPException, ValueError):
+        # What has its port by now may be anything.
         return False
 
 
@@ -198,6 +203,15 @@ def _last_lines(log: Path) -> str:
 def _user_scripts() -> list[str]:
     scheme = f"{os.name}_user"
     return [sysconfig.get_path("scripts", scheme)] if scheme in sysconfig.get_scheme_names() else []
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        # Numbers that are no port raise ValueError.
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _with_slash(url: str) -> str:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import socket
 import stat
 import sys
 import textwrap
@@ -113,6 +115,31 @@ def test_people_are_told_the_address_under_which_they_reach_the_server() -> None
 def test_a_configured_server_without_key_is_an_error_that_says_so() -> None:
     with pytest.raises(ServerNotFoundError, match="FRAMEHUB_KEY"):
         _server.find({"FRAMEHUB_URL": "http://hub/"})
+
+
+@pytest.mark.parametrize("url", ["framehub:8420", "http://", "http://host:port/", "http://[::1/", "ws://host/"])
+def test_what_is_no_address_is_an_error_that_names_it(url: str) -> None:
+    with pytest.raises(ServerNotFoundError, match=f"FRAMEHUB_URL is {re.escape(url)}, which is no address"):
+        _server.find({"FRAMEHUB_URL": url, "FRAMEHUB_KEY": "k"})
+
+
+def test_a_port_that_another_program_has_by_now_and_a_broken_address_are_no_server(program: Program) -> None:
+    told = program.runtime / "framehub" / "server.json"
+    told.parent.mkdir(mode=0o700)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def answer() -> None:
+            connection, _ = other.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"\xff\x00 no HTTP \x7f\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        told.write_text(json.dumps({"url": f"http://127.0.0.1:{other.getsockname()[1]}/", "key": "own-key"}))
+        assert _server._running(told.parent) is None
+    told.write_text(json.dumps({"url": "nowhere", "key": "own-key"}))
+    _server.find(program.environment)
+    assert len(program.starts) == 1
 
 
 def test_the_users_own_server_is_started_once_for_all(program: Program) -> None:
