@@ -75,15 +75,15 @@ class Connection:
         protocol = ClientProtocol(parse_uri(address), subprotocols=[SUBPROTOCOL], max_size=_LONGEST_MESSAGE)
         try:
             _shake_hands(sock, protocol, key)
+            sock.settimeout(None)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@qq", _SILENCE, 0))
+            return cls(sock, protocol)
         except ConnectError:
             sock.close()
             raise
         except (OSError, WebSocketException) as error:
             sock.close()
             raise ConnectError(f"the FrameHub server at {url} refused the kernel's connection: {error}") from error
-        sock.settimeout(None)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@qq", _SILENCE, 0))
-        return cls(sock, protocol)
 
     def send_text(self, message: dict[str, Any]) -> None:
         """Sends a JSON message, after all that was sent before it."""

@@ -184,24 +184,33 @@ class Link:
         backoff = Backoff()
         while not self._stopping.is_set():
             try:
-                self.server = self._find()
-                connection = Connection.open(self.server.url, self.server.key)
+                if self._connect(backoff) == _REPLACED:
+                    return
             except (_server.ServerNotFoundError, ConnectError) as error:
                 self._failed(str(error))
-            else:
-                with self._lock:
-                    self._current = connection
-                began = time.monotonic()
-                if not self._stopping.is_set():
-                    self._serve(connection)
-                if time.monotonic() - began > _STABLE:
-                    backoff.reset()
-                self._lost(connection)
-                if connection.close_code == _REPLACED:
-                    return
+            except Exception as error:
+                # Whatever it was, the widgets need a connection.
+                _log.exception("the connection to the FrameHub server failed unexpectedly")
+                self._failed(f"the connection to the FrameHub server failed: {error!r}")
             self._retry.clear()
             if not self._stopping.is_set():
                 self._retry.wait(backoff.next())
+
+    def _connect(self, backoff: Backoff) -> int | None:
+        """Connects and works with the connection until it ends; answers with which code the server ended it."""
+        self.server = self._find()
+        connection = Connection.open(self.server.url, self.server.key)
+        with self._lock:
+            self._current = connection
+        began = time.monotonic()
+        try:
+            if not self._stopping.is_set():
+                self._serve(connection)
+        finally:
+            self._lost(connection)
+        if time.monotonic() - began > _STABLE:
+            backoff.reset()
+        return connection.close_code
 
     def _work_off(self) -> None:
         while (call := self._later.get()) is not None:
@@ -237,7 +246,7 @@ class Link:
             # It was closed here while there was no connection.
             self.send({"type": "close", "widget": unknown})
         for widget in widgets:
-            widget.connected(resumed=widget.id in resumed)
+            _tell(widget.connected, widget.id in resumed)
 
     def _handle(self, connection: Connection, message: Message, rest: bytes) -> None:
         kind = message["type"]
@@ -279,9 +288,9 @@ class Link:
             relays, self._relays = self._relays, {}
         gone = ServerError({"code": "disconnected", "message": "the connection to the server was lost"})
         for answered in asked.values():
-            answered(gone)
+            _tell(answered, gone)
         for relay, listener in relays.items():
-            listener({"type": "relay_closed", "relay": relay, "code": 1006, "reason": "disconnected"}, b"")
+            _tell(listener, {"type": "relay_closed", "relay": relay, "code": 1006, "reason": "disconnected"}, b"")
 
     def _failed(self, problem: str) -> None:
         with self._lock:
@@ -291,7 +300,15 @@ class Link:
         if news:
             _log.warning("%s", problem)
         for widget in widgets:
-            widget.failed(problem)
+            _tell(widget.failed, problem)
+
+
+def _tell(listener: Callable[..., None], *news: object) -> None:
+    """Tells one of many: a fault in what that sets off must not keep the news from the others."""
+    try:
+        listener(*news)
+    except Exception:
+        _log.exception("what happened to the connection to the FrameHub server could not be told")
 
 
 _links: dict[int, Link] = {}

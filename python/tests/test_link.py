@@ -1,3 +1,4 @@
+import errno
 import json
 import logging
 import threading
@@ -348,6 +349,49 @@ def test_no_server_is_a_reason_that_is_told_and_logged_once(caplog, renderer) ->
     assert problems == ["there is none"]
     assert len(caplog.records) == 1
     link.stop(goodbye=False)
+
+
+def test_a_connection_that_is_gone_as_soon_as_it_is_made_is_a_failed_one(server: FakeServer, monkeypatch) -> None:
+    def fail(*_) -> None:
+        raise OSError(errno.ENOTCONN, "not connected")
+
+    monkeypatch.setattr(Connection, "__init__", fail)
+    with pytest.raises(ConnectError, match="not connected"):
+        Connection.open(server.url, KEY)
+
+
+def test_an_unexpected_fault_is_told_and_the_link_tries_again(server: FakeServer, renderer, caplog) -> None:
+    faults = [ValueError("what is this?")]
+
+    def find() -> Server:
+        if faults:
+            raise faults.pop()
+        return Server(server.url, KEY, own=True)
+
+    link = Link(find=find)
+    problems: list[str | None] = []
+    widget = ServedWidget(link, renderer, place=None, kind="Plot")
+    widget.when_created(problems.append)
+    until(lambda: problems and widget.id, "the link connects")
+    assert problems == [None] or "what is this?" in str(problems[0])
+    assert "what is this?" in caplog.text
+    link.stop(goodbye=False)
+
+
+def test_a_fault_in_what_a_lost_connection_sets_off_does_not_end_the_link(widget, server: FakeServer, caplog) -> None:
+    heard: list[object] = []
+
+    def fail(answer) -> None:
+        raise RuntimeError("no, please")
+
+    assert widget.ask({"type": "get_stats"}, fail)
+    assert widget.ask({"type": "get_stats"}, heard.append)
+    server.resumed = [widget.id]
+    server.next("get_stats", after=1)
+    server.connections[-1].close()
+    server.next("hello", after=1)
+    assert len(heard) == 1
+    assert "no, please" in caplog.text
 
 
 def test_an_address_without_server_is_named(server: FakeServer) -> None:
