@@ -241,12 +241,13 @@ class Link:
             self._connection = connection
             self.problem = None
             widgets = list(self._widgets)
-            self._by_id = {widget.id: widget for widget in widgets if widget.id in resumed and widget.id is not None}
+            known = {widget.id or widget.former: widget for widget in widgets}
+            self._by_id = {id: known[id] for id in resumed if id in known}
         for unknown in resumed - self._by_id.keys():
             # It was closed here while there was no connection.
             self.send({"type": "close", "widget": unknown})
         for widget in widgets:
-            _tell(widget.connected, widget.id in resumed)
+            _tell(widget.connected, (widget.id or widget.former) in resumed)
 
     def _handle(self, connection: Connection, message: Message, rest: bytes) -> None:
         kind = message["type"]
@@ -256,6 +257,8 @@ class Link:
                 answered = self._asked.pop(number, None)
             if answered is not None:
                 answered(ServerError(message) if kind == "refused" else message)
+            elif kind == "created":
+                self._created_after_all(message)
             return
         if kind == "refused" and message.get("code") == "unknown_widget":
             # It was closed meanwhile.
@@ -279,6 +282,15 @@ class Link:
             widget.views_changed(message)
         elif kind == "closed":
             widget.closed_by_server(message)
+
+    def _created_after_all(self, message: Message) -> None:
+        """A widget was made as a connection asked that is gone."""
+        with self._lock:
+            former = next((widget for widget in self._widgets if widget.former == message["widget"]), None)
+        if former is not None:
+            former.created_after_all(message)
+        else:
+            self.send({"type": "close", "widget": message["widget"]})
 
     def _lost(self, connection: Connection) -> None:
         connection.close()

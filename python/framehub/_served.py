@@ -92,8 +92,10 @@ class ServedWidget:
         self._closed_by_server = False
         self.id: str | None = None
         """The widget's id on the server; None while the server does not know it."""
+        self.former: str | None = None
+        """The id that it had before, until the server knows it again."""
         self.url: str | None = None
-        """The address of the widget's page; None while the server does not know it."""
+        """The address of the widget's page, as it was last known."""
         link.add(self)
 
     # --- what the widget's owner does --------------------------------------------------------------------------------
@@ -235,14 +237,19 @@ class ServedWidget:
         renderer = self._renderer()
         if renderer is None:
             return
+        with self._lock:
+            known = self.id or self.former
+            self.id, self.former = (known, None) if resumed else (None, known)
+            number = self._number
         if resumed:
             self._resuming = True
-            self._flush()
-            return
-        with self._lock:
-            before, self.id, self.url = self.id, None, None
-            number = self._number
-        self._create(renderer._rfb_traits(), number, before)
+            self._told_known()
+        else:
+            self._create(renderer._rfb_traits(), number, known)
+
+    def created_after_all(self, answer: Message) -> None:
+        """The server made the widget, under the id it had, as a connection asked that is gone."""
+        self._created(answer, 0)
 
     def failed(self, problem: str) -> None:
         """There is no connection, and this is why."""
@@ -284,7 +291,8 @@ class ServedWidget:
 
         def answered(answer: Message | ServerError) -> None:
             if before is not None and isinstance(answer, ServerError) and answer.code == "exists":
-                self._create(traits, number, None)
+                if self.id is None:
+                    self._create(traits, number, None)
             else:
                 self._created(answer, number)
 
@@ -298,17 +306,28 @@ class ServedWidget:
             self.failed(f"The server made no widget: {answer}")
             return
         with self._lock:
-            self.id = str(answer["widget"])
-            self.url = self._link.shown(str(answer["url"]))
+            surplus = self.id is not None
+            if not surplus:
+                self.id, self.former = str(answer["widget"]), None
+                self.url = self._link.shown(str(answer["url"]))
             closed = self._closed
-            waiting, self._waiting = self._waiting, []
+        if surplus:
+            # An earlier request was answered after all.
+            self._link.send({"type": "close", "widget": answer["widget"]})
+            return
         self._link.know(self)
         if closed:
             self._send({"type": "close"})
             self._link.forget(self)
             return
         self._tell_newer(number)
+        self._told_known()
+
+    def _told_known(self) -> None:
+        """The server knows the widget: sends what waited for that."""
         self._flush()
+        with self._lock:
+            waiting, self._waiting = self._waiting, []
         for tell in waiting:
             tell(None)
 

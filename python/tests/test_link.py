@@ -2,6 +2,7 @@ import errno
 import json
 import logging
 import threading
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -271,6 +272,62 @@ def test_a_server_that_forgot_the_widget_makes_it_again(widget, server: FakeServ
     server.next("create", after=1)
     assert server.of("create")[-1]["place"] == "here"
     assert server.of("create")[-1]["widget"] == before
+
+
+@pytest.fixture
+def remaking(widget: ServedWidget, server: FakeServer) -> Iterator[str]:
+    """The server was restarted, and has been asked to make the widget again under this id."""
+    before = widget.id
+    assert before is not None
+    server.stop()
+    server.creating.clear()
+    server.start()
+    server.next("create", after=1)
+    yield before
+    server.creating.set()
+
+
+def test_a_connection_that_is_lost_while_the_widget_is_made_again_keeps_its_id(remaking, server: FakeServer) -> None:
+    server.connections[-1].close()
+    server.next("hello", after=2)
+    server.creating.set()
+    assert server.next("create", after=2)["widget"] == remaking
+
+
+def test_a_widget_that_was_made_again_while_its_connection_was_lost_is_taken_up(
+    widget, remaking, server: FakeServer
+) -> None:
+    url = widget.url
+    told: list[str | None] = []
+    server.resumed = [remaking]
+    server.connections[-1].close()
+    server.next("hello", after=2)
+    until(lambda: widget.id, "the widget is known")
+    widget.when_created(told.append)
+    until(lambda: told, "the widget is said to be known")
+    server.send({"type": "views", "widget": remaking, "views": 1, "visible": 1})
+    until(lambda: widget.renderer.views, "messages reach the widget")
+    widget.print("end")
+    server.next("print")
+    assert (told, widget.id, widget.url) == ([None], remaking, url)
+    assert server.of("close") == []
+    assert len(server.of("create")) == 2
+
+
+def test_a_widget_that_is_made_late_as_a_lost_connection_asked_is_taken_up_and_the_next_one_closed(
+    widget, remaking, server: FakeServer
+) -> None:
+    made = {"type": "created", "widget": remaking, "url": f"{server.url}widgets/{remaking}", "taken_over": False}
+    server.send({**made, "request": 999})
+    until(lambda: widget.id == remaking, "the widget is known")
+    server.creating.set()
+    assert server.next("close")["widget"] == "w2"
+    assert widget.id == remaking
+
+
+def test_a_widget_that_nobody_waits_for_is_closed(widget, server: FakeServer) -> None:
+    server.send({"type": "created", "request": 999, "widget": "w9", "url": f"{server.url}widgets/w9"})
+    assert server.next("close")["widget"] == "w9"
 
 
 def test_an_id_that_is_taken_is_not_asked_for_again(widget, server: FakeServer) -> None:
