@@ -60,6 +60,7 @@ class Pages:
         def created(problem: str | None) -> None:
             if problem is None:
                 _refresher.add(self)
+                self._widget.follow(self.push_ticket)
                 self._give_ticket(request)
             else:
                 self._refuse(request, problem)

@@ -79,6 +79,7 @@ class ServedWidget:
         # The garbage collector may have another widget's last event handled while it is held, on the same thread.
         self._lock = threading.RLock()
         self._waiting: list[WhenCreated] = []
+        self._follower: weakref.WeakMethod[Callable[[], None]] | None = None
         self._texts: list[Message] = []
         self._spares = Spares()
         self._pushed = PushedFrame(self._spares)
@@ -179,6 +180,10 @@ class ServedWidget:
         if self._closed:
             problem = "The widget was closed."
         tell(problem if self.id is None or self._closed else None)
+
+    def follow(self, method: Callable[[], None]) -> None:
+        """Calls a method, while its object lives, whenever the server of a new connection knows the widget."""
+        self._follower = weakref.WeakMethod(method)
 
     def wait_created(self, timeout: float) -> str | None:
         """Waits until the server knows the widget, or for `timeout` seconds; answers why it does not, or None."""
@@ -330,6 +335,9 @@ class ServedWidget:
             waiting, self._waiting = self._waiting, []
         for tell in waiting:
             tell(None)
+        follow = self._follower() if self._follower is not None else None
+        if follow is not None:
+            follow()
 
     def _tell_newer(self, number: int) -> None:
         """Tells the server the traits that were set after those that it has."""

@@ -68,6 +68,17 @@ def test_a_page_gets_fresh_tickets_unasked(pages, channel: Channel) -> None:
     assert channel.next("connect")[0]["request"] == ""
 
 
+@pytest.mark.parametrize("kept", [True, False], ids=["kept", "made again"])
+def test_a_page_gets_a_fresh_ticket_as_soon_as_the_kernel_is_back(pages, channel, server: FakeServer, kept) -> None:
+    pages.handle({"framehub": "connect", "request": "r1"})
+    channel.next("connect")
+    channel.sent.clear()
+    server.resumed = ["w1"] if kept else []
+    server.connections[-1].close()
+    content, _ = channel.next("connect")
+    assert (content["request"], content["widget"]) == ("", "w1" if kept else "w2")
+
+
 def test_a_refused_widget_refuses_its_pages_with_the_reason(link, renderer, channel, server: FakeServer) -> None:
     server.refusal = {"code": "max_widgets", "message": "there are 1000 widgets", "field": None}
     Pages(link, ServedWidget(link, renderer, place=None, kind="Plot"), channel, lambda: "binary").handle(
