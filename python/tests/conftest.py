@@ -1,4 +1,4 @@
-"""What the tests share: a fake server and a link to it."""
+"""What the tests share: a fake server, a link to it, and a widget there."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from bench import Bench
 from fake_server import KEY, FakeServer, fake_server
 from framehub import _link
 from framehub._link import Link
+from framehub._served import ServedWidget
 from framehub._server import Server
 from framehub._user_thread import MAIN
 from real_server import real_server
-from until import TIMEOUT
+from renderer import Renderer
+from until import TIMEOUT, until
 
 
 @pytest.fixture
@@ -30,6 +32,18 @@ def link(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Link]:
     monkeypatch.setitem(_link._links, os.getpid(), link)
     yield link
     link.stop(goodbye=False)
+
+
+@pytest.fixture
+def renderer() -> Renderer:
+    return Renderer()
+
+
+@pytest.fixture
+def widget(link: Link, renderer: Renderer, server: FakeServer) -> ServedWidget:
+    widget = ServedWidget(link, renderer, place="here", kind="Plot")
+    until(lambda: widget.id, "the widget is created")
+    return widget
 
 
 @pytest.fixture

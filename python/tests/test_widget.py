@@ -1,9 +1,7 @@
 import asyncio
 import gc
-import signal
 import threading
 import weakref
-from functools import partial
 
 import ipywidgets
 import numpy as np
@@ -12,46 +10,10 @@ from fake_server import FakeServer
 from framehub import RemoteFrameBuffer
 from framehub._link import Link
 from framehub._user_thread import MAIN, UserThread
-from interrupts import interrupted
+from plot import Plot, take, turn
 from until import until
 
 pytestmark = pytest.mark.usefixtures("link")
-
-
-class Plot(RemoteFrameBuffer):
-    """Notes its events, and draws a gray frame."""
-
-    def __init__(self, **traits):
-        self.events = []
-        self.draws = 0
-        super().__init__(**traits)
-
-    def handle_event(self, event):
-        self.events.append(event)
-
-    def get_frame(self):
-        self.draws += 1
-        return np.full((4, 6), self.draws, np.uint8)
-
-
-def turn(widget: RemoteFrameBuffer, *events: dict, number: int = 1, may_draw: bool = False, requested: bool = False):
-    assert widget.url
-    return {
-        "type": "turn",
-        "widget": widget._rfb_served.id,
-        "turn": number,
-        "events": list(events),
-        "may_draw": may_draw,
-        "requested": requested,
-    }
-
-
-def take(server: FakeServer, serve, message: dict) -> dict:
-    """Has a turn taken and answers its end."""
-    before = len(server.of("turn_done"))
-    server.send(message)
-    serve(lambda: len(server.of("turn_done")) > before, "the turn is done")
-    return server.of("turn_done")[-1]
 
 
 def test_traits_are_told_on_making_and_on_change(server: FakeServer) -> None:
@@ -135,19 +97,6 @@ def test_requests_before_a_draw_are_one(server: FakeServer) -> None:
     plot.print("end")
     server.next("print")
     assert len(server.of("request_draw")) == 1
-
-
-def test_a_request_that_was_interrupted_anywhere_is_made_again(server: FakeServer, serve) -> None:
-    plot = Plot()
-    assert plot.url
-    places = 0
-    for place in interrupted(plot.request_draw):
-        plot.request_draw()
-        server.next("request_draw", after=places)
-        done = take(server, serve, turn(plot, number=place, may_draw=True, requested=True))
-        assert (done["drawn"], done["requested"]) == ("frame", False)
-        places = len(server.of("request_draw"))
-    assert places > 10
 
 
 def test_a_request_within_a_turn_goes_with_its_end(server: FakeServer, serve) -> None:
@@ -256,33 +205,6 @@ def test_a_bad_array_is_an_error_that_names_it(server: FakeServer, serve) -> Non
     plot.get_frame = lambda: np.zeros((2, 3, 3), float)
     done = take(server, serve, turn(plot, may_draw=True, requested=True))
     assert "float64 (shape (2, 3, 3))" in done["draw_error"]
-
-
-def test_an_interrupt_ends_the_draw_and_not_the_program(server: FakeServer, serve) -> None:
-    plot = Plot()
-
-    def draw():
-        raise KeyboardInterrupt
-
-    plot.get_frame = draw
-    assert "KeyboardInterrupt" in take(server, serve, turn(plot, may_draw=True, requested=True))["draw_error"]
-
-
-def test_an_interrupt_in_a_kernel_ends_the_users_code_and_never_ours(server: FakeServer, serve, monkeypatch) -> None:
-    plot = Plot()
-    interrupt = partial(signal.raise_signal, signal.SIGINT)
-    plot.handle_event = lambda event: interrupt()
-    monkeypatch.setattr(plot._output_context, "succeeded", interrupt)
-    # As kernels do between cells.
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        done = take(server, serve, turn(plot, {"type": "wheel"}, may_draw=True, requested=True))
-        assert "KeyboardInterrupt" in done["event_error"]
-        assert done["drawn"] == "frame"
-        done = take(server, serve, turn(plot, number=2, may_draw=True, requested=True))
-        assert (done["event_error"], done["drawn"]) == (None, "frame")
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def test_the_cancelled_result_that_a_handler_asks_for_is_its_error(server: FakeServer, serve) -> None:
