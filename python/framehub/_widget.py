@@ -7,15 +7,14 @@ import secrets
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, cast
 
-import anywidget
 import ipywidgets.widgets.widget as ipywidgets_widget
 import numpy as np
 import numpy.typing as npt
 from IPython.display import display
-from traitlets import Bool, Dict, Int, Unicode, observe
+from traitlets import Bool, Dict, Unicode
 
 from . import _esm
 from ._cell import CELLS
@@ -28,34 +27,20 @@ from ._page import Pages
 from ._picture import UPDATES, Picture
 from ._protocol import Message
 from ._served import Outcome, ServedWidget
+from ._served_traits import ServedTraits
 from ._share import Role, Share, share, shares
 from ._snapshot import Snapshot, css_pixels
 from ._user_thread import MAIN, UserThread, current, interruptible, kernel
 
 _log = logging.getLogger("framehub")
 
-# The traits that the server knows.
-_SERVER_TRAITS = (
-    "css_width",
-    "css_height",
-    "resizable",
-    "quality",
-    "max_buffered_frames",
-    "cursor",
-    "title",
-    "has_titlebar",
-    "is_minimizable",
-    "is_closable",
-    "adaptive",
-    "show_pointers",
-)
 _STATS = ("sent_frames", "confirmed_frames", "roundtrip", "delivery", "img_encoding", "b64_encoding", "fps")
 _SERVER_TIMEOUT = 30.0
 _STATS_TIMEOUT = 5.0
 _NO_FRAME = np.full((1, 1, 3), 127, np.uint8)
 
 
-class RemoteFrameBuffer(anywidget.AnyWidget):
+class RemoteFrameBuffer(ServedTraits):
     """A widget whose pictures are made here and shown in browsers, and that gets what users do there as events.
 
     Derive from it and override `get_frame` and `handle_event`. Both are called on the user's thread, one at a time:
@@ -83,19 +68,6 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
     # Which names of fields events have: 1 those of jupyter_rfb before 1.0, 2 the new ones, 3 both; None: see `_events`.
     _event_compatibility: int | None = None
 
-    css_width = Unicode("500px").tag(sync=True)
-    css_height = Unicode("300px").tag(sync=True)
-    resizable = Bool(True).tag(sync=True)
-    quality = Int(80, min=1, max=100)
-    max_buffered_frames = Int(2, min=1)
-    cursor = Unicode("default").tag(sync=True)
-    title = Unicode("").tag(sync=True)
-    has_titlebar = Bool(False).tag(sync=True)
-    is_minimizable = Bool(False).tag(sync=True)
-    is_closable = Bool(False).tag(sync=True)
-    adaptive = Bool(True)
-    show_pointers = Bool(False)
-
     # The class of the picture beside the view, by which the page finds it.
     _picture_class = Unicode("").tag(sync=True)
     # Programs read these. No single confirmation reaches the kernel, since the server keeps such accounts: there is no
@@ -103,8 +75,7 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
     _frame_feedback = Dict({})
     _has_visible_views = Bool(False)
 
-    # Also of widgets whose `__init__` was not called, or failed.
-    _rfb_served: ServedWidget | None = None
+    # Also of widgets whose `__init__` was not called, or failed; so `_rfb_served`.
     _rfb_pages: Pages | None = None
     _rfb_thread: UserThread = MAIN
     _rfb_closed = False
@@ -112,8 +83,6 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
     # Whether the server was told of that, or will be by the end of the turn: an interrupt may have prevented it.
     _rfb_draw_told = False
     _rfb_taking_turn = False
-    # What the server says that traits are, while they are set so.
-    _rfb_told: Mapping[str, Any] = {}
     _rfb_last_frame: npt.NDArray[np.uint8] | None = None
     # Counts the frames; 0 before the first.
     _rfb_frame_number = 0
@@ -340,25 +309,6 @@ class RemoteFrameBuffer(anywidget.AnyWidget):
         return "binary" if self._use_websocket else "base64"
 
     # --- the server's side -------------------------------------------------------------------------------------------
-
-    @observe(*_SERVER_TRAITS)
-    def _rfb_trait_changed(self, change: Any) -> None:
-        name, value = change["name"], change["new"]
-        told = name in self._rfb_told and self._rfb_told[name] == value
-        if self._rfb_served is not None and not told:
-            self._rfb_served.set_traits({name: value})
-
-    def _rfb_set_traits(self, traits: dict[str, Any]) -> None:
-        self._rfb_told = traits
-        try:
-            for name, value in traits.items():
-                with self._output_context, interruptible():
-                    setattr(self, name, value)
-        finally:
-            self._rfb_told = {}
-
-    def _rfb_traits(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in _SERVER_TRAITS}
 
     def _rfb_wants_draw(self) -> bool:
         return self._rfb_draw_requested
