@@ -36,7 +36,7 @@ refresh.now();
  * @param {AbortSignal} signal
  */
 async function look(signal) {
-  known ??= new Map((await kinds()).map((kind) => [kind.kind, kind]));
+  known ??= new Map((await kinds(signal)).map((kind) => [kind.kind, kind]));
   const { widgets: list, administrator } = await widgets(signal);
   if (signal.aborted) return;
   by("admin").hidden = !administrator;

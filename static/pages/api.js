@@ -60,9 +60,12 @@ export function explain(error) {
   return `The server answered: ${error.message}`;
 }
 
-/** @returns {Promise<Kind[]>} */
-export async function kinds() {
-  return (await request("kinds")).kinds;
+/**
+ * @param {AbortSignal} signal
+ * @returns {Promise<Kind[]>}
+ */
+export async function kinds(signal) {
+  return (await request("kinds", { signal })).kinds;
 }
 
 /**

@@ -69,6 +69,26 @@ for (const prefix of ["/", "/services/framehub/"]) {
         await linkTo(visit, id).waitFor({ state: "detached", timeout: 15_000 });
       }));
 
+    test("a first question that the server never answers is given up, and asked again", () =>
+      site.visiting(async (visit, server) => {
+        // Its time is over when the test says so.
+        await visit.page.addInitScript(() => {
+          AbortSignal.timeout = () => {
+            const patience = new AbortController();
+            addEventListener("impatience", () => patience.abort(), { once: true });
+            return patience.signal;
+          };
+        });
+        let asked = 0;
+        await visit.page.route(server.url("api/kinds"), () => void (asked += 1));
+        await visit.page.goto(server.page());
+        await until(() => asked > 0, "the page asks");
+        await visit.page.evaluate(() => dispatchEvent(new Event("impatience")));
+        await visit.page.getByText("The server does not answer. Trying again …").waitFor();
+        const before = asked;
+        await until(() => asked > before, "it asks again");
+      }));
+
     test("a click in the gallery opens the widget, where it can be used", () =>
       site.visiting(async (visit, server) => {
         await visit.show(server.page());
