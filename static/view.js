@@ -94,7 +94,13 @@ export class ConnectedView extends FrameView {
       frames: this.getAttribute("frames") === "base64" ? "base64" : "binary",
     });
     this.#unbind = bind(this, this.#client);
-    if (!this.hasAttribute("lazy")) this.#client.connect();
+    this.#connect();
+  }
+
+  /** Connects the view, if it is one to be seen now. */
+  #connect() {
+    if (this.state === "dismissed" || (this.hasAttribute("lazy") && !this.visible)) return;
+    if (this.#client?.state.name === "idle") this.#client.connect();
   }
 
   #end() {
@@ -110,7 +116,7 @@ export class ConnectedView extends FrameView {
     if (!this.hasAttribute("lazy")) return;
     if (type === "show") {
       clearTimeout(this.#lingering);
-      if (this.#client?.state.name === "idle") this.#client.connect();
+      this.#connect();
     }
     if (type === "hide") {
       clearTimeout(this.#lingering);

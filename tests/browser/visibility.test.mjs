@@ -86,6 +86,59 @@ describe("a view that nobody can see", () => {
     }
   });
 
+  describe("and connects only while somebody can", () => {
+    /** @type {import("playwright-core").Browser} */
+    let browser;
+    before(async () => {
+      browser = await launchBrowser();
+    });
+    after(() => browser?.close());
+    const views = async (/** @type {string} */ id) => (await server.stats(id)).views.length;
+    const has = (/** @type {string} */ id, /** @type {number} */ count) =>
+      until(async () => (await views(id)) === count, `${id} has ${count} views`);
+
+    test("connects to another widget that it is given while it is seen", () =>
+      visiting(browser, async (visit) => {
+        const [first, second] = [await server.create("square"), await server.create("grid")];
+        await visit.embed(server, `<framehub-view lazy widget="${first.id}"></framehub-view>`);
+        await has(first.id, 1);
+        await visit.view.evaluate((view, id) => view.setAttribute("widget", id), second.id);
+        await has(second.id, 1);
+        await has(first.id, 0);
+      }));
+
+    test("stays closed when its user has closed it, also when it is given another widget or shown again", () =>
+      visiting(browser, async (visit) => {
+        const traits = { has_titlebar: true, is_closable: true };
+        const [first, second, other] = [
+          await server.create("square", { traits }),
+          await server.create("square", { traits }),
+          await server.create("grid"),
+        ];
+        const lazy = (/** @type {string} */ id) => `<framehub-view lazy widget="${id}"></framehub-view>`;
+        await visit.embed(server, `<div id="box">${lazy(first.id)}${lazy(other.id)}</div>`);
+        await has(first.id, 1);
+        await has(other.id, 1);
+        await visit.view.getByRole("button", { name: "Close this view" }).click();
+        await has(first.id, 0);
+        const display = (/** @type {string} */ display) =>
+          visit.page.evaluate((display) => document.getElementById("box")?.style.setProperty("display", display), display);
+        await display("none");
+        await has(other.id, 0);
+        await display("block");
+        await has(other.id, 1);
+        assert.equal(await views(first.id), 0);
+
+        await visit.page.evaluate((ids) => {
+          for (const [at, view] of document.querySelectorAll("framehub-view").entries()) view.setAttribute("widget", ids[at] ?? "");
+        }, [second.id, first.id]);
+        await has(first.id, 1);
+        assert.equal(await views(second.id), 0);
+        await visit.view.getByRole("button", { name: "Reopen" }).click();
+        await has(second.id, 1);
+      }));
+  });
+
   for (const [how, hide, show] of /** @type {const} */ ([
     [
       "is scrolled off the screen",
