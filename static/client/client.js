@@ -119,6 +119,8 @@ export class FrameHubClient extends EventTarget {
     this.#attempt = new AbortController();
     const { signal } = this.#attempt;
     this.#enter({ name: "connecting", text: this.#state.name === "waiting" ? this.#state.text : "Connecting …" });
+    // Whoever was told so may not want the connection any more.
+    if (signal.aborted) return;
 
     const socket = this.#link.open();
     this.#socket = socket;

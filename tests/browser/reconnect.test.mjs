@@ -80,6 +80,25 @@ describe("a view's connection", () => {
     }
   });
 
+  test("is not made by a view that is given another widget when it says that it connects", async () => {
+    const server = await startServer();
+    try {
+      await visiting(browser, async (visit) => {
+        await visit.embed(
+          server,
+          `<script>
+            addEventListener("framehub-status", ({ target }) => target.setAttribute("widget", "grid"), { capture: true, once: true });
+          </script>
+          <framehub-view widget="square"></framehub-view>`,
+        );
+        assert.equal((await server.stats("grid")).views.length, 1);
+        assert.deepEqual(visit.requests.filter((url) => url.includes("square/view")), []);
+      });
+    } finally {
+      await server.stop();
+    }
+  });
+
   describe("of a laptop that slept for an hour", () => {
     /**
      * Opens a widget's page whose first connection can be cut without either side hearing of it, as sleep does.
