@@ -1,5 +1,6 @@
 /** The dialog that asks before something ends. */
 
+import { DialogAction } from "./action.js";
 import { part } from "./part.js";
 
 /**
@@ -12,25 +13,25 @@ import { part } from "./part.js";
  */
 
 export class Confirmation {
-  #dialog;
   #title;
   #text;
-  #problem;
   #cancel;
   #go;
+  #action;
   /** @type {Question | null} */
   #question = null;
 
   /** @param {HTMLDialogElement} dialog */
   constructor(dialog) {
-    this.#dialog = dialog;
     this.#title = part(dialog, "h2", HTMLElement);
     this.#text = part(dialog, ".confirm-text", HTMLElement);
-    this.#problem = part(dialog, ".problem", HTMLElement);
     this.#cancel = part(dialog, "[data-cancel]", HTMLButtonElement);
     this.#go = part(dialog, ".danger", HTMLButtonElement);
+    this.#action = new DialogAction(dialog, this.#go, part(dialog, ".problem", HTMLElement));
     this.#cancel.addEventListener("click", () => dialog.close());
-    this.#go.addEventListener("click", () => this.#run());
+    this.#go.addEventListener("click", () => {
+      if (this.#question) this.#action.start(this.#question);
+    });
   }
 
   /** @param {Question} question */
@@ -39,28 +40,8 @@ export class Confirmation {
     this.#title.textContent = question.title;
     this.#text.textContent = question.text;
     this.#go.textContent = question.label;
-    this.#problem.hidden = true;
-    this.#dialog.showModal();
+    this.#action.open();
     // Not the one that ends something: a key that is still down from before must not press it.
     this.#cancel.focus();
-  }
-
-  async #run() {
-    const question = this.#question;
-    if (!question) return;
-    this.#question = null;
-    // It stays where the focus is, which a button that is really disabled would lose.
-    this.#go.setAttribute("aria-disabled", "true");
-    try {
-      await question.run();
-      this.#dialog.close();
-      question.done();
-    } catch (error) {
-      this.#question = question;
-      this.#problem.textContent = error instanceof Error ? error.message : String(error);
-      this.#problem.hidden = false;
-    } finally {
-      this.#go.removeAttribute("aria-disabled");
-    }
   }
 }

@@ -1,6 +1,7 @@
 /** The dialog in which an administrator says what one user may take. */
 
 import { make } from "../view/dom.js";
+import { DialogAction } from "./action.js";
 import { ApiError, request } from "./api.js";
 import { part } from "./part.js";
 
@@ -20,12 +21,10 @@ const FIELDS = [
 ];
 
 export class LimitsDialog {
-  #dialog;
   #saved;
   #title;
   #fields;
-  #problem;
-  #save;
+  #action;
   /** What the fields held at first. @type {Map<HTMLInputElement, string>} */
   #before = new Map();
   #user = "";
@@ -35,13 +34,12 @@ export class LimitsDialog {
    * @param {(user: string) => void} saved is called when the server has taken what was changed
    */
   constructor(dialog, saved) {
-    this.#dialog = dialog;
     this.#saved = saved;
     this.#title = part(dialog, "h2", HTMLElement);
     this.#fields = part(dialog, ".options", HTMLElement);
-    this.#problem = part(dialog, ".problem", HTMLElement);
-    this.#save = part(dialog, ".primary", HTMLButtonElement);
-    this.#save.addEventListener("click", () => this.#run());
+    const save = part(dialog, ".primary", HTMLButtonElement);
+    this.#action = new DialogAction(dialog, save, part(dialog, ".problem", HTMLElement));
+    save.addEventListener("click", () => this.#run());
     // Enter in a field means the dialog's purpose, not its first button.
     this.#fields.addEventListener("keydown", (event) => {
       if (event.key !== "Enter") return;
@@ -55,15 +53,15 @@ export class LimitsDialog {
     if (name === null || !limits || !flags) return;
     this.#user = name;
     this.#title.textContent = `Limits of ${name}`;
-    this.#problem.hidden = true;
     this.#fields.replaceChildren(...FIELDS.map((field) => fieldOf(field, limits[field.name], flags[field.name])));
     this.#before = new Map([...this.#fields.querySelectorAll("input")].map((input) => [input, input.value]));
-    this.#dialog.showModal();
+    this.#action.open();
     this.#fields.querySelector("input")?.focus();
   }
 
-  async #run() {
-    if (this.#save.ariaDisabled) return;
+  #run() {
+    if (this.#action.underWay) return;
+    const user = this.#user;
     /** @type {Record<string, number | null>} */
     const limits = {};
     for (const [input, before] of this.#before) {
@@ -71,27 +69,25 @@ export class LimitsDialog {
       const unit = FIELDS.find(({ name }) => name === input.name)?.unit ?? 1;
       if (input.value !== before) limits[input.name] = input.value === "" ? null : input.valueAsNumber * unit;
     }
-    // It stays where the focus is, which a button that is really disabled would lose.
-    this.#save.ariaDisabled = "true";
-    try {
-      if (Object.keys(limits).length > 0) {
-        await request(`users/${encodeURIComponent(this.#user)}`, { method: "PATCH", body: { limits } });
-        this.#saved(this.#user);
-      }
-      this.#dialog.close();
-    } catch (error) {
-      this.#problem.textContent = error instanceof Error ? error.message : String(error);
-      this.#problem.hidden = false;
-      const wrong = error instanceof ApiError ? error.field : null;
-      for (const input of this.#before.keys()) {
-        input.ariaInvalid = String(wrong === `limits.${input.name}`);
-        if (input.ariaInvalid !== "true") continue;
-        input.focus();
-        // The message may have come over it.
-        input.scrollIntoView({ block: "center" });
-      }
-    } finally {
-      this.#save.ariaDisabled = null;
+    const changed = Object.keys(limits).length > 0;
+    this.#action.start({
+      run: async () => changed && request(`users/${encodeURIComponent(user)}`, { method: "PATCH", body: { limits } }),
+      done: () => changed && this.#saved(user),
+      failed: (error) => this.#mark(error instanceof ApiError ? error.field : null),
+    });
+  }
+
+  /**
+   * Shows which field the server refused.
+   * @param {string | null} wrong its path
+   */
+  #mark(wrong) {
+    for (const input of this.#before.keys()) {
+      input.ariaInvalid = String(wrong === `limits.${input.name}`);
+      if (input.ariaInvalid !== "true") continue;
+      input.focus();
+      // The message may have come over it.
+      input.scrollIntoView({ block: "center" });
     }
   }
 }

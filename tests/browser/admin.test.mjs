@@ -180,6 +180,43 @@ for (const prefix of ["/", "/services/framehub/"]) {
         }),
       ));
 
+    test("a question that is asked while another's answer is under way is the one that is answered next", () =>
+      site.visiting(
+        async (visit, server) => {
+          const [first, second] = [
+            await server.create("square", { traits: { title: "The first" } }),
+            await server.create("square", { traits: { title: "The second" } }),
+          ];
+          await open(visit, server);
+          for (const status of [503, 204]) {
+            /** @type {(import("playwright-core").Route)[]} */
+            const held = [];
+            const address = server.url(`api/widgets/${first.id}`);
+            await visit.page.route(address, (route) => void held.push(route));
+            await visit.page.getByRole("button", { name: "Close The first" }).click();
+            await dialog(visit).getByRole("button", { name: "Close widget" }).click();
+            const route = await until(() => held[0], "the first is being closed");
+            await visit.page.keyboard.press("Escape");
+            await dialog(visit).waitFor({ state: "hidden" });
+            await visit.page.getByRole("button", { name: "Close The second" }).click();
+            const answered = visit.page.waitForResponse(address);
+            await route.fulfill(status === 204 ? { status } : { status, json: { error: { message: "not now" } } });
+            await (await answered).finished();
+            if (status === 204) await visit.page.getByRole("status").getByText("“The first” is closed.").waitFor();
+            assert.match(await dialog(visit).innerText(), /The second/);
+            assert.equal(await dialog(visit).getByRole("alert").count(), 0, "what became of the first is not said of the second");
+            await visit.page.unroute(address);
+            if (status === 503) await dialog(visit).getByRole("button", { name: "Cancel" }).click();
+          }
+          await dialog(visit).getByRole("button", { name: "Close widget" }).click();
+          await visit.page.getByRole("status").getByText("“The second” is closed.").waitFor();
+          await assert.rejects(server.json(`api/widgets/${second.id}`), /404/);
+          assert.equal((await server.json(`api/widgets/${first.id}`)).id, first.id);
+          await server.request(`api/widgets/${first.id}`, { method: "DELETE" });
+        },
+        { tolerate: /503/ },
+      ));
+
     test("all views are disconnected at once", () =>
       site.visiting((visit, server) =>
         site.visiting(async (watcher) => {
@@ -328,6 +365,28 @@ describe("the administrator's page of a server with users", () => {
       },
       { tolerate: /400/ },
     ));
+
+  test("the limits of one user are changed while those of another are under way, and each is said of its own", () =>
+    site.visiting(async (visit, server) => {
+      const { page } = visit;
+      /** @type {Map<string, import("playwright-core").Route>} */
+      const held = new Map();
+      await page.route(server.url("api/users/*"), (route) => void held.set(route.request().url(), route));
+      await openWithUsers(visit, server, 1, 1);
+      for (const user of ["ann", "bob"]) {
+        await page.getByRole("button", { name: `Limits of ${user}` }).click();
+        await page.getByRole("dialog").getByRole("spinbutton").first().fill("3");
+        await page.keyboard.press("Enter");
+        await until(() => held.has(server.url(`api/users/${user}`)), `the limits of ${user} are being changed`);
+        if (user === "ann") await page.keyboard.press("Escape");
+      }
+      await held.get(server.url("api/users/ann"))?.fulfill({ json: {} });
+      await page.getByRole("status").getByText("The limits of ann are changed.").waitFor();
+      await page.getByRole("dialog", { name: "Limits of bob" }).waitFor();
+      await held.get(server.url("api/users/bob"))?.fulfill({ json: {} });
+      await page.getByRole("status").getByText("The limits of bob are changed.").waitFor();
+      await page.getByRole("dialog").waitFor({ state: "hidden" });
+    }));
 
   test("many widgets show no views until one asks for them", () =>
     site.visiting(async (visit, server) => {
