@@ -1,6 +1,7 @@
 /** The dialog that makes a widget: its kind, and the kind's options. */
 
 import { make } from "../view/dom.js";
+import { DialogAction } from "./action.js";
 import { request } from "./api.js";
 import { part } from "./part.js";
 
@@ -9,23 +10,22 @@ import { part } from "./part.js";
 export class Creator {
   /** @type {Kind | null} */
   #kind = null;
-  #dialog;
   #created;
   #kinds;
   #options;
-  #problem;
+  #action;
 
   /**
    * @param {HTMLDialogElement} dialog
    * @param {(id: string) => void} created is called with the new widget's id
    */
   constructor(dialog, created) {
-    this.#dialog = dialog;
     this.#created = created;
     this.#kinds = part(dialog, "#kinds", HTMLElement);
     this.#options = part(dialog, "#options", HTMLElement);
-    this.#problem = part(dialog, "#problem", HTMLElement);
-    part(dialog, "#create", HTMLElement).addEventListener("click", () => this.#create());
+    const create = part(dialog, "#create", HTMLButtonElement);
+    this.#action = new DialogAction(dialog, create, part(dialog, "#problem", HTMLElement));
+    create.addEventListener("click", () => this.#create());
     // Enter in a field means the dialog's purpose, not its first button.
     part(dialog, "form", HTMLElement).addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || !(event.target instanceof HTMLInputElement)) return;
@@ -36,7 +36,6 @@ export class Creator {
 
   /** @param {Kind[]} kinds */
   open(kinds) {
-    this.#problem.hidden = true;
     this.#kinds.replaceChildren(
       ...kinds.map((kind, i) => {
         const radio = make("input", { type: "radio", name: "kind", value: kind.kind });
@@ -46,7 +45,7 @@ export class Creator {
       }),
     );
     this.#choose(kinds[0] ?? null);
-    this.#dialog.showModal();
+    this.#action.open();
     this.#kinds.querySelector("input")?.focus();
   }
 
@@ -56,22 +55,19 @@ export class Creator {
     this.#options.replaceChildren(...(kind?.options ?? []).map((option) => fieldOf(option)));
   }
 
-  async #create() {
+  #create() {
     if (!this.#kind) return;
+    const { kind } = this.#kind;
     /** @type {Record<string, unknown>} */
     const options = {};
     for (const field of this.#options.querySelectorAll("input")) {
       if (!field.reportValidity()) return;
       options[field.name] = valueOf(field);
     }
-    try {
-      const { id } = await request("widgets", { method: "POST", body: { kind: this.#kind.kind, options, traits: {} } });
-      this.#dialog.close();
-      this.#created(id);
-    } catch (error) {
-      this.#problem.textContent = error instanceof Error ? error.message : String(error);
-      this.#problem.hidden = false;
-    }
+    this.#action.start({
+      run: () => request("widgets", { method: "POST", body: { kind, options, traits: {} } }),
+      done: ({ id }) => this.#created(id),
+    });
   }
 }
 

@@ -38,6 +38,7 @@ export class ShareDialog {
   #term;
   #problem;
   #said;
+  #go;
 
   /**
    * @param {HTMLDialogElement} dialog
@@ -53,10 +54,11 @@ export class ShareDialog {
     this.#term = part(dialog, "#share-term", HTMLSelectElement);
     this.#problem = part(dialog, "#share-problem", HTMLElement);
     this.#said = part(dialog, "#share-said", HTMLElement);
+    this.#go = part(dialog, "#share-new .primary", HTMLButtonElement);
     this.#with.addEventListener("change", () => this.#offer());
     part(dialog, "#share-new", HTMLFormElement).addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#try(() => this.#add());
+      this.#start();
     });
     part(dialog, "#share-close", HTMLElement).addEventListener("click", () => dialog.close());
   }
@@ -80,6 +82,15 @@ export class ShareDialog {
     const terms = TERMS.filter(([seconds]) => seconds > 0 || !link);
     this.#term.replaceChildren(...terms.map(([seconds, text]) => make("option", { value: String(seconds) }, text)));
     this.#term.value = link ? String(DAY) : "0";
+  }
+
+  /** Adds a share, unless one is being added. */
+  async #start() {
+    if (this.#go.ariaDisabled) return;
+    // It stays where the focus is, which a button that is really disabled would lose.
+    this.#go.ariaDisabled = "true";
+    await this.#try(() => this.#add());
+    this.#go.ariaDisabled = null;
   }
 
   async #add() {

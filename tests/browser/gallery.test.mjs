@@ -89,6 +89,19 @@ for (const prefix of ["/", "/services/framehub/"]) {
         await until(() => asked > before, "it asks again");
       }));
 
+    test("a widget is made once, however often one says so while the server makes it", () =>
+      site.visiting(async (visit, server) => {
+        await visit.show(server.page());
+        const before = (await idsOf(server)).length;
+        const letGo = await visit.holdPosts();
+        await visit.page.getByRole("button", { name: "New widget" }).click();
+        await visit.page.getByRole("button", { name: "Create" }).dblclick();
+        await visit.page.getByRole("radio").first().press("Enter");
+        assert.equal(await letGo(), 1);
+        await visit.page.getByRole("dialog").waitFor({ state: "hidden" });
+        assert.equal((await idsOf(server)).length, before + 1);
+      }));
+
     test("a click in the gallery opens the widget, where it can be used", () =>
       site.visiting(async (visit, server) => {
         await visit.show(server.page());

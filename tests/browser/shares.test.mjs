@@ -102,6 +102,22 @@ describe("the dialog in which a widget is shared", () => {
       }),
     ));
 
+  test("a link is made once, however often one says so while the server makes it", () =>
+    site.visiting(async (owner, server) => {
+      const { id } = await server.create("square");
+      await owner.show(server.page(`widgets/${id}`));
+      const letGo = await owner.holdPosts();
+      await by(owner, "button", "Share").click();
+      const share = by(owner, "dialog", "Share this widget").getByRole("button", { name: "Share", exact: true });
+      await share.dblclick();
+      assert.equal(await letGo(), 1);
+      await by(owner, "textbox", "The link").waitFor();
+      await until(async () => (await share.getAttribute("aria-disabled")) === null, "another one can be made");
+      await share.click();
+      assert.equal(await letGo(), 1);
+      await by(owner, "textbox", "The link").nth(1).waitFor();
+    }));
+
   test("it is used by keyboard, and says what the server refuses", () =>
     site.visiting(
       async (owner, server) => {

@@ -164,6 +164,24 @@ export class Visit {
   }
 
   /**
+   * Keeps from the server what the page posts from now on, as a slow one would.
+   * @returns {Promise<() => Promise<number>>} lets it go, and answers how many requests that were
+   */
+  async holdPosts() {
+    await this.page.evaluate(() => {
+      const { fetch: ask } = window;
+      /** @type {(() => void)[]} */
+      const held = [];
+      window.fetch = (address, options) =>
+        options?.method === "POST"
+          ? new Promise((resolve) => held.push(() => resolve(ask(address, options))))
+          : ask(address, options);
+      Reflect.set(window, "letGo", () => held.splice(0).map((go) => go()).length);
+    });
+    return () => this.page.evaluate(() => Reflect.get(window, "letGo")());
+  }
+
+  /**
    * Opens a page of the test's own on the server's origin, which imports the view's module, and waits until a view in it
    * has drawn a frame.
    * @param {import("./server.mjs").Server} server
