@@ -121,7 +121,7 @@ async function drawPicture(name, view) {
  */
 async function diagnose(channel) {
   try {
-    await channel.access();
+    await channel.ask();
     return { verdict: "retry", text: "The server does not answer. Reconnecting …" };
   } catch (error) {
     const closed = error instanceof Refusal && error.closed;

@@ -62,13 +62,17 @@ export class Channel extends EventTarget {
     this.#model.off("msg:custom", this.#listener);
   }
 
+  /** What the kernel gave last, while the ticket is not too old; else null. */
+  get known() {
+    return this.#last && performance.now() - this.#last.at < FRESH ? this.#last.access : null;
+  }
+
   /**
-   * What is needed to connect, with a ticket that is good now.
+   * Asks the kernel for what is needed to connect, with a ticket that is good now.
    * @returns {Promise<Access>} rejects with a `Refusal`
    */
-  access() {
+  ask() {
     const now = performance.now();
-    if (this.#last && now - this.#last.at < FRESH) return Promise.resolve(this.#last.access);
     if (!this.#asked || now - this.#asked.at > PATIENCE) {
       const { promise, resolve, reject } = withResolvers();
       this.#asked?.reject(new Refusal("The kernel does not answer.", false));

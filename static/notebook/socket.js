@@ -6,7 +6,7 @@
 import { SUBPROTOCOL, viewUrl } from "../client/link.js";
 import { RelaySocket } from "./relay.js";
 
-/** @import { Channel, Way } from "./channel.js" */
+/** @import { Access, Channel, Way } from "./channel.js" */
 /** @import { Session } from "./session.js" */
 
 /** A way that neither leads to the server nor fails within this time, in milliseconds, is given up. */
@@ -50,33 +50,18 @@ export class NotebookSocket extends EventTarget {
   }
 
   async #connect() {
+    const { known } = this.#channel;
+    if (known && (await this.#direct(known))) return;
+    // What was known may be of a server that was started anew since, and the kernel tells of the new one. Or the network is away, and
+    // is back before a kernel that computes has answered: the next attempt begins with what is known.
     let access;
     try {
-      access = await this.#channel.access();
+      access = await this.#channel.ask();
     } catch {
       this.#end(1006);
       return;
     }
-    for (const way of access.ways) {
-      const base = baseOf(way);
-      if (this.#closed) return;
-      if (!base) continue;
-      this.dispatchEvent(new Event("progress"));
-      const { required } = this.#session;
-      if (way.way === "public") await this.#session.begin(base);
-      const socket = await this.#tried(viewUrl({ base, role: "interact", session: required, ...access }), access.ticket);
-      if (socket) {
-        this.#session.opened();
-        this.#use(socket, way.way);
-        return;
-      }
-      if (required) {
-        this.#session.refused(base);
-        this.#end(1006);
-        return;
-      }
-    }
-    if (this.#closed) return;
+    if (await this.#direct(access)) return;
     this.dispatchEvent(new Event("progress"));
     const relay = new RelaySocket(this.#channel);
     relay.addEventListener("open", () => this.#opened(), { once: true });
@@ -84,10 +69,40 @@ export class NotebookSocket extends EventTarget {
   }
 
   /**
-   * An open socket by one way; null if it does not lead there.
+   * Tries the ways to the server, one after another.
+   * @param {Access} access
+   * @returns {Promise<boolean>} whether that is all: there is a connection, or there shall be none
+   */
+  async #direct(access) {
+    for (const way of access.ways) {
+      const base = baseOf(way);
+      if (this.#closed) return true;
+      if (!base) continue;
+      this.dispatchEvent(new Event("progress"));
+      const { required } = this.#session;
+      if (way.way === "public") await this.#session.begin(base);
+      const found = await this.#tried(viewUrl({ base, role: "interact", session: required, ...access }), access.ticket);
+      if (found) {
+        this.#session.opened();
+        this.#use(found.socket, way.way);
+        this.#hear(found.first);
+        return true;
+      }
+      if (required) {
+        this.#channel.forget();
+        this.#session.refused(base);
+        this.#end(1006);
+        return true;
+      }
+    }
+    return this.#closed;
+  }
+
+  /**
+   * An open socket by one way, and the server's first words on it; null if it does not lead there.
    * @param {URL} url
    * @param {string} ticket
-   * @returns {Promise<WebSocket | null>}
+   * @returns {Promise<{socket: WebSocket, first: unknown} | null>}
    */
   #tried(url, ticket) {
     /** @type {WebSocket} */
@@ -102,7 +117,7 @@ export class NotebookSocket extends EventTarget {
     return new Promise((resolve) => {
       const settling = new AbortController();
       const { signal } = settling;
-      const settle = (/** @type {WebSocket | null} */ result) => {
+      const settle = (/** @type {{socket: WebSocket, first: unknown} | null} */ result) => {
         settling.abort();
         clearTimeout(timer);
         if (!result) socket.close();
@@ -110,7 +125,9 @@ export class NotebookSocket extends EventTarget {
       };
       const timer = setTimeout(() => settle(null), PATIENCE);
       // Something else may be at that address: only the server speaks this protocol.
-      socket.addEventListener("open", () => settle(socket.protocol === SUBPROTOCOL ? socket : null), { signal });
+      socket.addEventListener("open", () => socket.protocol === SUBPROTOCOL || settle(null), { signal });
+      // The notebook's proxy opens a socket before it knows whether the server does: that it does, the server's word shows.
+      socket.addEventListener("message", ({ data }) => settle({ socket, first: data }), { signal });
       socket.addEventListener("close", () => settle(null), { signal });
     });
   }
@@ -126,14 +143,17 @@ export class NotebookSocket extends EventTarget {
     }
     this.#socket = socket;
     this.way = way;
-    socket.addEventListener("message", (event) => {
-      this.dispatchEvent(new MessageEvent("message", { data: /** @type {MessageEvent} */ (event).data }));
-    });
+    socket.addEventListener("message", (event) => this.#hear(/** @type {MessageEvent} */ (event).data));
     socket.addEventListener("close", (event) => {
       const { code, reason } = /** @type {CloseEvent} */ (event);
       this.#end(code, reason);
     });
     if (socket.readyState === WebSocket.OPEN) this.#opened();
+  }
+
+  /** @param {unknown} data what the server said */
+  #hear(data) {
+    if (!this.#closed) this.dispatchEvent(new MessageEvent("message", { data }));
   }
 
   #opened() {
@@ -145,7 +165,6 @@ export class NotebookSocket extends EventTarget {
    * @param {string} [reason]
    */
   #end(code, reason = "") {
-    this.#channel.forget();
     this.#session.closed(reason);
     if (this.#closed) return;
     this.#closed = true;

@@ -13,6 +13,8 @@ export class Kernel {
   /** The widget's id. */
   widget = "";
   #size = { pwidth: 1, pheight: 1 };
+  /** Who waits for tickets, in the order in which they asked. @type {((ticket: string) => void)[]} */
+  #asked = [];
   /** What came and is no whole frame of the WebSocket yet. */
   #waiting = Buffer.alloc(0);
   #socket;
@@ -72,6 +74,17 @@ export class Kernel {
   }
 
   /**
+   * A ticket that opens a view of the widget.
+   * @returns {Promise<string>}
+   */
+  ticket() {
+    return new Promise((resolve) => {
+      this.#asked.push(resolve);
+      this.#send(JSON.stringify({ type: "ticket", request: 2, widget: this.widget, role: "interact" }));
+    });
+  }
+
+  /**
    * @param {Buffer} bytes
    * @param {(value: unknown) => void} ready
    */
@@ -98,6 +111,8 @@ export class Kernel {
     } else if (message.type === "created") {
       this.widget = message.widget;
       ready(this);
+    } else if (message.type === "ticket") {
+      this.#asked.shift()?.(message.ticket);
     } else if (message.type === "turn") {
       this.#turn(message);
     }

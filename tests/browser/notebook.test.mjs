@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+
+import { Kernel } from "./support/kernel.mjs";
+import { openNotebook } from "./support/notebook.mjs";
+import { useSite } from "./support/site.mjs";
+import { until } from "./support/until.mjs";
+
+/** @typedef {import("./support/notebook.mjs").Content} Content */
+
+describe("a view in a notebook", () => {
+  const site = useSite({ args: ["--no-demos"] });
+  /** @type {Kernel} */
+  let kernel;
+  before(async () => {
+    kernel = await Kernel.start(site.server, { session: "session-of-the-notebook", grey: 90 });
+  });
+  after(() => kernel?.kill());
+
+  /** What the kernel gives a page that asks. @param {string} ticket */
+  const access = (ticket) => ({
+    framehub: "connect",
+    widget: kernel.widget,
+    ticket,
+    frames: "binary",
+    ways: [{ way: "loopback", url: site.server.base }],
+  });
+  /** The names of the widget's views that the server has. */
+  const views = async () => (await site.server.stats(kernel.widget)).views.map(({ view }) => view);
+  /** @param {Content[]} asked */
+  const questions = (asked) => asked.map(({ framehub }) => framehub);
+
+  test("that loses its connection while the kernel computes connects again with the ticket that it has", () =>
+    site.visiting(async (visit, server) => {
+      let computes = false;
+      const notebook = await openNotebook(visit, server, async (content, tell) => {
+        if (!computes) await tell({ ...access(await kernel.ticket()), request: content.request ?? "" });
+      });
+      await notebook.render();
+      await notebook.render();
+      await until(async () => (await views()).length === 2, "both views are shown", { clues: visit.clues });
+      computes = true;
+      await notebook.remove(0);
+      const [before] = await until(async () => ((await views()).length === 1 ? views() : null), "one is gone");
+      await notebook.cut();
+      const again = async () => {
+        const [now] = await views();
+        return now !== undefined && now !== before;
+      };
+      await until(again, "the other one connects again", { clues: visit.clues });
+      assert.deepEqual(questions(notebook.asked), ["connect"]);
+    }));
+
+  test("tries the ticket that it has again when the network is back, while the kernel computes", () =>
+    site.visiting(
+      async (visit, server) => {
+        await visit.page.clock.install();
+        const notebook = await openNotebook(visit, server, () => {});
+        await notebook.tell(access(await kernel.ticket()));
+        await notebook.render();
+        await until(async () => (await views()).length === 1, "the view is shown", { clues: visit.clues });
+        await notebook.network(true);
+        await notebook.cut();
+        await until(() => notebook.asked.length === 1, "the kernel is asked", { clues: visit.clues });
+        await until(async () => (await views()).length === 0, "the view is gone");
+        await notebook.network(false);
+        await visit.page.clock.fastForward(13_000);
+        await until(async () => (await views()).length === 1, "the view connects again", { clues: visit.clues });
+      },
+      { tolerate: /WebSocket connection to/ },
+    ));
+
+  test("whose ticket is of no use any more asks for another before it goes through the kernel", () =>
+    site.visiting(
+      async (visit, server) => {
+        const notebook = await openNotebook(visit, server, async (content, tell) => {
+          await tell({ ...access(await kernel.ticket()), request: content.request ?? "" });
+        });
+        // As of a server that was started anew since.
+        await notebook.tell(access("1.interact.AAAA"));
+        await notebook.render();
+        await visit.page.locator("[data-way=loopback]").waitFor();
+        assert.deepEqual(questions(notebook.asked), ["connect"]);
+      },
+      { tolerate: /status of 403|WebSocket connection to/ },
+    ));
+});

@@ -1,0 +1,79 @@
+/** A page with a widget's model, as a notebook's is to the module that shows the widget there; the test is its kernel. */
+
+/** @typedef {import("./browser.mjs").Visit} Visit */
+/** @typedef {{framehub: string, request?: string, [field: string]: unknown}} Content a message between page and kernel */
+
+/**
+ * @typedef {object} Notebook
+ * @property {Content[]} asked what the page said to the kernel, in order
+ * @property {(content: Content) => Promise<void>} tell says something to the page, as the kernel does at any time
+ * @property {() => Promise<void>} render shows the widget once more
+ * @property {(index: number) => Promise<void>} remove takes one of its views away, as a notebook does that clears an output
+ * @property {() => Promise<void>} cut ends the page's open sockets, as a network does
+ * @property {(away: boolean) => Promise<void>} network whether new ones lead nowhere
+ */
+
+/**
+ * Opens such a page on the server's origin; it shows the widget nowhere yet.
+ * @param {Visit} visit
+ * @param {import("./server.mjs").Server} server
+ * @param {(content: Content, tell: Notebook["tell"]) => void} kernel hears what the page says
+ * @returns {Promise<Notebook>}
+ */
+export async function openNotebook(visit, server, kernel) {
+  const { page } = visit;
+  /** @type {Content[]} */
+  const asked = [];
+  const tell = (/** @type {Content} */ content) => page.evaluate((content) => Reflect.get(window, "notebook").tell(content), content);
+  await page.exposeFunction("kernel", (/** @type {Content} */ content) => {
+    asked.push(content);
+    kernel(content, tell);
+  });
+  await page.addInitScript(() => {
+    /** @type {Set<WebSocket>} */
+    const sockets = new Set();
+    let gone = false;
+    window.WebSocket = class extends WebSocket {
+      /**
+       * @param {string | URL} address
+       * @param {string | string[]} [protocols]
+       */
+      constructor(address, protocols) {
+        // A port that browsers go to for nobody.
+        super(gone ? "ws://127.0.0.1:1" : address, protocols);
+        sockets.add(this);
+      }
+    };
+    Reflect.set(window, "cut", () => sockets.forEach((socket) => socket.close()));
+    Reflect.set(window, "network", (/** @type {boolean} */ away) => void (gone = away));
+  });
+  await visit.embed(server, "", { drawn: false });
+  await page.evaluate(async (module) => {
+    const { default: widget } = await import(module);
+    /** @type {Set<(content: object) => void>} */
+    const listeners = new Set();
+    const model = {
+      get: (/** @type {string} */ name) => ({ css_width: "200px", css_height: "100px", _picture_class: "no-picture" })[name],
+      send: (/** @type {object} */ content) => void Reflect.get(window, "kernel")(content),
+      on: (/** @type {string} */ _, /** @type {(content: object) => void} */ listener) => listeners.add(listener),
+      off: (/** @type {string} */ _, /** @type {(content: object) => void} */ listener) => listeners.delete(listener),
+    };
+    const { initialize, render } = widget();
+    initialize({ model });
+    /** @type {(() => void)[]} */
+    const removes = [];
+    Reflect.set(window, "notebook", {
+      tell: (/** @type {object} */ content) => listeners.forEach((listener) => listener(content)),
+      render: () => removes.push(render({ model, el: document.body.appendChild(document.createElement("div")) })),
+      remove: (/** @type {number} */ index) => removes[index]?.(),
+    });
+  }, server.url("static/notebook/cell.js"));
+  return {
+    asked,
+    tell,
+    render: () => page.evaluate(() => void Reflect.get(window, "notebook").render()),
+    remove: (index) => page.evaluate((index) => Reflect.get(window, "notebook").remove(index), index),
+    cut: () => page.evaluate(() => Reflect.get(window, "cut")()),
+    network: (away) => page.evaluate((away) => Reflect.get(window, "network")(away), away),
+  };
+}
