@@ -173,19 +173,33 @@ export class NotebookSocket extends EventTarget {
 }
 
 /**
- * The server's base address by a way, as this page has to call it; null if the way is not for this page.
+ * The server's base address by a way, as this page has to call it; null if the way is not for this page, or leads nowhere.
  * @param {Way} way
  * @returns {URL | null}
  */
 function baseOf(way) {
+  try {
+    const base = addressOf(way);
+    return base && /^https?:$/.test(base.protocol) ? withSlash(base) : null;
+  } catch {
+    // Somebody configured what is no address.
+    return null;
+  }
+}
+
+/**
+ * @param {Way} way
+ * @returns {URL | null}
+ */
+function addressOf(way) {
   switch (way.way) {
     case "public":
-      return withSlash(new URL(way.url, location.href));
+      return new URL(way.url, location.href);
     case "loopback":
-      return isLocal() ? withSlash(new URL(way.url)) : null;
+      return isLocal() ? new URL(way.url) : null;
     case "proxy": {
       const base = notebookBase();
-      return base && withSlash(new URL(`proxy/${way.port}${way.path}`, base));
+      return base && new URL(`proxy/${way.port}${way.path}`, base);
     }
     default:
       return null;

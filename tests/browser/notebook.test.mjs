@@ -84,4 +84,14 @@ describe("a view in a notebook", () => {
       },
       { tolerate: /status of 403|WebSocket connection to/ },
     ));
+
+  test("goes by the next way where one is no address", () =>
+    site.visiting(async (visit, server) => {
+      const notebook = await openNotebook(visit, server, () => {});
+      const good = access(await kernel.ticket());
+      const none = ["http://[", "localhost:8000"].map((url) => ({ way: "public", url }));
+      await notebook.tell({ ...good, ways: [...none, ...good.ways] });
+      await notebook.render();
+      await visit.page.locator("[data-way=loopback]").waitFor();
+    }));
 });
