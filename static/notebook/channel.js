@@ -69,16 +69,17 @@ export class Channel extends EventTarget {
 
   /**
    * Asks the kernel for what is needed to connect, with a ticket that is good now.
-   * @returns {Promise<Access>} rejects with a `Refusal`
+   * @returns {Promise<Access>} rejects with a `Refusal`, or with what the notebook throws where nothing can be sent
    */
-  ask() {
+  async ask() {
     const now = performance.now();
     if (!this.#asked || now - this.#asked.at > PATIENCE) {
+      // First: what was not sent is not waited for.
+      this.#model.send({ framehub: "connect", request: this.#page });
       const { promise, resolve, reject } = withResolvers();
       this.#asked?.reject(new Refusal("The kernel does not answer.", false));
       this.#asked = { promise, resolve, reject, at: now };
       promise.catch(() => {});
-      this.#model.send({ framehub: "connect", request: this.#page });
     }
     return this.#asked.promise;
   }

@@ -54,18 +54,16 @@ export class NotebookSocket extends EventTarget {
     if (known && (await this.#direct(known))) return;
     // What was known may be of a server that was started anew since, and the kernel tells of the new one. Or the network is away, and
     // is back before a kernel that computes has answered: the next attempt begins with what is known.
-    let access;
     try {
-      access = await this.#channel.ask();
+      if (await this.#direct(await this.#channel.ask())) return;
+      this.dispatchEvent(new Event("progress"));
+      const relay = new RelaySocket(this.#channel);
+      relay.addEventListener("open", () => this.#opened(), { once: true });
+      this.#use(relay, "relay");
     } catch {
+      // The kernel refuses, or there is no way to tell it anything.
       this.#end(1006);
-      return;
     }
-    if (await this.#direct(access)) return;
-    this.dispatchEvent(new Event("progress"));
-    const relay = new RelaySocket(this.#channel);
-    relay.addEventListener("open", () => this.#opened(), { once: true });
-    this.#use(relay, "relay");
   }
 
   /**

@@ -94,4 +94,16 @@ describe("a view in a notebook", () => {
       await notebook.render();
       await visit.page.locator("[data-way=loopback]").waitFor();
     }));
+
+  test("says so where nothing can be sent to the kernel, and connects once that is possible", () =>
+    site.visiting(async (visit, server) => {
+      const notebook = await openNotebook(visit, server, async (content, tell) => {
+        await tell({ ...access(await kernel.ticket()), request: content.request ?? "" });
+      });
+      await notebook.dispose(true);
+      await notebook.render();
+      await visit.page.getByText("Cannot send").first().waitFor();
+      await notebook.dispose(false);
+      await visit.page.locator("[data-way=loopback]").waitFor();
+    }));
 });

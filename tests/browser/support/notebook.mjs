@@ -9,6 +9,7 @@
  * @property {(content: Content) => Promise<void>} tell says something to the page, as the kernel does at any time
  * @property {() => Promise<void>} render shows the widget once more
  * @property {(index: number) => Promise<void>} remove takes one of its views away, as a notebook does that clears an output
+ * @property {(disposed: boolean) => Promise<void>} dispose whether the notebook throws on what is to be sent to the kernel
  * @property {() => Promise<void>} cut ends the page's open sockets, as a network does
  * @property {(away: boolean) => Promise<void>} network whether new ones lead nowhere
  */
@@ -54,18 +55,23 @@ export async function openNotebook(visit, server, kernel) {
     const listeners = new Set();
     const model = {
       get: (/** @type {string} */ name) => ({ css_width: "200px", css_height: "100px", _picture_class: "no-picture" })[name],
-      send: (/** @type {object} */ content) => void Reflect.get(window, "kernel")(content),
+      send: (/** @type {object} */ content) => {
+        if (disposed) throw new Error("Cannot send");
+        Reflect.get(window, "kernel")(content);
+      },
       on: (/** @type {string} */ _, /** @type {(content: object) => void} */ listener) => listeners.add(listener),
       off: (/** @type {string} */ _, /** @type {(content: object) => void} */ listener) => listeners.delete(listener),
     };
     const { initialize, render } = widget();
     initialize({ model });
+    let disposed = false;
     /** @type {(() => void)[]} */
     const removes = [];
     Reflect.set(window, "notebook", {
       tell: (/** @type {object} */ content) => listeners.forEach((listener) => listener(content)),
       render: () => removes.push(render({ model, el: document.body.appendChild(document.createElement("div")) })),
       remove: (/** @type {number} */ index) => removes[index]?.(),
+      dispose: (/** @type {boolean} */ now) => (disposed = now),
     });
   }, server.url("static/notebook/cell.js"));
   return {
@@ -73,6 +79,7 @@ export async function openNotebook(visit, server, kernel) {
     tell,
     render: () => page.evaluate(() => void Reflect.get(window, "notebook").render()),
     remove: (index) => page.evaluate((index) => Reflect.get(window, "notebook").remove(index), index),
+    dispose: (disposed) => page.evaluate((disposed) => Reflect.get(window, "notebook").dispose(disposed), disposed),
     cut: () => page.evaluate(() => Reflect.get(window, "cut")()),
     network: (away) => page.evaluate((away) => Reflect.get(window, "network")(away), away),
   };
