@@ -62,6 +62,9 @@ export class Sizing {
       sizes.disconnect();
       screen.disconnect();
       this.#observe = () => {};
+      // Nobody sees what is in no page, and no observer tells of that.
+      this.#onScreen = false;
+      if (this.#told) this.#update();
     });
   }
 

@@ -106,4 +106,19 @@ describe("a view in a notebook", () => {
       await notebook.dispose(false);
       await visit.page.locator("[data-way=loopback]").waitFor();
     }));
+
+  test("that is taken out of the page, without word to its module, is hidden from the server until it is back", () =>
+    site.visiting(async (visit, server) => {
+      const notebook = await openNotebook(visit, server, () => {});
+      await notebook.tell(access(await kernel.ticket()));
+      await notebook.render();
+      const sees = (/** @type {boolean} */ visible) =>
+        until(async () => (await server.stats(kernel.widget)).views[0]?.visible === visible, `visible: ${visible}`, { clues: visit.clues });
+      await sees(true);
+      const output = await visit.page.locator("[data-way]").evaluateHandle((view) => view.parentElement);
+      await output.evaluate((element) => element?.remove());
+      await sees(false);
+      await output.evaluate((element) => element && document.body.append(element));
+      await sees(true);
+    }));
 });
