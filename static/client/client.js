@@ -165,6 +165,8 @@ export class FrameHubClient extends EventTarget {
       "close",
       (event) => {
         const { code, reason } = /** @type {CloseEvent} */ (event);
+        // To find out why may take longer than an attempt: by the Hub and back.
+        clearInterval(watch);
         this.#closed(code, reason, opened, signal);
       },
       { signal },

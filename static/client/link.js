@@ -10,7 +10,7 @@ import { Doctor } from "./diagnosis.js";
  *
  * @typedef {object} Link
  * @property {() => SocketLike} open starts to connect; tells `open`, `message` (strings and ArrayBuffers) and `close`
- * @property {(signal: AbortSignal) => Promise<Diagnosis>} diagnose why a connection was refused
+ * @property {(signal: AbortSignal) => Promise<Diagnosis>} diagnose why a connection was refused; bounds its time itself
  *
  * @typedef {object} ViewOptions
  * @property {URL} base the server's base address; ends with a slash

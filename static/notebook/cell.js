@@ -18,6 +18,8 @@ import { NotebookSocket } from "./socket.js";
 const BUILD = "development";
 const TRAITS = ["css_width", "css_height", "resizable", "cursor", "title", "has_titlebar", "is_minimizable", "is_closable"];
 const PICTURE = "_picture_class";
+/** A kernel that has not answered for so long, in milliseconds, is said not to: it computes, or the question got lost. */
+const PATIENCE = 10_000;
 
 /** What anywidget calls, once for each model. */
 export default () => {
@@ -120,8 +122,10 @@ async function drawPicture(name, view) {
  * @returns {Promise<Diagnosis>}
  */
 async function diagnose(channel) {
+  const silence = new Refusal("The kernel does not answer. Reconnecting …", false);
+  const impatience = new Promise((_, reject) => setTimeout(() => reject(silence), PATIENCE));
   try {
-    await channel.ask();
+    await Promise.race([channel.ask(), impatience]);
     return { verdict: "retry", text: "The server does not answer. Reconnecting …" };
   } catch (error) {
     const closed = error instanceof Refusal && error.closed;

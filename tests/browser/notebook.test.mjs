@@ -121,4 +121,18 @@ describe("a view in a notebook", () => {
       await output.evaluate((element) => element && document.body.append(element));
       await sees(true);
     }));
+
+  test("says that the kernel does not answer, and goes on when it does", () =>
+    site.visiting(async (visit, server) => {
+      await visit.page.clock.install();
+      const notebook = await openNotebook(visit, server, async (content, tell) => {
+        if (notebook.asked.length === 1) await tell({ framehub: "refused", request: content.request ?? "", message: "Not yet.", closed: false });
+      });
+      await notebook.render();
+      await until(() => notebook.asked.length === 2, "the kernel is asked why", { clues: visit.clues });
+      await visit.page.clock.fastForward(12_000);
+      await visit.page.getByText("The kernel does not answer.").first().waitFor();
+      await notebook.tell(access(await kernel.ticket()));
+      await visit.page.locator("[data-way=loopback]").waitFor();
+    }));
 });

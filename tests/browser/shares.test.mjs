@@ -151,7 +151,7 @@ describe("a view whose user is not signed in yet", () => {
    * A page with a view, in a browser without a cookie, whose server answers as one of a JupyterHub does.
    * @param {Visit} visit
    * @param {import("./support/server.mjs").Server} server
-   * @param {() => boolean} signsIn whether the way by the Hub leaves the cookie
+   * @param {() => boolean | Promise<boolean>} signsIn whether the way by the Hub leaves the cookie
    * @returns how many frames were drawn before, when there was one
    */
   async function signedOut(visit, server, signsIn) {
@@ -164,9 +164,9 @@ describe("a view whose user is not signed in yet", () => {
       if (await hasCookie()) return route.continue();
       return route.fulfill({ status: 401, json: { error: { code: "signed_out", message: "", field: null } } });
     });
-    await context.route(server.url(), (route) => {
+    await context.route(server.url(), async (route) => {
       /** @type {Record<string, string>} */
-      const headers = signsIn() ? { "set-cookie": `framehub-${server.port}=${KEY}; Path=/; HttpOnly` } : {};
+      const headers = (await signsIn()) ? { "set-cookie": `framehub-${server.port}=${KEY}; Path=/; HttpOnly` } : {};
       return route.fulfill({ status: 200, headers, contentType: "text/html", body: "<title>The Hub</title>" });
     });
     await visit.settled();
@@ -175,6 +175,26 @@ describe("a view whose user is not signed in yet", () => {
     return before;
   }
   const tolerate = /401|WebSocket connection/;
+
+  test("is signed in by a Hub that takes longer than an attempt to connect may", () =>
+    site.visiting(
+      async (visit, server) => {
+        /** @type {(signs: boolean) => void} */
+        let answer = () => {};
+        let asked = 0;
+        await visit.page.clock.install();
+        const before = await signedOut(visit, server, () => {
+          asked += 1;
+          return new Promise((resolve) => (answer = resolve));
+        });
+        await until(() => asked > 0, "the Hub is asked", { clues: visit.clues });
+        await visit.page.clock.fastForward(12_000);
+        answer(true);
+        await until(() => visit.confirmed > before, "the view draws", { clues: visit.clues });
+        assert.equal(asked, 1);
+      },
+      { tolerate },
+    ));
 
   test("is signed in unnoticed where the Hub asks nothing", () =>
     site.visiting(
