@@ -18,6 +18,7 @@ mod kept_shares;
 mod kernel;
 mod kernel_life;
 mod kernel_link;
+mod kernel_snapshots;
 mod kernel_views;
 mod lifecycle;
 mod link;

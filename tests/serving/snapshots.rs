@@ -12,7 +12,8 @@ fn snapshot(server: &TestServer, probe: &Probe, query: &str) -> Answer {
     server.request("GET", &format!("/api/widgets/{}/snapshot{query}", probe.id()), None)
 }
 
-fn decoded(answer: &Answer) -> (Vec<u8>, u32, u32) {
+/// The pixels of a picture, as RGB, and its size.
+pub fn decoded(answer: &Answer) -> (Vec<u8>, u32, u32) {
     assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
     let image = image::load_from_memory(&answer.body).unwrap().into_rgb8();
     let (width, height) = image.dimensions();
