@@ -9,9 +9,12 @@ use std::{
 
 use framehub::Frame;
 use serde_json::{Value, json};
-use tungstenite::{Message, WebSocket, client::IntoClientRequest};
+use tungstenite::{Message, WebSocket};
 
-use super::server::QUALITY;
+use super::{
+    server::QUALITY,
+    view::{connect, send},
+};
 
 /// A kernel with one widget. It ends with that.
 pub struct Kernel {
@@ -23,22 +26,16 @@ pub struct Kernel {
 impl Kernel {
     /// Connects, and makes a widget that shows these frames in turn, with so much time before each, for as long as it is watched.
     pub fn start(address: SocketAddr, frames: Vec<Frame>, pace: Duration) -> Self {
-        let mut request = format!("ws://{address}/api/kernel").into_client_request().expect("a request");
-        request
-            .headers_mut()
-            .insert("sec-websocket-protocol", "framehub.kernel.v1".parse().expect("a header"));
-        let stream = TcpStream::connect(address).expect("a connection");
-        stream.set_nodelay(true).expect("an option");
-        let (mut socket, _) = tungstenite::client(request, stream).expect("a handshake");
-        say(
+        let mut socket = connect(address, "/api/kernel", "framehub.kernel.v1");
+        send(
             &mut socket,
             &json!({"type": "hello", "session": "session-of-the-benchmark", "name": "Benchmark"}),
         );
         let traits = json!({"quality": QUALITY, "adaptive": false});
-        say(&mut socket, &json!({"type": "create", "request": 1, "kind": "Plot", "traits": traits}));
+        send(&mut socket, &json!({"type": "create", "request": 1, "kind": "Plot", "traits": traits}));
         let created = hear(&mut socket, "created").expect("the widget is made");
         let widget = created["widget"].as_str().expect("an id").to_owned();
-        say(&mut socket, &json!({"type": "request_draw", "widget": widget}));
+        send(&mut socket, &json!({"type": "request_draw", "widget": widget}));
         let thread = std::thread::spawn(move || {
             for frame in frames.iter().cycle() {
                 let Some(turn) = draw_turn(&mut socket) else { return };
@@ -55,10 +52,6 @@ impl Kernel {
     pub fn join(self) {
         self.thread.join().expect("it ends well");
     }
-}
-
-fn say(socket: &mut WebSocket<TcpStream>, message: &Value) {
-    socket.send(Message::text(message.to_string())).expect("the server reads");
 }
 
 /// The next message of a type; `None` once the widget is closed.
@@ -83,7 +76,7 @@ fn draw_turn(socket: &mut WebSocket<TcpStream>) -> Option<Value> {
         }
         let done = json!({"type": "turn_done", "widget": turn["widget"], "turn": turn["turn"], "drawn": "no",
             "draw_time": 0, "requested": true});
-        say(socket, &done);
+        send(socket, &done);
     }
 }
 

@@ -3,7 +3,16 @@
 use std::net::{SocketAddr, TcpStream};
 
 use serde_json::{Value, json};
-use tungstenite::{Message, WebSocket, client::IntoClientRequest};
+use tungstenite::{Message, WebSocket, client::IntoClientRequest, http::HeaderValue};
+
+/// Connects to the server by one of its protocols.
+pub fn connect(address: SocketAddr, path: &str, protocol: &'static str) -> WebSocket<TcpStream> {
+    let mut request = format!("ws://{address}{path}").into_client_request().expect("a request");
+    request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(protocol));
+    let stream = TcpStream::connect(address).expect("a connection");
+    stream.set_nodelay(true).expect("an option");
+    tungstenite::client(request, stream).expect("a handshake").0
+}
 
 /// Opens a view of a widget, of that many pixels.
 pub fn open(
@@ -12,12 +21,7 @@ pub fn open(
     query: &str,
     (width, height): (u32, u32),
 ) -> WebSocket<TcpStream> {
-    let url = format!("ws://{address}/api/widgets/{widget}/view{query}");
-    let mut request = url.into_client_request().expect("a request");
-    request.headers_mut().insert("sec-websocket-protocol", "framehub.view.v1".parse().expect("a header"));
-    let stream = TcpStream::connect(address).expect("a connection");
-    stream.set_nodelay(true).expect("an option");
-    let (mut view, _) = tungstenite::client(request, stream).expect("a handshake");
+    let mut view = connect(address, &format!("/api/widgets/{widget}/view{query}"), "framehub.view.v1");
     let resize = json!({"type": "resize", "width": width, "height": height,
         "pwidth": width, "pheight": height, "ratio": 1});
     send(&mut view, &resize);

@@ -3,17 +3,12 @@
 use serde_json::{Value, json};
 
 use crate::{
-    http::Answer,
     kernel_life::{SESSION, started, state, types},
     kernel_link::Kernel,
     probe::picture,
     server::{TestServer, wait_for},
-    snapshots::decoded,
+    snapshots::{decoded, snapshot},
 };
-
-fn snapshot(server: &TestServer, widget: &str, query: &str) -> Answer {
-    server.request("GET", &format!("/api/widgets/{widget}/snapshot{query}"), None)
-}
 
 #[test]
 fn a_snapshot_is_the_latest_frame_if_it_fits_else_a_draw_of_that_size() {

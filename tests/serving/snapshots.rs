@@ -4,12 +4,13 @@ use serde_json::json;
 
 use crate::{
     http::Answer,
-    probe::{Mood, Probe, picture},
+    probe::{Mood, picture},
     server::{TestServer, wait_for},
 };
 
-fn snapshot(server: &TestServer, probe: &Probe, query: &str) -> Answer {
-    server.request("GET", &format!("/api/widgets/{}/snapshot{query}", probe.id()), None)
+/// Asks for a picture.
+pub fn snapshot(server: &TestServer, widget: &str, query: &str) -> Answer {
+    server.request("GET", &format!("/api/widgets/{widget}/snapshot{query}"), None)
 }
 
 /// The pixels of a picture, as RGB, and its size.
@@ -24,8 +25,8 @@ pub fn decoded(answer: &Answer) -> (Vec<u8>, u32, u32) {
 fn a_widget_without_any_view_has_a_snapshot_of_its_css_size() {
     let server = TestServer::start();
     let probe = server.probe(json!({"css_width": "80px", "css_height": "60px"}));
-    assert_eq!(decoded(&snapshot(&server, &probe, "")), (picture(1, 80, 60), 80, 60));
-    assert_eq!(decoded(&snapshot(&server, &probe, "?pixel_ratio=2.5")), (picture(2, 200, 150), 200, 150));
+    assert_eq!(decoded(&snapshot(&server, probe.id(), "")), (picture(1, 80, 60), 80, 60));
+    assert_eq!(decoded(&snapshot(&server, probe.id(), "?pixel_ratio=2.5")), (picture(2, 200, 150), 200, 150));
 }
 
 #[test]
@@ -33,7 +34,7 @@ fn lossless_formats_are_exact_and_jpeg_is_close() {
     let server = TestServer::start();
     let probe = server.probe(json!({"css_width": "80px", "css_height": "60px"}));
     for (format, mimetype) in [("png", "image/png"), ("webp", "image/webp"), ("jpeg", "image/jpeg")] {
-        let answer = snapshot(&server, &probe, &format!("?format={format}"));
+        let answer = snapshot(&server, probe.id(), &format!("?format={format}"));
         assert_eq!(answer.header("content-type"), Some(mimetype));
         let (pixels, expected) = (decoded(&answer).0, picture(probe.draws(), 80, 60));
         if format == "jpeg" {
@@ -51,7 +52,7 @@ fn a_snapshot_at_another_ratio_leaves_the_views_size_and_frame_as_they_are() {
     let probe = server.probe(json!({"quality": 100}));
     let mut view = server.view(probe.id()).sized(50, 40, 1.0);
     view.frame();
-    assert_eq!(decoded(&snapshot(&server, &probe, "?pixel_ratio=3")).1, 150);
+    assert_eq!(decoded(&snapshot(&server, probe.id(), "?pixel_ratio=3")).1, 150);
     for frame in view.frames_until_now() {
         assert_eq!(frame.pixels().1, 50);
     }
@@ -64,7 +65,7 @@ fn a_snapshot_of_a_frame_at_rest_needs_no_draw() {
     let probe = server.probe(json!({}));
     let mut view = server.view(probe.id()).sized(50, 40, 1.0);
     view.lossless_frame();
-    assert_eq!(decoded(&snapshot(&server, &probe, "")).0, picture(1, 50, 40));
+    assert_eq!(decoded(&snapshot(&server, probe.id(), "")).0, picture(1, 50, 40));
     assert_eq!(probe.draws(), 1);
 }
 
@@ -76,7 +77,7 @@ fn a_snapshot_ends_no_animation() {
     probe.animate();
     server.handle(probe.id()).request_draw();
     // It follows a renderer that never comes to rest for a while.
-    decoded(&snapshot(&server, &probe, ""));
+    decoded(&snapshot(&server, probe.id(), ""));
     let draws = probe.draws();
     wait_for("it goes on", || (probe.draws() > draws + 5).then_some(()));
     drop(view);
@@ -89,7 +90,7 @@ fn a_snapshot_that_fails_leaves_the_views_size_as_it_is() {
     let mut view = server.view(probe.id()).sized(50, 40, 1.0);
     view.frame();
     probe.set_mood(Mood::Fail);
-    snapshot(&server, &probe, "?pixel_ratio=3").error(500, "renderer_failed");
+    snapshot(&server, probe.id(), "?pixel_ratio=3").error(500, "renderer_failed");
     assert_eq!(probe.size().unwrap().pwidth, 50);
     probe.set_mood(Mood::Draw);
     server.handle(probe.id()).request_draw();
@@ -109,12 +110,12 @@ fn bad_snapshots_are_refused_with_the_field() {
         ("?format=bmp", 400, "bad_request", "bmp"),
         ("?quality=3", 400, "bad_request", "quality"),
     ] {
-        let (message, _) = snapshot(&server, &probe, query).error(status, code);
+        let (message, _) = snapshot(&server, probe.id(), query).error(status, code);
         assert!(message.contains(word), "{query}: {message}");
     }
     probe.set_mood(Mood::Nothing);
-    snapshot(&server, &probe, "").error(409, "no_frame");
+    snapshot(&server, probe.id(), "").error(409, "no_frame");
     probe.set_mood(Mood::Fail);
-    let (message, _) = snapshot(&server, &probe, "").error(500, "renderer_failed");
+    let (message, _) = snapshot(&server, probe.id(), "").error(500, "renderer_failed");
     assert!(message.contains("the data is gone"), "{message}");
 }

@@ -42,6 +42,11 @@ impl Connection {
 }
 
 impl Kernel {
+    /// The connection, if it is the one of that number.
+    pub(super) fn current(&mut self, number: u64) -> Option<&mut Connection> {
+        self.connection.as_mut().filter(|_| number == self.connections)
+    }
+
     /// Ends the connection from this side.
     pub(super) fn hang_up(&mut self, code: u16, reason: &'static str, ctx: &mut Context<Self>) {
         if let Some(connection) = &self.connection {
@@ -132,7 +137,7 @@ impl Handler<Heard> for Kernel {
     type Result = ();
 
     fn handle(&mut self, heard: Heard, _: &mut Self::Context) {
-        if let Some(current) = self.connection.as_mut().filter(|_| heard.connection == self.connections) {
+        if let Some(current) = self.current(heard.connection) {
             current.hear();
         }
     }
@@ -142,7 +147,7 @@ impl Handler<Disconnected> for Kernel {
     type Result = ();
 
     fn handle(&mut self, gone: Disconnected, ctx: &mut Self::Context) {
-        if self.connection.is_some() && gone.connection == self.connections {
+        if self.current(gone.connection).is_some() {
             self.lost(ctx);
         }
     }
@@ -154,7 +159,7 @@ impl Handler<SignedOut> for Kernel {
     /// A token that was revoked does not come back, so that nothing is kept for it; with its widgets end the views that
     /// it gave tickets for.
     fn handle(&mut self, signed_out: SignedOut, ctx: &mut Self::Context) {
-        if self.connection.is_some() && signed_out.connection == self.connections {
+        if self.current(signed_out.connection).is_some() {
             tracing::info!(parent: &self.span, widgets = self.widgets.len(), "kernel's user is signed out");
             self.close_all();
             self.hang_up(close_code::SIGNED_OUT, "signed_out", ctx);
@@ -184,7 +189,7 @@ impl Handler<GiveUp> for Kernel {
         };
         let connection = self.connections;
         Box::pin(answer.into_actor(self).map(move |silent, kernel, ctx| {
-            if silent && connection == kernel.connections && kernel.connection.is_some() {
+            if silent && kernel.current(connection).is_some() {
                 tracing::info!(parent: &kernel.span, "kernel does not answer, and another wants its place");
                 kernel.hang_up(close_code::DEADLINE, "silent", ctx);
             }

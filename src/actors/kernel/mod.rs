@@ -260,9 +260,7 @@ impl Handler<FromKernel> for Kernel {
     type Result = ();
 
     fn handle(&mut self, FromKernel { connection, message }: FromKernel, ctx: &mut Self::Context) {
-        let Some(current) = self.connection.as_mut().filter(|_| connection == self.connections) else {
-            return;
-        };
+        let Some(current) = self.current(connection) else { return };
         current.hear();
         match message {
             Ok(message) => self.take(message, ctx),
