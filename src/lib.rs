@@ -15,7 +15,7 @@
 //! | where | what |
 //! |---|---|
 //! | [`frame`], [`event`], [`traits`], [`stats`] | the words: pixels, what users do, what is set, what is measured |
-//! | [`pacing`], [`delivery`], [`sizing`], [`clock`] | what computes, without a runtime or a network: credits, who gets what, sizes, clocks |
+//! | [`credits`], [`pacing`], [`delivery`], [`sizing`], [`clock`] | what computes, without a runtime or a network: credits, who gets what, sizes, clocks |
 //! | [`adaptation`], [`control`], [`presence`], [`breakdown`] | the same for views: slow links, who may act, pointers, where the time goes |
 //! | `quota` | what each user may take of the server |
 //! | [`tiles`] | which parts of a frame changed, and when |
@@ -35,6 +35,7 @@ pub mod breakdown;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod credits;
 pub mod delivery;
 pub mod encode;
 pub mod event;

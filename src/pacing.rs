@@ -1,8 +1,8 @@
 //! The credits of one view: which frames are in flight, what a confirmation means, and when patience ends.
 //!
-//! A view may have a number of frames in flight. The sender holds one credit for each frame that it may still send; this
-//! type says how many credits come back, and when. Every credit is either with the sender or accounts for one frame in
-//! flight, so their sum is always the capacity.
+//! A view may have a number of frames in flight. There is one credit for each frame that may still be sent
+//! ([`Credits`](crate::credits::Credits)); this type says how many credits come back, and when. Every credit is either there or accounts
+//! for one frame in flight, so their sum is always the capacity.
 
 use std::{
     collections::VecDeque,

@@ -17,6 +17,7 @@ use std::{
 use crate::{
     Frame,
     adaptation::Reduction,
+    credits::Credits,
     encode::{Encoded, Variant},
     event::{Size, ViewId},
     tiles::TileSet,
@@ -135,9 +136,13 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Adds a view; it gets nothing before it has a size and credits.
-    pub fn join(&mut self, view: ViewId, base64: bool) {
-        self.seats.insert(view, Seat::new(base64));
+    /// Adds a view that may be sent so many frames; it gets nothing before it has a size. What this returns takes the credits that it
+    /// gives back.
+    pub fn join(&mut self, view: ViewId, base64: bool, credits: u32) -> Arc<Credits> {
+        let seat = Seat::new(base64, credits);
+        let credits = Arc::clone(&seat.credits);
+        self.seats.insert(view, seat);
+        credits
     }
 
     /// Removes a view.
@@ -159,17 +164,12 @@ impl Delivery {
         }
     }
 
-    /// Gives credits to a view, or takes some away.
-    pub fn grant(&mut self, view: ViewId, credits: i64) {
-        if let Some(seat) = self.seats.get_mut(&view) {
-            seat.credits += credits;
-        }
-    }
-
-    /// Nobody knows any more what a view shows: the next frame that it gets is whole.
-    pub fn lose(&mut self, view: ViewId) {
+    /// Nobody knows any more what a view shows: the next frame that it gets is whole. So many frames to it were given up, whose
+    /// credits are back.
+    pub fn lose(&mut self, view: ViewId, given_up: u32) {
         if let Some(seat) = self.seats.get_mut(&view) {
             seat.lose();
+            seat.credits.take_back(given_up);
         }
     }
 
@@ -217,16 +217,16 @@ impl Delivery {
         let waits = latest > self.begun.load(Ordering::Acquire)
             && self.slots.iter().any(|(job, slot)| job.number == latest && matches!(slot, Slot::Encoding(_)));
         !waits
-            && self
-                .seats
-                .values()
-                .any(|seat| seat.is_watched() && seat.credits > 0 && (latest == 0 || seat.has(latest)))
+            && self.seats.values().any(|seat| {
+                seat.is_watched() && seat.credits.are_more_than(0) && (latest == 0 || seat.has(latest))
+            })
     }
 
     /// Whether some view could be sent the latest frame and was not.
     pub fn owes_frame(&self) -> bool {
         self.picture.as_ref().is_some_and(|picture| {
-            let mut ready = self.seats.values().filter(|seat| seat.is_watched() && seat.credits > 0);
+            let mut ready =
+                self.seats.values().filter(|seat| seat.is_watched() && seat.credits.are_more_than(0));
             ready.any(|seat| !seat.has(picture.number))
         })
     }
@@ -289,24 +289,24 @@ impl Delivery {
         let Some(picture) = &mut self.picture else { return Vec::new() };
         let mut actions = Vec::new();
         for (&view, seat) in self.seats.range_mut(views) {
-            let Some(Need { variant, tiles, pending }) = seat.next(picture, quality, drawing) else {
-                continue;
-            };
-            seat.credits -= 1;
-            let job = Job { number: picture.number, variant, tiles };
-            match self.slots.get_mut(&job) {
-                Some(Slot::Ready(encoded)) => {
-                    actions.push(send(view, seat, Arc::clone(encoded), &pending));
-                    continue;
+            // Until it needs nothing, waits for an image, or misses a credit: after each of these somebody looks again.
+            while let Some(Need { variant, tiles, pending }) = seat.next(picture, quality, drawing) {
+                seat.credits.spend();
+                let job = Job { number: picture.number, variant, tiles };
+                match self.slots.get_mut(&job) {
+                    Some(Slot::Ready(encoded)) => {
+                        actions.push(send(view, seat, Arc::clone(encoded), &pending));
+                        continue;
+                    }
+                    Some(Slot::Encoding(others)) => others.push(view),
+                    None => {
+                        self.slots.insert(job.clone(), Slot::Encoding(vec![view]));
+                        self.encodes += 1;
+                        actions.push(Action::Encode(Encode { frame: picture.frame.clone(), job }));
+                    }
                 }
-                Some(Slot::Encoding(others)) => others.push(view),
-                None => {
-                    self.slots.insert(job.clone(), Slot::Encoding(vec![view]));
-                    self.encodes += 1;
-                    actions.push(Action::Encode(Encode { frame: picture.frame.clone(), job }));
-                }
+                seat.pending = Some(pending);
             }
-            seat.pending = Some(pending);
         }
         actions
     }
@@ -344,7 +344,7 @@ impl Delivery {
                 Outcome::Stale => seat.skipped += 1,
                 Outcome::Failed => seat.fail(number),
             }
-            seat.credits += 1;
+            seat.credits.take_back(1);
         }
         actions
     }

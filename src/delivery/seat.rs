@@ -1,8 +1,11 @@
 //! What is known about a view, and what it should be sent next.
 
+use std::sync::Arc;
+
 use super::picture::Picture;
 use crate::{
     adaptation::Reduction,
+    credits::Credits,
     encode::{Codec, Encoded, Variant},
     event::Size,
     sizing::{fit, reduced},
@@ -15,8 +18,8 @@ const MOST_UNSETTLED: u32 = 8;
 /// What is known about a view.
 #[derive(Debug)]
 pub(super) struct Seat {
-    /// Frames that may be sent to it; negative while `max_buffered_frames` was lowered below what is in flight.
-    pub(super) credits: i64,
+    /// Frames that may be sent to it.
+    pub(super) credits: Arc<Credits>,
     /// Its size, once known.
     pub(super) size: Option<Size>,
     /// Whether the user can see it.
@@ -75,9 +78,9 @@ pub(super) struct Need {
 }
 
 impl Seat {
-    pub(super) fn new(base64: bool) -> Self {
+    pub(super) fn new(base64: bool, credits: u32) -> Self {
         Self {
-            credits: 0,
+            credits: Arc::new(Credits::new(credits)),
             size: None,
             visible: false,
             base64,
@@ -118,8 +121,8 @@ impl Seat {
     /// What it should be sent of the picture now, if anything. `quality` is 1..=100, 100 meaning lossless. While a newer frame is
     /// being drawn, that comes before settling.
     pub(super) fn next(&mut self, picture: &mut Picture, quality: u8, drawing: bool) -> Option<Need> {
-        let view = self.size.filter(|_| self.visible && self.credits > 0 && self.pending.is_none())?;
-        if self.failed == picture.number {
+        let view = self.size.filter(|_| self.visible && self.pending.is_none())?;
+        if self.failed == picture.number || !self.credits.are_more_than(0) {
             return None;
         }
         let full = fit((picture.frame.width(), picture.frame.height()), (view.pwidth, view.pheight));
@@ -166,12 +169,12 @@ impl Seat {
             // The picture once more, in all its pixels; what of it is lossy then settles as ever.
             return at_rest.then(|| need(full, false, all(full), true)).flatten();
         }
-        let spare = !drawing || self.credits > 1 || self.unsettled >= MOST_UNSETTLED;
-        if shown.lossy.is_empty() || !spare {
+        if shown.lossy.is_empty() {
             return None;
         }
         let tiles = changes.oldest_at_rest(&shown.lossy);
-        if tiles.is_empty() { None } else { need(shown.size, true, tiles, true) }
+        let spare = || !drawing || self.unsettled >= MOST_UNSETTLED || self.credits.are_more_than(1);
+        (!tiles.is_empty() && spare()).then(|| need(shown.size, true, tiles, true)).flatten()
     }
 
     /// Notes that it is sent an image. Answers whether it then shows exactly the frame, in all the pixels that it can show.

@@ -23,18 +23,22 @@ fn size(pwidth: u32, pheight: u32) -> Size {
     Size { width: pwidth.into(), height: pheight.into(), pwidth, pheight, ratio: 1.0 }
 }
 
-fn with_views(views: u64, credits: i64) -> Delivery {
+fn with_views(views: u64, credits: u32) -> Delivery {
     with_views_of(views, credits, size(40, 30))
 }
 
-fn with_views_of(views: u64, credits: i64, size: Size) -> Delivery {
+fn with_views_of(views: u64, credits: u32, size: Size) -> Delivery {
     let mut delivery = Delivery::default();
     for view in (1..=views).map(ViewId) {
-        delivery.join(view, false);
+        delivery.join(view, false, credits);
         delivery.changed(view, Some(size), true);
-        delivery.grant(view, credits);
     }
     delivery
+}
+
+/// A view confirms a frame; the widget looks at it again, whether it has to or not.
+fn grant(delivery: &Delivery, view: u64) {
+    let _ = delivery.seats[&ViewId(view)].credits.give(1);
 }
 
 /// Makes a frame the latest; answers who skipped the one before.
@@ -121,7 +125,7 @@ fn images_of_sizes_that_nobody_needs_any_more_are_forgotten() {
         let mut encoded = Arc::into_inner(image(&job)).unwrap();
         encoded.parts[0].bytes = Bytes::from(vec![0; 1 << 20]);
         delivery.encoded(job, Outcome::Encoded(Arc::new(encoded)));
-        delivery.grant(ViewId(1), 1);
+        grant(&delivery, 1);
     }
     let kept: u64 = delivery.slots.values().map(Slot::bytes).sum();
     assert!((1..=MOST_READY).contains(&kept), "{kept}");
@@ -159,9 +163,8 @@ fn a_view_that_joins_later_gets_the_same_image_without_another_encode() {
     let mut delivery = with_views(1, 2);
     publish(&mut delivery, frame(40, 30));
     serve(&mut delivery, 80);
-    delivery.join(ViewId(2), false);
+    delivery.join(ViewId(2), false, 1);
     delivery.changed(ViewId(2), Some(size(40, 30)), true);
-    delivery.grant(ViewId(2), 1);
     assert_eq!(serve(&mut delivery, 80), (vec![(2, 1, false)], 0));
 }
 
@@ -173,9 +176,25 @@ fn a_view_without_credit_gets_the_newest_when_the_credit_returns() {
     assert_eq!(publish(&mut delivery, frame(40, 30)), []);
     assert_eq!(publish(&mut delivery, frame(40, 30)), [ViewId(1)]);
     assert_eq!(serve(&mut delivery, 80).0, []);
-    delivery.grant(ViewId(1), 1);
+    grant(&delivery, 1);
     assert_eq!(serve(&mut delivery, 80).0, [(1, 3, false)]);
     assert_eq!(delivery.skipped(ViewId(1)), 1);
+}
+
+#[test]
+fn a_confirmation_is_news_only_where_its_credit_was_missed() {
+    let mut delivery = with_views(2, 2);
+    publish(&mut delivery, frame(40, 30));
+    serve(&mut delivery, 100);
+    let confirm = |delivery: &Delivery, view| delivery.seats[&ViewId(view)].credits.give(1);
+    assert!(!confirm(&delivery, 1), "both views have what there is, and a credit for the next");
+    publish(&mut delivery, frame(40, 30));
+    serve(&mut delivery, 100);
+    publish(&mut delivery, frame(40, 30));
+    serve(&mut delivery, 100);
+    assert!(!confirm(&delivery, 1), "it has the latest");
+    assert!(confirm(&delivery, 2), "it had no credit for the latest");
+    assert!(!confirm(&delivery, 2), "said once");
 }
 
 #[test]
@@ -194,13 +213,13 @@ fn a_view_gets_the_tiles_that_changed_since_the_frame_that_it_has() {
     let mut delivery = with_views_of(2, 1, size(640, 64));
     publish(&mut delivery, row([0; 10]));
     serve(&mut delivery, 100);
-    delivery.grant(ViewId(1), 1);
+    grant(&delivery, 1);
     publish(&mut delivery, row([1, 0, 0, 0, 0, 0, 0, 0, 0, 0]));
     let (sent, _) = sends(&mut delivery, 100, false);
     assert_eq!((sent.len(), columns(&sent[0]), sent[0].whole), (1, vec![(0, 1)], false));
 
     publish(&mut delivery, row([1, 0, 0, 0, 0, 0, 0, 7, 8, 0]));
-    (1..=2).for_each(|view| delivery.grant(ViewId(view), 1));
+    (1..=2).for_each(|view| grant(&delivery, view));
     let (sent, encodes) = sends(&mut delivery, 100, false);
     assert_eq!(columns(&sent[0]), [(7, 2)]);
     assert_eq!(columns(&sent[1]), [(0, 1), (7, 2)], "the second view lacks the change before, too");
@@ -213,10 +232,10 @@ fn views_at_different_frames_that_need_the_same_tiles_share_an_encode() {
     publish(&mut delivery, row([0; 10]));
     serve(&mut delivery, 100);
     publish(&mut delivery, row([1, 0, 0, 0, 0, 0, 0, 0, 0, 0]));
-    delivery.grant(ViewId(1), 1);
+    grant(&delivery, 1);
     serve(&mut delivery, 100);
     publish(&mut delivery, row([2, 0, 0, 0, 0, 0, 0, 0, 0, 0]));
-    (1..=2).for_each(|view| delivery.grant(ViewId(view), 1));
+    (1..=2).for_each(|view| grant(&delivery, view));
     assert_eq!(serve(&mut delivery, 100), (vec![(1, 3, false), (2, 3, false)], 1));
 }
 
@@ -235,7 +254,7 @@ fn a_view_that_lost_its_picture_gets_all_of_it() {
     let mut delivery = with_views_of(1, 9, size(640, 64));
     publish(&mut delivery, row([0; 10]));
     serve(&mut delivery, 80);
-    delivery.lose(ViewId(1));
+    delivery.lose(ViewId(1), 0);
     let (sent, _) = sends(&mut delivery, 80, false);
     assert!(sent[0].whole);
     assert_eq!(serve(&mut delivery, 80).0, []);
@@ -247,9 +266,9 @@ fn what_is_being_encoded_for_a_view_that_lost_its_picture_is_not_sent() {
     publish(&mut delivery, row([0; 10]));
     serve(&mut delivery, 80);
     publish(&mut delivery, row([1, 0, 0, 0, 0, 0, 0, 0, 0, 0]));
-    delivery.grant(ViewId(1), 1);
+    grant(&delivery, 1);
     let job = only_encode(&mut delivery, 80);
-    delivery.lose(ViewId(1));
+    delivery.lose(ViewId(1), 0);
     assert!(delivery.encoded(job.clone(), done(&job)).is_empty());
     let (sent, _) = sends(&mut delivery, 80, false);
     assert!(sent[0].whole, "with the credit that came back");
@@ -321,7 +340,7 @@ fn settling_leaves_the_last_credit_to_the_frame_that_is_being_drawn_but_not_for_
     rest(&mut delivery);
     let mut settled_after = None;
     for value in 1..20 {
-        delivery.grant(ViewId(1), 1);
+        grant(&delivery, 1);
         let (sent, _) = sends(&mut delivery, 80, true);
         if sent.iter().any(|send| send.settle) {
             settled_after = Some(value);

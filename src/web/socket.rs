@@ -174,6 +174,7 @@ impl Actor for Socket {
             base64: self.base64,
             adaptive: self.adaptive,
             outbox,
+            thread: Arbiter::current(),
         };
         // Nothing is read before the view is there.
         self.widget

@@ -91,6 +91,7 @@ impl Actor for Relay {
             base64: self.base64,
             adaptive: self.adaptive,
             outbox,
+            thread: Arbiter::current(),
         };
         // Nothing is taken before the view is there.
         self.widget

@@ -26,6 +26,7 @@ use crate::{
     adaptation::{Adaptation, Reduction, Sample},
     breakdown::Passing,
     clock::{ClockOffset, unix_now},
+    credits::Credits,
     delivery::Send,
     event::{Held, Size, ViewId},
     handle::{Identity, Shared},
@@ -66,6 +67,8 @@ pub struct Place {
     pub adaptive: bool,
     /// How many frames may be in flight at first.
     pub capacity: u32,
+    /// The frames that it may still be sent.
+    pub credits: Arc<Credits>,
     /// Where what it has to say goes.
     pub outbox: Outbox,
     /// Its widget.
@@ -197,20 +200,24 @@ impl View {
         }
     }
 
-    /// Gives credits to the widget: frames came back, or the capacity changed.
+    /// Gives credits back: frames came back, or the capacity changed.
     fn grant(&mut self, credits: i64) {
         self.count_in_flight();
-        if credits != 0 {
-            self.place.widget.do_send(widget::Grant { view: self.place.id, credits, lost: false });
+        if self.place.credits.give(credits) {
+            self.place.widget.do_send(widget::Granted(self.place.id));
         }
     }
 
     /// Gives up frames in flight, for which credits come back. What the browser shows is then uncertain.
     fn give_up(&self, credits: u32) {
         if credits != 0 {
-            let credits = credits.into();
-            self.place.widget.do_send(widget::Grant { view: self.place.id, credits, lost: true });
+            self.lose(credits);
         }
+    }
+
+    /// The browser may not show what it was sent.
+    fn lose(&self, credits: u32) {
+        self.place.widget.do_send(widget::Lost { view: self.place.id, credits });
     }
 
     fn confirm(&mut self, feedback: FrameFeedback, ctx: &mut Context<Self>) {
@@ -361,7 +368,7 @@ impl Handler<FromClient> for View {
             Ok(ClientMessage::FrameFeedback(feedback)) => self.confirm(feedback, ctx),
             Ok(ClientMessage::Pong(pong)) => self.pong(pong),
             Ok(ClientMessage::Refresh) => {
-                self.place.widget.do_send(widget::Grant { view: self.place.id, credits: 0, lost: true });
+                self.lose(0);
             }
             Ok(ClientMessage::Control(_)) if self.place.role == Role::Watch => {
                 let message = "this view may only watch: connect with role=interact to take the control";

@@ -147,13 +147,13 @@ impl Widget {
             role: attach.role,
             adaptive: attach.adaptive,
             capacity: traits.max_buffered_frames,
+            credits: self.delivery.join(id, attach.base64, traits.max_buffered_frames),
             outbox: attach.outbox,
             widget: ctx.address(),
         };
         let (shared, metrics) = (Arc::clone(&self.shared), Arc::clone(&self.around.metrics));
-        let addr = View::new(place, shared, metrics, self.around.limits.view).start();
-        self.delivery.join(id, attach.base64);
-        self.delivery.grant(id, i64::from(traits.max_buffered_frames));
+        let limits = self.around.limits.view;
+        let addr = View::start_in_arbiter(&attach.thread, move |_| View::new(place, shared, metrics, limits));
         let member =
             Member { addr: addr.clone(), role: attach.role, acting: true, dragging: false, _held: held };
         self.views.insert(id, member);

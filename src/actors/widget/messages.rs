@@ -81,6 +81,8 @@ pub struct Attach {
     pub adaptive: bool,
     /// Where what it has to say goes.
     pub outbox: Outbox,
+    /// The thread that the view is to be on: that of its outbox, so that the two need not wake each other's.
+    pub thread: ArbiterHandle,
 }
 
 /// A view's size is known or changed, or whether the user can see it.
@@ -94,14 +96,18 @@ pub struct ViewChanged {
     pub acted: bool,
 }
 
-/// A view may be sent so many more frames, or fewer (negative).
+/// A view has credits again that were missed.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Grant {
+pub struct Granted(pub ViewId);
+
+/// A view may not show what it was sent, so that it needs a whole frame.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Lost {
     pub view: ViewId,
-    pub credits: i64,
-    /// Whether it may not show what it was sent, so that it needs a whole frame.
-    pub lost: bool,
+    /// Those of frames that were given up. Nothing is to be sent for them before this is known.
+    pub credits: u32,
 }
 
 /// The user acted in a view that may interact; positions are in the view's logical pixels.

@@ -190,8 +190,8 @@ impl Widget {
     fn pump(&mut self, ctx: &mut Context<Self>) {
         let may_draw = !self.closing
             && self.size.is_some()
-            && self.delivery.wants_frame()
-            && !self.renderer.awaits_comparison();
+            && !self.renderer.awaits_comparison()
+            && self.delivery.wants_frame();
         let draw = may_draw && self.shared.is_draw_requested();
         let idle =
             self.queue.is_empty() && self.snapshots.is_empty() && !draw && !self.renderer.is_taking_picture();

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use actix::prelude::*;
 
-use super::{Grant, Widget};
+use super::{Granted, Lost, Widget};
 use crate::{
     actors::view,
     delivery::{Action, Delivery, Encode, Job, Outcome},
@@ -81,15 +81,21 @@ impl Widget {
     }
 }
 
-impl Handler<Grant> for Widget {
+impl Handler<Granted> for Widget {
     type Result = ();
 
-    fn handle(&mut self, grant: Grant, ctx: &mut Self::Context) {
-        self.delivery.grant(grant.view, grant.credits);
-        if grant.lost {
-            self.delivery.lose(grant.view);
-        }
-        self.serve_view(grant.view, ctx);
+    fn handle(&mut self, Granted(view): Granted, ctx: &mut Self::Context) {
+        self.serve_view(view, ctx);
+        self.pump(ctx);
+    }
+}
+
+impl Handler<Lost> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, Lost { view, credits }: Lost, ctx: &mut Self::Context) {
+        self.delivery.lose(view, credits);
+        self.serve_view(view, ctx);
         self.pump(ctx);
     }
 }

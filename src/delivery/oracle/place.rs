@@ -1,9 +1,10 @@
 //! A place where the widget is shown: a browser, and what its View keeps.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{browser::Browser, steps::ViewSize};
 use crate::{
+    credits::Credits,
     event::{Size, ViewId},
     pacing::Pacing,
     protocol::view::FrameMessage,
@@ -34,6 +35,7 @@ pub(super) struct Place {
     pub(super) size: Option<Size>,
     pub(super) hidden: bool,
     pub(super) pacing: Pacing,
+    pub(super) credits: Arc<Credits>,
     /// Messages on their way there.
     pub(super) messages: VecDeque<Message>,
     /// Words on their way back.
@@ -42,13 +44,14 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn new(size: ViewSize, base64: bool) -> Self {
+    pub(super) fn new(size: Option<Size>, base64: bool) -> Self {
         Self {
             id: None,
             base64,
-            size: Some(sized(size)),
+            size,
             hidden: false,
             pacing: Pacing::new(0, DEADLINE),
+            credits: Arc::new(Credits::new(0)),
             messages: VecDeque::new(),
             words: VecDeque::new(),
             browser: Browser::new(),
@@ -56,9 +59,10 @@ impl Place {
     }
 
     /// Another connection is made.
-    pub(super) fn connect(&mut self, id: ViewId, capacity: u32) {
+    pub(super) fn connect(&mut self, id: ViewId, capacity: u32, credits: Arc<Credits>) {
         self.id = Some(id);
         self.pacing = Pacing::new(capacity, DEADLINE);
+        self.credits = credits;
         self.browser.refreshing = false;
     }
 

@@ -43,6 +43,8 @@ pub(super) enum Step {
     Connect(Index),
     /// Another view.
     Join(ViewSize, bool),
+    /// Another view of the same size as one that there is: the two share images.
+    Twin(Index),
     /// A view is closed.
     Leave(Index),
     Resize(Index, ViewSize),
@@ -107,6 +109,7 @@ pub(super) fn steps(sides: std::ops::Range<u32>, most: usize) -> impl Strategy<V
         1 => (index(), 0..3_usize, any::<bool>()).prop_map(|(view, arrived, again)| Step::Cut(view, arrived, again)),
         2 => index().prop_map(Step::Connect),
         1 => (view_size(), any::<bool>()).prop_map(|(size, base64)| Step::Join(size, base64)),
+        1 => index().prop_map(Step::Twin),
         1 => index().prop_map(Step::Leave),
         1 => (index(), view_size()).prop_map(|(view, size)| Step::Resize(view, size)),
         1 => index().prop_map(Step::Collapse),
