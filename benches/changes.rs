@@ -14,10 +14,12 @@ use std::{
     alloc::System as SystemAllocator,
     io::{BufRead, BufReader, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    num::NonZero,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    thread::available_parallelism,
     time::{Duration, Instant},
 };
 
@@ -94,9 +96,12 @@ fn main() {
                 "KB allocated",
             ]);
             let mut crowds = Table::new(["workload", "views", "CPU ms", "views", "CPU ms", "ratio"]);
+            let mut cores = Table::new(["workload", "CPU ms, one core", "CPU ms, all cores", "ratio"]);
             for workload in &workloads {
                 let frames = workload.frames(size);
                 let encoder = encoder_rate(&frames);
+                let [one, all] = encoder_cpu(&frames, turns.number);
+                cores.row([workload.name().to_owned(), common::ms(one), common::ms(all), ratio(all, one)]);
                 let mut alone = None;
                 for &views in &views {
                     let (cells, cpu) = server.row(&frames, encoder, size, views, pace, &turns).await;
@@ -113,6 +118,9 @@ fn main() {
             let (width, height) = size;
             table.print(&format!(
                 "{width}×{height}, all figures for one frame of the renderer, whatever became of it."
+            ));
+            cores.print(&format!(
+                "{width}×{height}, a JPEG of the encoder alone, on one core and while all cores make one each"
             ));
             if views.len() > 1 {
                 crowds.print(&format!("{width}×{height}, what more views of a widget cost"));
@@ -163,6 +171,27 @@ fn encoder_rate(frames: &[Frame]) -> f64 {
     let one = here(|| next.next().map(|frame| whole(frame, Codec::Jpeg { quality: QUALITY })));
     let [seconds] = race(Effort { rounds: 3, times: frames.len() }, [one]);
     1.0 / seconds
+}
+
+/// Seconds of CPU for each JPEG, made one after another, and while every core makes them: cores that share caches, clock or more are slower
+/// together.
+fn encoder_cpu(frames: &[Frame], turns: usize) -> [f64; 2] {
+    let seconds = |cores: usize| {
+        let before = cpu_seconds();
+        std::thread::scope(|scope| {
+            for _ in 0..cores {
+                scope.spawn(|| {
+                    for frame in frames {
+                        std::hint::black_box(whole(frame, Codec::Jpeg { quality: QUALITY }));
+                    }
+                });
+            }
+        });
+        (cpu_seconds() - before) / (frames.len() * cores) as f64
+    };
+    let cores = available_parallelism().map_or(1, NonZero::get);
+    let turns: Vec<_> = (0..turns).map(|_| [seconds(1), seconds(cores)]).collect();
+    [0, 1].map(|which| median(turns.iter().map(|turn| turn[which]).collect()))
 }
 
 /// How often the contestants take turns, and for how long.
