@@ -31,16 +31,47 @@ pub(super) fn filter(row: &[u8], above: &[u8], step: usize, filtered: &mut [u8])
     }
 }
 
-/// A byte less the one of its neighbours that is nearest to their plane; of equally near ones the first named.
+/// A byte less the one of its neighbours that is nearest to their plane; of equally near ones the first named. All is reckoned in
+/// bytes, of which processors look at twice as many at once as of wider numbers.
 fn residual(byte: u8, left: u8, up: u8, corner: u8) -> u8 {
-    let [a, b, c] = [left, up, corner].map(i16::from);
-    let (to_left, to_up, to_corner) = ((b - c).abs(), (a - c).abs(), (a + b - 2 * c).abs());
-    let guess = if to_left <= to_up && to_left <= to_corner {
+    let distance = |one: u8, other: u8| one.max(other) - one.min(other);
+    let (to_left, to_up) = (distance(up, corner), distance(left, corner));
+    let is_between = corner.clamp(left.min(up), left.max(up)) == corner;
+    // Else it is as far from the plane as both together.
+    let to_corner = if is_between { distance(to_left, to_up) } else { u8::MAX };
+    let nearest = to_left.min(to_up).min(to_corner);
+    let guess = if to_left == nearest {
         left
-    } else if to_up <= to_corner {
+    } else if to_up == nearest {
         up
     } else {
         corner
     };
     byte.wrapping_sub(guess)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As PNG's specification has it.
+    fn predictor(left: u8, up: u8, corner: u8) -> u8 {
+        let [a, b, c] = [left, up, corner].map(i32::from);
+        let plane = a + b - c;
+        let distances = [(plane - a).abs(), (plane - b).abs(), (plane - c).abs()];
+        let nearest = distances.iter().min().unwrap();
+        [left, up, corner][distances.iter().position(|distance| distance == nearest).unwrap()]
+    }
+
+    #[test]
+    fn the_guess_is_that_of_the_specification_for_all_neighbours() {
+        for left in 0..=255 {
+            for up in 0..=255 {
+                for corner in 0..=255 {
+                    let guess = 0_u8.wrapping_sub(residual(0, left, up, corner));
+                    assert_eq!(guess, predictor(left, up, corner), "{left} {up} {corner}");
+                }
+            }
+        }
+    }
 }
