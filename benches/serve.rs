@@ -11,10 +11,9 @@
 mod common;
 
 use std::{
-    collections::BTreeMap,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    sync::{Mutex, mpsc},
+    sync::mpsc,
     time::{Duration, Instant},
 };
 
@@ -25,16 +24,14 @@ use common::{
     browsers::{self, Browsers},
     median, pictures,
     process::{cpu_seconds, resident_kb},
-    reel::Reel,
+    server::{QUALITY, Reels},
 };
 use framehub::{
-    Config, Frame, Kind, KindError, Server, WidgetHandle,
-    config::Auth,
+    Frame, WidgetHandle,
     encode::{self, Codec, Pool, Variant},
-    hub::Hub,
     tiles::{Grid, TileSet},
 };
-use serde_json::{Map, json};
+use serde_json::Map;
 
 type Size = (u32, u32);
 
@@ -123,7 +120,7 @@ fn main() {
         std::process::exit(1);
     });
     System::new().block_on(async move {
-        let server = Bench::start().await;
+        let server = Reels::start().await;
         let mut table = Table::new(["what", "size", "FrameHub", "beside it", "ratio", "aim", ""]);
         // First, while the process is small and nothing that was given back can be used again.
         idle(&server, &mut table).await;
@@ -135,19 +132,6 @@ fn main() {
         scrapes(&server, &span, &mut table).await;
         table.print("A server and its views. Ratios are medians of ratios within a round.");
     });
-}
-
-/// The pictures of a size, drawn once.
-fn reel(size: Size) -> Vec<Frame> {
-    static REELS: Mutex<BTreeMap<Size, Vec<Frame>>> = Mutex::new(BTreeMap::new());
-    REELS.lock().expect("nobody panics").entry(size).or_insert_with(|| pictures::reel(size)).clone()
-}
-
-/// A server in this process.
-#[derive(Clone)]
-struct Bench {
-    address: SocketAddr,
-    hub: Hub,
 }
 
 /// What happened while it was measured.
@@ -185,99 +169,59 @@ impl Measured {
     }
 }
 
-impl Bench {
-    async fn start() -> Self {
-        let config = Config {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-            auth: Auth::None,
-            no_demos: true,
-            max_widgets: IDLE_WIDGETS + BUSY_WIDGETS + 10,
-            ..Config::default()
-        };
-        let kind = Kind::new("reel", |widget, options| {
-            let number = |name| options.integer(name, 0..=4096);
-            let side = |name| Ok::<_, KindError>(u32::try_from(number(name)?).unwrap_or(u32::MAX));
-            let frames = reel((side("width")?, side("height")?));
-            Ok(Reel::new(widget, frames, Duration::from_millis(number("pace")?)))
-        })
-        .option("width", 640, "in pixels")
-        .option("height", 480, "in pixels")
-        .option("pace", 0, "in milliseconds");
-        let running = Server::new(config).demos().kind(kind).start().await.expect("the server starts");
-        Self { address: running.address, hub: running.hub.clone() }
-    }
-
-    async fn create(&self, kind: &str, options: serde_json::Value) -> WidgetHandle {
-        let options = options.as_object().cloned().unwrap_or_default();
-        self.hub.create(kind, None, options, &Map::new()).await.expect("the widget is made")
-    }
-
-    async fn reel(&self, (width, height): Size, pace: Duration) -> WidgetHandle {
-        let pace = u64::try_from(pace.as_millis()).expect("a short time");
-        self.create("reel", json!({"width": width, "height": height, "pace": pace})).await
-    }
-
-    /// Draws, encodes, frames sent, and the confirmed frames of each view, so far.
-    async fn counts(&self, widget: &WidgetHandle) -> ([u64; 3], Vec<u64>) {
-        let report = self.hub.report(widget).await.expect("the widget is there");
-        let confirmed = report.views.iter().map(|view| view.stats.confirmed_frames).collect();
-        ([report.drawn_frames, report.encodes, report.stats.sent_frames], confirmed)
-    }
-
-    /// Waits until the frames that the views confirmed are as they should be.
-    async fn wait(&self, what: &str, widget: &WidgetHandle, condition: impl Fn(&[u64]) -> bool) {
-        let start = Instant::now();
-        loop {
-            let (_, confirmed) = self.counts(widget).await;
-            if condition(&confirmed) {
-                return;
-            }
-            let without = confirmed.iter().filter(|frames| **frames == 0).count();
-            assert!(
-                start.elapsed() < PATIENCE,
-                "waited in vain: {what}; {} views, {without} of them without a frame",
-                confirmed.len()
-            );
-            sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    /// Lets views watch a widget for a while, all at its own size.
-    async fn measure(&self, widget: &WidgetHandle, size: Size, views: usize, span: Duration) -> Measured {
-        let browsers = Browsers::start(self.address, widget.id(), views, size);
-        self.wait("all views have a frame", widget, |frames| {
-            frames.len() == views && frames.iter().all(|frames| *frames > 0)
-        })
+/// Lets views watch a widget for a while, all at its own size.
+async fn measure(
+    server: &Reels,
+    widget: &WidgetHandle,
+    size: Size,
+    views: usize,
+    span: Duration,
+) -> Measured {
+    let browsers = Browsers::start(server.address, widget.id(), views, size);
+    server
+        .wait("all views have a frame", widget, |all| all.len() == views && all.iter().all(|one| one.0 > 0))
         .await;
-        sleep(WARM_UP).await;
-        let (counts, before) = self.counts(widget).await;
-        let (start, cpu) = (Instant::now(), cpu_seconds());
-        sleep(span).await;
-        let (counts_after, after) = self.counts(widget).await;
-        let (seconds, cpu) = (start.elapsed().as_secs_f64(), cpu_seconds() - cpu);
-        assert_eq!(after.len(), views, "no view was lost");
-        let mut confirmed: Vec<_> =
-            after.iter().zip(&before).map(|(after, before)| (after - before) as f64).collect();
-        confirmed.sort_by(f64::total_cmp);
-        drop(browsers);
-        self.wait("the views are gone", widget, <[u64]>::is_empty).await;
-        let [draws, encodes, sent] = [0, 1, 2].map(|count| (counts_after[count] - counts[count]) as f64);
-        Measured { seconds, cpu, draws, encodes, sent, confirmed }
-    }
+    sleep(WARM_UP).await;
+    let (before, confirmed_before) = counts(server, widget).await;
+    let (start, cpu) = (Instant::now(), cpu_seconds());
+    sleep(span).await;
+    let (after, confirmed) = counts(server, widget).await;
+    let (seconds, cpu) = (start.elapsed().as_secs_f64(), cpu_seconds() - cpu);
+    assert_eq!(confirmed.len(), views, "no view was lost");
+    let mut confirmed: Vec<_> =
+        confirmed.iter().zip(&confirmed_before).map(|(after, before)| (after - before) as f64).collect();
+    confirmed.sort_by(f64::total_cmp);
+    drop(browsers);
+    server.wait("the views are gone", widget, <[_]>::is_empty).await;
+    let [draws, encodes, sent] = [0, 1, 2].map(|count| (after[count] - before[count]) as f64);
+    Measured { seconds, cpu, draws, encodes, sent, confirmed }
+}
+
+/// Draws, encodes, frames sent, and the confirmed frames of each view, so far.
+async fn counts(server: &Reels, widget: &WidgetHandle) -> ([u64; 3], Vec<u64>) {
+    let report = server.hub.report(widget).await.expect("the widget is there");
+    let confirmed = report.views.iter().map(|view| view.stats.confirmed_frames).collect();
+    ([report.drawn_frames, report.encodes, report.stats.sent_frames], confirmed)
+}
+
+/// A widget of the server's own, which shows no reel.
+async fn grid(server: &Reels) -> WidgetHandle {
+    server.hub.create("grid", None, Map::new(), &Map::new()).await.expect("the widget is made")
 }
 
 /// One view beside the encoder alone, and what a further view costs beside the first.
-async fn few_views(server: &Bench, span: &Span, case: &Case, table: &mut Table) {
-    let (size, frames) = (case.size, reel(case.size));
-    let (free, paced) = (server.reel(size, Duration::ZERO).await, server.reel(size, case.pace).await);
+async fn few_views(server: &Reels, span: &Span, case: &Case, table: &mut Table) {
+    let (size, frames) = (case.size, pictures::reel(case.size));
+    server.show(&frames);
+    let (free, paced) = (server.reel(Duration::ZERO).await, server.reel(case.pace).await);
     let pool = Pool::new(0).expect("threads start");
     let mut rounds = Vec::new();
     for _ in 0..span.rounds {
         let alone = encoder_rate(&frames, span.turn);
-        let view = server.measure(&free, size, 1, span.turn).await.rate();
+        let view = measure(server, &free, size, 1, span.turn).await.rate();
         let pooled = pool_rate(&pool, &frames, span.turn);
-        let one = server.measure(&paced, size, 1, span.paced).await;
-        let more = server.measure(&paced, size, 1 + FURTHER, span.paced).await;
+        let one = measure(server, &paced, size, 1, span.paced).await;
+        let more = measure(server, &paced, size, 1 + FURTHER, span.paced).await;
         let first = one.cpu_per_frame();
         // For each frame, the first view pays the encode; the rest is that of the views that shared it.
         let further = (more.cpu - more.sent * first) / (more.view_frames() - more.sent);
@@ -322,17 +266,17 @@ async fn few_views(server: &Bench, span: &Span, case: &Case, table: &mut Table) 
 }
 
 /// More widgets than cores, each with one view and drawing whenever that is ready.
-async fn busy_widgets(server: &Bench, span: &Span, table: &mut Table) {
-    let pool = Pool::new(0).expect("threads start");
+async fn busy_widgets(server: &Reels, span: &Span, table: &mut Table) {
+    let (pool, frames) = (Pool::new(0).expect("threads start"), pictures::reel(SMALL));
+    server.show(&frames);
     let (mut to_pool, mut draws, mut sent, mut pooled) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..span.rounds {
-        let all = pool_rate(&pool, &reel(SMALL), span.turn);
+        let all = pool_rate(&pool, &frames, span.turn);
         let mut running = Vec::new();
         for _ in 0..BUSY_WIDGETS {
-            let (server, widget, turn) =
-                (server.clone(), server.reel(SMALL, Duration::ZERO).await, span.turn);
+            let (server, widget, turn) = (server.clone(), server.reel(Duration::ZERO).await, span.turn);
             running.push(actix_web::rt::spawn(async move {
-                let measured = server.measure(&widget, SMALL, 1, turn).await;
+                let measured = measure(&server, &widget, SMALL, 1, turn).await;
                 widget.close();
                 (measured.sent / measured.seconds, measured.draws / measured.seconds)
             }));
@@ -369,11 +313,12 @@ async fn busy_widgets(server: &Bench, span: &Span, table: &mut Table) {
 }
 
 /// Many views of one widget: one that draws at a pace that they can keep, and one that draws whenever any of them is ready.
-async fn crowd(server: &Bench, span: &Span, table: &mut Table) {
+async fn crowd(server: &Reels, span: &Span, table: &mut Table) {
+    server.show(&pictures::reel(SMALL));
     for (what, pace) in [("10 draws a second", CROWD_PACE), ("draws at once", Duration::ZERO)] {
-        let widget = server.reel(SMALL, pace).await;
-        let one = server.measure(&widget, SMALL, 1, span.paced).await;
-        let crowd = server.measure(&widget, SMALL, CROWD, span.crowd).await;
+        let widget = server.reel(pace).await;
+        let one = measure(server, &widget, SMALL, 1, span.paced).await;
+        let crowd = measure(server, &widget, SMALL, CROWD, span.crowd).await;
         widget.close();
         let rate = |frames: f64| frames / crowd.seconds;
         let (fewest, most) = (rate(crowd.confirmed[0]), rate(crowd.confirmed[CROWD - 1]));
@@ -410,14 +355,15 @@ async fn crowd(server: &Bench, span: &Span, table: &mut Table) {
 }
 
 /// What reading the metrics of many widgets costs, and whether a view notices.
-async fn scrapes(server: &Bench, span: &Span, table: &mut Table) {
-    let free = server.reel(SMALL, Duration::ZERO).await;
+async fn scrapes(server: &Reels, span: &Span, table: &mut Table) {
+    server.show(&pictures::reel(SMALL));
+    let free = server.reel(Duration::ZERO).await;
     let mut widgets = vec![free.clone()];
     for _ in 1..IDLE_WIDGETS {
-        widgets.push(server.create("grid", json!({})).await);
+        widgets.push(grid(server).await);
     }
     for widget in &widgets {
-        server.counts(widget).await;
+        counts(server, widget).await;
     }
     let address = server.address;
     let scrape = move || actix_web::rt::task::spawn_blocking(move || scrape(address));
@@ -439,14 +385,14 @@ async fn scrapes(server: &Bench, span: &Span, table: &mut Table) {
 
     let mut rounds = Vec::new();
     for _ in 0..SCRAPED_PAIRS * span.rounds {
-        let without = server.measure(&free, SMALL, 1, span.scraped).await.rate();
+        let without = measure(server, &free, SMALL, 1, span.scraped).await.rate();
         let scraper = actix_web::rt::spawn(async move {
             loop {
                 scrape().await.expect("the metrics are read");
                 sleep(Duration::from_secs(1)).await;
             }
         });
-        let with = server.measure(&free, SMALL, 1, span.scraped).await.rate();
+        let with = measure(server, &free, SMALL, 1, span.scraped).await.rate();
         scraper.abort();
         rounds.push([with, without, with / without]);
     }
@@ -480,17 +426,17 @@ fn scrape(address: SocketAddr) -> usize {
 }
 
 /// Widgets that nobody watches.
-async fn idle(server: &Bench, table: &mut Table) {
+async fn idle(server: &Reels, table: &mut Table) {
     // What the first widget of a kind needs once is not a widget's.
-    let first = server.create("grid", json!({})).await;
+    let first = grid(server).await;
     let before = resident_kb();
     let mut widgets = Vec::with_capacity(IDLE_WIDGETS);
     for _ in 0..IDLE_WIDGETS {
-        widgets.push(server.create("grid", json!({})).await);
+        widgets.push(grid(server).await);
     }
     // An answer says that a widget's actor is at rest.
     for widget in &widgets {
-        server.counts(widget).await;
+        counts(server, widget).await;
     }
     let each = (resident_kb() - before) / IDLE_WIDGETS as f64;
     widgets.iter().chain([&first]).for_each(WidgetHandle::close);
@@ -509,7 +455,7 @@ fn variant(frame: &Frame) -> Variant {
     Variant {
         width: frame.width(),
         height: frame.height(),
-        codec: Codec::Jpeg { quality: 80 },
+        codec: Codec::Jpeg { quality: QUALITY },
         base64: false,
     }
 }

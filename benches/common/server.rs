@@ -17,11 +17,16 @@ pub const QUALITY: u8 = 80;
 /// Longest wait for views to come or go.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Most widgets at once.
+const MAX_WIDGETS: usize = 2000;
+
 /// The server.
+#[derive(Clone)]
 pub struct Reels {
     /// Where it listens.
     pub address: SocketAddr,
-    hub: Hub,
+    /// Its widgets.
+    pub hub: Hub,
     /// What the next widget draws.
     frames: Arc<Mutex<Vec<Frame>>>,
 }
@@ -33,6 +38,7 @@ impl Reels {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             auth: Auth::None,
             no_demos: true,
+            max_widgets: MAX_WIDGETS,
             ..Config::default()
         };
         let frames = Arc::new(Mutex::new(Vec::new()));
@@ -75,8 +81,17 @@ impl Reels {
     /// Waits until what [`Reels::counts`] says of the views is as wished.
     pub async fn wait(&self, what: &str, widget: &WidgetHandle, condition: impl Fn(&[(u64, u64)]) -> bool) {
         let start = Instant::now();
-        while !condition(&self.counts(widget).await.1) {
-            assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
+        loop {
+            let (_, views) = self.counts(widget).await;
+            if condition(&views) {
+                return;
+            }
+            let without = views.iter().filter(|(frames, _)| *frames == 0).count();
+            assert!(
+                start.elapsed() < PATIENCE,
+                "waited in vain: {what}; {} views, {without} of them without a frame",
+                views.len()
+            );
             sleep(Duration::from_millis(10)).await;
         }
     }
