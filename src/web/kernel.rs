@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use actix::prelude::*;
-use actix_http::ws::Item;
+use actix_http::ws::{Codec, Item};
 use actix_web::{
     Error, HttpRequest, HttpResponse,
     web::{Data, Payload},
@@ -23,7 +23,7 @@ use super::{
     forwarded::Origin,
     intake::Intake,
     routes::Site,
-    websocket::{self, Peer},
+    websocket::{self, Outgoing, Peer},
 };
 use crate::{
     actors::kernel::{Connect, Disconnected, FromKernel, Heard, Kernel, SignedOut, ToKernel},
@@ -46,8 +46,7 @@ pub async fn connect(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Error> {
-    let mut response =
-        ws::handshake_with_protocols(&request, &[SUBPROTOCOL]).map_err(websocket::no_handshake)?;
+    let response = ws::handshake_with_protocols(&request, &[SUBPROTOCOL]).map_err(websocket::no_handshake)?;
     let limits = site.kernel_inbound;
     let socket = Socket {
         hub: site.hub.clone(),
@@ -60,9 +59,10 @@ pub async fn connect(
         lease: caller.lease().cloned(),
         kernel: None,
         watch: None,
+        outgoing: Outgoing::default(),
     };
     // The context's own reading has nothing to read: the intake does it.
-    Ok(response.streaming(WebsocketContext::create(socket, stream::pending())))
+    Ok(websocket::stream(socket, stream::pending(), Codec::new(), response))
 }
 
 /// The server's address as the client reached it, a proxy between them included.
@@ -90,6 +90,7 @@ struct Socket {
     kernel: Option<(Addr<Kernel>, u64)>,
     /// Ends the kernel with the user's right.
     watch: Option<Watch>,
+    outgoing: Outgoing,
 }
 
 impl Socket {
@@ -214,6 +215,10 @@ impl Peer for Socket {
     fn too_big(&self) -> Refusal {
         self.inbound.too_big()
     }
+
+    fn outgoing(&self) -> &Outgoing {
+        &self.outgoing
+    }
 }
 
 impl StreamHandler<Result<Message, ProtocolError>> for Socket {
@@ -227,8 +232,8 @@ impl Handler<ToKernel> for Socket {
 
     fn handle(&mut self, message: ToKernel, context: &mut Self::Context) {
         match message {
-            ToKernel::Text(text) => websocket::send_text(context, text),
-            ToKernel::Binary(parts) => websocket::send_parts(context, parts),
+            ToKernel::Text(text) => websocket::send_text(self, context, text),
+            ToKernel::Binary(parts) => websocket::send_parts(self, context, parts),
             ToKernel::Ping => context.ping(b""),
             ToKernel::Close { code, reason } => websocket::close(context, code, reason),
         }

@@ -6,13 +6,13 @@
 use std::time::Instant;
 
 use actix::prelude::*;
-use actix_http::ws::Item;
+use actix_http::ws::{Codec, Item};
 use actix_web::{
     Error, HttpRequest, HttpResponse,
     http::StatusCode,
     web::{Data, Payload, Query},
 };
-use actix_web_actors::ws::{Message, ProtocolError, WebsocketContext, WsResponseBuilder};
+use actix_web_actors::ws::{self, Message, ProtocolError, WebsocketContext};
 use bytes::Bytes;
 use serde::Deserialize;
 
@@ -24,7 +24,7 @@ use super::{
     },
     error::ApiError,
     routes::Site,
-    websocket::{self, Peer, close},
+    websocket::{self, Outgoing, Peer, close},
 };
 use crate::{
     actors::{
@@ -89,6 +89,7 @@ pub async fn connect(
         let message = "the widget's owner is not signed in with this browser: open the server's first page there, or leave out `session=required`";
         return Err(ApiError::new(StatusCode::UNAUTHORIZED, "signed_out", message).field("session").into());
     }
+    let response = ws::handshake_with_protocols(&request, &[SUBPROTOCOL]).map_err(websocket::no_handshake)?;
     // A right to watch does not become one to act by the query.
     let roles = Roles { wanted: query.role, role: query.role.at_most(right.role()) };
     let acting = site.access.acting(&caller, &widget).filter(|_| roles.role == Role::Interact);
@@ -106,12 +107,10 @@ pub async fn connect(
         caller,
         watch: None,
         standing: None,
+        outgoing: Outgoing::default(),
     };
-    WsResponseBuilder::new(socket, &request, payload)
-        .protocols(&[SUBPROTOCOL])
-        .frame_size(site.inbound.max_message_bytes)
-        .start()
-        .map_err(websocket::no_handshake)
+    let codec = Codec::new().max_size(site.inbound.max_message_bytes);
+    Ok(websocket::stream(socket, payload, codec, response))
 }
 
 /// The actor. See the module's documentation.
@@ -136,6 +135,7 @@ struct Socket {
     watch: Option<Watch>,
     /// Ends the view with the share that it rests on, if it does.
     standing: Option<Standing>,
+    outgoing: Outgoing,
 }
 
 impl Socket {
@@ -240,6 +240,10 @@ impl Peer for Socket {
     fn too_big(&self) -> Refusal {
         self.inbound.too_big()
     }
+
+    fn outgoing(&self) -> &Outgoing {
+        &self.outgoing
+    }
 }
 
 impl StreamHandler<Result<Message, ProtocolError>> for Socket {
@@ -262,10 +266,10 @@ impl Handler<ToClient> for Socket {
     fn handle(&mut self, message: ToClient, context: &mut Self::Context) {
         match message {
             ToClient::Text(text) | ToClient::Frame(FrameMessage::Base64(text)) => {
-                websocket::send_text(context, text);
+                websocket::send_text(self, context, text);
             }
             ToClient::Frame(FrameMessage::Binary { header, parts }) => {
-                websocket::send_parts(context, std::iter::once(header).chain(parts));
+                websocket::send_parts(self, context, std::iter::once(header).chain(parts));
             }
             ToClient::Close { code, reason } => close(context, code, reason),
         }

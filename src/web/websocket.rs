@@ -1,17 +1,20 @@
 //! What the sockets of views and of kernels have in common.
 
 use std::{
+    cell::RefCell,
     collections::VecDeque,
     pin::Pin,
+    rc::Rc,
     task::{self, Poll},
 };
 
 use actix::prelude::*;
-use actix_http::ws::Item;
-use actix_web::Error;
+use actix_http::ws::{Codec, Item, OpCode};
+use actix_web::{Error, HttpResponse, HttpResponseBuilder, error::PayloadError};
 use actix_web_actors::ws::{CloseCode, CloseReason, Message, ProtocolError, WebsocketContext};
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use bytestring::ByteString;
+use futures_util::{Stream, stream::poll_fn};
 
 use super::error::ApiError;
 use crate::protocol::{Refusal, close_code};
@@ -30,6 +33,8 @@ pub trait Peer: Actor<Context = WebsocketContext<Self>> {
     fn refused(&mut self, refusal: Refusal, context: &mut Self::Context);
     /// The refusal of a message that is longer than any may be.
     fn too_big(&self) -> Refusal;
+    /// Where messages are put that go out as they are.
+    fn outgoing(&self) -> &Outgoing;
 }
 
 /// Hands on what came in, and answers what every WebSocket answers.
@@ -57,37 +62,88 @@ pub fn receive<P: Peer>(
     }
 }
 
-/// So much of a message is put into the connection's buffers at a time, in bytes: these then stay in the processor's caches and are used
-/// again, while those for a whole large frame would be memory that is fresh from the system each time.
+/// So much of a message is put into the connection's buffer at a time, in bytes: it then stays in the processor's caches and is used
+/// again, while one for a whole large frame would be memory that is fresh from the system each time.
 const AT_A_TIME: usize = 60 << 10;
 
-/// Sends one binary message whose parts lie apart, as fragments.
-pub fn send_parts<A>(context: &mut WebsocketContext<A>, parts: impl IntoIterator<Item = Bytes>)
+/// Answers a handshake with the stream of a socket: what its context makes of messages, and what is [`Outgoing`].
+pub fn stream<P, S>(socket: P, payload: S, codec: Codec, mut response: HttpResponseBuilder) -> HttpResponse
 where
-    A: Actor<Context = WebsocketContext<A>>,
+    P: Peer + StreamHandler<Result<Message, ProtocolError>>,
+    S: Stream<Item = Result<Bytes, PayloadError>> + 'static,
 {
-    let pieces: VecDeque<_> = parts.into_iter().flat_map(cut).collect();
-    let mut message = Fragments { pieces, first: Some(Item::FirstBinary) };
-    if message.pieces.iter().map(Bytes::len).sum::<usize>() <= AT_A_TIME {
-        message.go_on(context);
-    } else {
-        context.wait(message);
+    let outgoing = socket.outgoing().clone();
+    let mut context = Box::pin(WebsocketContext::with_codec(socket, payload, codec));
+    response.streaming(poll_fn(move |waker| {
+        let next = || outgoing.next().map(|bytes| Poll::Ready(Some(Ok(bytes))));
+        next().unwrap_or_else(|| match context.as_mut().poll_next(waker) {
+            // It may have put something out.
+            Poll::Pending => next().unwrap_or(Poll::Pending),
+            ready @ Poll::Ready(_) => ready,
+        })
+    }))
+}
+
+/// Messages that go out as they are: the context would copy them into a buffer of its own first.
+#[derive(Clone, Default)]
+pub struct Outgoing(Rc<RefCell<VecDeque<Bytes>>>);
+
+impl Outgoing {
+    fn next(&self) -> Option<Bytes> {
+        self.0.borrow_mut().pop_front()
     }
 }
 
-/// Sends one text message, a long one as fragments.
-pub fn send_text<A>(context: &mut WebsocketContext<A>, text: ByteString)
-where
-    A: Actor<Context = WebsocketContext<A>>,
-{
+/// Sends one binary message whose parts lie apart.
+pub fn send_parts<P: Peer>(
+    peer: &P,
+    context: &mut WebsocketContext<P>,
+    parts: impl IntoIterator<Item = Bytes>,
+) {
+    send(peer, context, OpCode::Binary, parts);
+}
+
+/// Sends one text message.
+pub fn send_text<P: Peer>(peer: &P, context: &mut WebsocketContext<P>, text: ByteString) {
     if text.len() <= AT_A_TIME {
         context.text(text);
     } else {
-        context.wait(Fragments { pieces: cut(text.into_bytes()).collect(), first: Some(Item::FirstText) });
+        send(peer, context, OpCode::Text, [text.into_bytes()]);
     }
 }
 
-/// A part, in pieces of no more than is sent at a time.
+/// The actor waits until the message is on its way, so that nothing else is sent in between.
+fn send<P: Peer>(
+    peer: &P,
+    context: &mut WebsocketContext<P>,
+    opcode: OpCode,
+    parts: impl IntoIterator<Item = Bytes>,
+) {
+    let mut pieces: VecDeque<_> = parts.into_iter().flat_map(cut).collect();
+    pieces.push_front(head(opcode, pieces.iter().map(Bytes::len).sum()));
+    peer.outgoing().0.borrow_mut().append(&mut pieces);
+    context.wait(Sent(peer.outgoing().clone()));
+}
+
+/// The head of a WebSocket frame that is a whole message of so many bytes, from a server.
+fn head(opcode: OpCode, len: usize) -> Bytes {
+    let mut head = BytesMut::with_capacity(10);
+    head.put_u8(0x80 | u8::from(opcode));
+    match (u8::try_from(len), u16::try_from(len)) {
+        (Ok(len @ ..=125), _) => head.put_u8(len),
+        (_, Ok(len)) => {
+            head.put_u8(126);
+            head.put_u16(len);
+        }
+        _ => {
+            head.put_u8(127);
+            head.put_u64(len as u64);
+        }
+    }
+    head.freeze()
+}
+
+/// A part, in pieces of no more than is sent at a time. None is empty: that would end the connection.
 fn cut(mut part: Bytes) -> impl Iterator<Item = Bytes> {
     std::iter::from_fn(move || {
         let piece = part.split_to(part.len().min(AT_A_TIME));
@@ -95,52 +151,15 @@ fn cut(mut part: Bytes) -> impl Iterator<Item = Bytes> {
     })
 }
 
-/// What is left to send of a message. The actor waits for it, so that nothing else is sent in between.
-struct Fragments {
-    pieces: VecDeque<Bytes>,
-    /// Makes the first fragment of the message, until that is sent.
-    first: Option<fn(Bytes) -> Item>,
-}
+/// Until all is on its way.
+struct Sent(Outgoing);
 
-impl Fragments {
-    /// Sends as much as may be at a time. Answers whether that was all.
-    fn go_on<A>(&mut self, context: &mut WebsocketContext<A>) -> bool
-    where
-        A: Actor<Context = WebsocketContext<A>>,
-    {
-        let mut room = AT_A_TIME;
-        while let Some(piece) = self.pieces.pop_front() {
-            if piece.len() > room {
-                self.pieces.push_front(piece);
-                break;
-            }
-            room -= piece.len();
-            context.write_raw(match (self.first.take(), self.pieces.is_empty()) {
-                // Texts that are sent so are longer.
-                (Some(_), true) => Message::Binary(piece),
-                (Some(first), false) => Message::Continuation(first(piece)),
-                (None, false) => Message::Continuation(Item::Continue(piece)),
-                (None, true) => Message::Continuation(Item::Last(piece)),
-            });
-        }
-        self.pieces.is_empty()
-    }
-}
-
-impl<A> ActorFuture<A> for Fragments
-where
-    A: Actor<Context = WebsocketContext<A>>,
-{
+impl<A: Actor> ActorFuture<A> for Sent {
     type Output = ();
 
     /// The connection asks for more as soon as it has got rid of what it was given: nobody needs to be woken.
-    fn poll(
-        mut self: Pin<&mut Self>,
-        _: &mut A,
-        context: &mut WebsocketContext<A>,
-        _: &mut task::Context<'_>,
-    ) -> Poll<()> {
-        if self.go_on(context) { Poll::Ready(()) } else { Poll::Pending }
+    fn poll(self: Pin<&mut Self>, _: &mut A, _: &mut A::Context, _: &mut task::Context<'_>) -> Poll<()> {
+        if self.0.0.borrow().is_empty() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
@@ -157,4 +176,34 @@ where
 pub fn no_handshake(error: impl std::fmt::Display) -> Error {
     let message = format!("this is no WebSocket handshake ({error}): connect with a WebSocket client");
     ApiError::bad_request(message).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::codec::Encoder;
+
+    use super::*;
+
+    #[test]
+    fn the_head_of_a_message_is_that_of_the_codec_at_every_length() {
+        for len in [0, 1, 125, 126, 127, 65_535, 65_536, 200_000] {
+            let payload = Bytes::from(vec![7; len]);
+            let mut binary = BytesMut::new();
+            Codec::new().encode(Message::Binary(payload.clone()), &mut binary).unwrap();
+            assert_eq!([&head(OpCode::Binary, len), &payload[..]].concat(), binary);
+            let mut text = BytesMut::new();
+            let message = ByteString::try_from(payload.clone()).unwrap();
+            Codec::new().encode(Message::Text(message), &mut text).unwrap();
+            assert_eq!([&head(OpCode::Text, len), &payload[..]].concat(), text);
+        }
+    }
+
+    #[test]
+    fn pieces_are_small_and_never_empty() {
+        let part: Bytes = (0..=u8::MAX).cycle().take(150_000).collect();
+        let pieces: Vec<Bytes> = cut(part.clone()).collect();
+        assert!(pieces.iter().all(|piece| (1..=AT_A_TIME).contains(&piece.len())));
+        assert_eq!(pieces.concat(), part);
+        assert_eq!(cut(Bytes::new()).count(), 0);
+    }
 }
