@@ -58,7 +58,7 @@ describe("the dialog in which a widget is shared", () => {
             { clues: watcher.clues },
           );
           assert.equal(await watcher.page.locator("#state").innerText(), "No access");
-          assert.match(await list(owner).innerText(), /shared with nobody/);
+          await list(owner).getByText("shared with nobody").waitFor();
           assert.ok(!server.stderr.includes(new URL(link).search), "the secret is in no line of the log");
           const sockets = watcher.requests.filter((url) => url.startsWith("ws:")).length;
           await watcher.page.evaluate(() => dispatchEvent(new Event("focus")));
