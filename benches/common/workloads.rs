@@ -28,8 +28,8 @@ pub enum Workload {
     Still,
 }
 
-/// How many frames follow each other before the first comes again.
-const FRAMES: u32 = 6;
+/// How many frames follow each other before the first comes again: so many that each comes as often as the others in a turn of `changes`.
+const FRAMES: u32 = 5;
 
 impl Workload {
     /// All of them.
