@@ -174,7 +174,7 @@ impl Seat {
         }
         let tiles = changes.oldest_at_rest(&shown.lossy);
         let spare = || !drawing || self.unsettled >= MOST_UNSETTLED || self.credits.are_more_than(1);
-        (!tiles.is_empty() && spare()).then(|| need(shown.size, true, tiles, true)).flatten()
+        if tiles.is_empty() || !spare() { None } else { need(shown.size, true, tiles, true) }
     }
 
     /// Notes that it is sent an image. Answers whether it then shows exactly the frame, in all the pixels that it can show.

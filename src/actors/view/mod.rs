@@ -367,9 +367,7 @@ impl Handler<FromClient> for View {
             Ok(ClientMessage::Event { kind, timestamp }) => self.event(kind, timestamp),
             Ok(ClientMessage::FrameFeedback(feedback)) => self.confirm(feedback, ctx),
             Ok(ClientMessage::Pong(pong)) => self.pong(pong),
-            Ok(ClientMessage::Refresh) => {
-                self.lose(0);
-            }
+            Ok(ClientMessage::Refresh) => self.lose(0),
             Ok(ClientMessage::Control(_)) if self.place.role == Role::Watch => {
                 let message = "this view may only watch: connect with role=interact to take the control";
                 self.refuse(&Refusal::of_message("role", message), ctx);

@@ -18,6 +18,9 @@ fn live_through(side: u32, steps: Vec<steps::Step>) {
         world.step(step);
     }
     world.come_to_rest();
+    world.assert_exact();
+    world.lose_while_resting();
+    world.assert_exact();
 }
 
 proptest! {
