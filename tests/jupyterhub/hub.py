@@ -284,7 +284,7 @@ class Hub:
     def server(self) -> int | None:
         """The process of the FrameHub that the Hub has started, if it runs."""
         pids = children(self.process.pid)
-        return next((pid for pid in pids if Path(f"/proc/{pid}/comm").read_text().strip() == "framehub"), None)
+        return next((pid for pid in pids if _told(f"/proc/{pid}/comm").strip() == "framehub"), None)
 
     def service_token(self) -> str:
         """What FrameHub is known by at the Hub."""
@@ -358,9 +358,17 @@ def children(pid: int) -> list[int]:
     """The processes that a process has started, and theirs."""
     found = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
+        for child in _told(task).split():
             found += [int(child), *children(int(child))]
     return found
+
+
+def _told(file: Path | str) -> str:
+    """What the kernel tells of a process; nothing once that has ended."""
+    try:
+        return Path(file).read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def free_ports(count: int) -> list[int]:

@@ -27,26 +27,46 @@ framehub.install_as_jupyter_rfb()
 
 
 class User(Browser):
-    """Shows a widget, confirms its frames at once, and waits for pictures."""
+    """Shows a widget as a page does: draws the parts of each frame, confirms it, and waits for pictures."""
 
     def __init__(self, widget: Any) -> None:
         server = Server(os.environ["FRAMEHUB_URL"], os.environ["FRAMEHUB_KEY"])
         super().__init__(server, widget.url.rsplit("/", 1)[1])
+        self._canvas = Image.new("RGB", (1, 1))
+        self._drawn = 0
 
     async def picture(self, good: Callable[[np.ndarray], object], what: str) -> np.ndarray:
-        """The first frame from now on that is good."""
+        """What the canvas shows once that is good, after a frame from now on."""
+        while self._next():
+            continue
         end = time.monotonic() + TIMEOUT
-        seen = len(self.frames)
         while True:
-            assert time.monotonic() < end, f"not within {TIMEOUT:g} s: {what}; {self.errors()}"
+            assert time.monotonic() < end, f"not within {TIMEOUT:g} s: {what}; {self.shown()}"
             await asyncio.sleep(0.005)
-            while seen < len(self.frames):
-                frame = self.frames[seen]
-                seen += 1
-                self.confirm(frame)
-                picture = np.asarray(Image.open(io.BytesIO(frame["data"])).convert("RGB")).astype(int)
+            while self._next():
+                picture = np.asarray(self._canvas).astype(int)
                 if good(picture):
                     return picture
+
+    def _next(self) -> bool:
+        """Draws and confirms the next frame, if it is there."""
+        if self._drawn == len(self.frames):
+            return False
+        frame = self.frames[self._drawn]
+        self._drawn += 1
+        if frame["whole"]:
+            self._canvas = Image.new("RGB", (frame["width"], frame["height"]))
+        images = io.BytesIO(frame["data"])
+        for part in frame["parts"]:
+            image = Image.open(io.BytesIO(images.read(part["bytes"])))
+            self._canvas.paste(image.convert("RGB"), (part["x"], part["y"]))
+        self.confirm(frame)
+        return True
+
+    def shown(self) -> str:
+        """What there is to see: for whoever waits in vain."""
+        width, height = self._canvas.size
+        return f"frame {self._drawn} of {width} x {height} pixels; {self.errors()}"
 
     def errors(self) -> str:
         """What the view says that went wrong."""
