@@ -1,5 +1,7 @@
 //! In which tiles two frames differ.
 
+use std::ops::Range;
+
 use super::{Grid, TILE, TileSet};
 use crate::Frame;
 
@@ -35,23 +37,28 @@ fn compare_band(
     changed: &mut TileSet,
     first: usize,
 ) {
-    let columns = row.div_ceil(tile);
-    let mut equal = columns;
-    let rows = before.chunks_exact(row).zip(after.chunks_exact(row));
-    for (before, after) in rows {
-        // While no tile has changed, rows are compared whole, which is quicker than piece by piece.
-        if equal == columns && before == after {
+    // The bytes of a row whose tiles have not changed so far. Neighbours are compared together, which is quicker than one by one.
+    let mut equal: Vec<Range<usize>> = std::iter::once(0..row).collect();
+    for (before, after) in before.chunks_exact(row).zip(after.chunks_exact(row)) {
+        let is_equal = |bytes: &Range<usize>| before[bytes.clone()] == after[bytes.clone()];
+        if equal.iter().all(is_equal) {
             continue;
         }
-        for (column, (before, after)) in before.chunks(tile).zip(after.chunks(tile)).enumerate() {
-            if !changed.contains(first + column) && before != after {
-                changed.insert(first + column);
-                equal -= 1;
+        let mut left: Vec<Range<usize>> = Vec::new();
+        for start in equal.iter().flat_map(|bytes| bytes.clone().step_by(tile)) {
+            let bytes = start..row.min(start + tile);
+            if !is_equal(&bytes) {
+                changed.insert(first + start / tile);
+            } else if let Some(last) = left.last_mut().filter(|last| last.end == start) {
+                last.end = bytes.end;
+            } else {
+                left.push(bytes);
             }
         }
-        if equal == 0 {
+        if left.is_empty() {
             return;
         }
+        equal = left;
     }
 }
 
