@@ -188,14 +188,19 @@ impl Widget {
 
     /// Sends the renderer on a turn if it is here and has something to do.
     fn pump(&mut self, ctx: &mut Context<Self>) {
+        let must = self.closing
+            || !self.queue.is_empty()
+            || !self.snapshots.is_empty()
+            || self.renderer.is_taking_picture();
+        if !must && !self.shared.is_draw_requested() {
+            return;
+        }
+        // Asked last: views that have no credit to take a frame will wake this widget.
         let may_draw = !self.closing
             && self.size.is_some()
             && !self.renderer.awaits_comparison()
             && self.delivery.wants_frame();
-        let draw = may_draw && self.shared.is_draw_requested();
-        let idle =
-            self.queue.is_empty() && self.snapshots.is_empty() && !draw && !self.renderer.is_taking_picture();
-        if idle && !self.closing {
+        if !must && !may_draw {
             return;
         }
         match std::mem::replace(&mut self.renderer, Renderer::Away) {
