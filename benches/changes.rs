@@ -28,6 +28,7 @@ use actix_web::rt::time::sleep;
 use common::{
     Effort, Table,
     browsers::{self, Browsers},
+    encoders::{self, JPEG, whole},
     here, median,
     pictures::Picture,
     process::cpu_seconds,
@@ -38,7 +39,7 @@ use common::{
 };
 use framehub::{
     Frame,
-    encode::{self, Codec, Variant},
+    encode::Codec,
     tiles::{Grid, TileSet, compare},
 };
 use serde_json::json;
@@ -99,7 +100,7 @@ fn main() {
             let mut cores = Table::new(["workload", "CPU ms, one core", "CPU ms, all cores", "ratio"]);
             for workload in &workloads {
                 let frames = workload.frames(size);
-                let encoder = encoder_rate(&frames);
+                let encoder = encoders::rate(&frames, turns.span);
                 let [one, all] = encoder_cpu(&frames, turns.number);
                 cores.row([workload.name().to_owned(), common::ms(one), common::ms(all), ratio(all, one)]);
                 let mut alone = None;
@@ -148,7 +149,7 @@ fn alone((width, height): Size) {
         [
             here(|| copy.copy_from_slice(one.pixels())),
             here(|| compare(&one, &other, &mut tiles)),
-            here(|| whole(&one, Codec::Jpeg { quality: QUALITY })),
+            here(|| whole(&one, JPEG)),
             here(|| whole(&one, Codec::ByContent { quality: QUALITY })),
         ],
     );
@@ -160,19 +161,6 @@ fn alone((width, height): Size) {
     table.print(&format!("{width}×{height}"));
 }
 
-fn whole(frame: &Frame, codec: Codec) -> encode::Encoded {
-    let variant = Variant { width: frame.width(), height: frame.height(), codec, base64: false };
-    encode::whole(frame, variant).expect("the benchmark's frames can be encoded")
-}
-
-/// Frames a second that one thread makes JPEGs of when it does nothing else.
-fn encoder_rate(frames: &[Frame]) -> f64 {
-    let mut next = frames.iter().cycle();
-    let one = here(|| next.next().map(|frame| whole(frame, Codec::Jpeg { quality: QUALITY })));
-    let [seconds] = race(Effort { rounds: 3, times: frames.len() }, [one]);
-    1.0 / seconds
-}
-
 /// Seconds of CPU for each JPEG, made one after another, and while every core makes them: cores that share caches, clock or more are slower
 /// together.
 fn encoder_cpu(frames: &[Frame], turns: usize) -> [f64; 2] {
@@ -182,7 +170,7 @@ fn encoder_cpu(frames: &[Frame], turns: usize) -> [f64; 2] {
             for _ in 0..cores {
                 scope.spawn(|| {
                     for frame in frames {
-                        std::hint::black_box(whole(frame, Codec::Jpeg { quality: QUALITY }));
+                        std::hint::black_box(whole(frame, JPEG));
                     }
                 });
             }
@@ -440,7 +428,7 @@ fn serve(frames: &[Frame], mut streams: Vec<TcpStream>, state: &State) {
         let pace = Duration::from_micros(state.pace.load(Ordering::Acquire));
         std::thread::sleep(pace.saturating_sub(last.elapsed()));
         last = Instant::now();
-        let encoded = whole(frame, Codec::Jpeg { quality: QUALITY });
+        let encoded = whole(frame, JPEG);
         let file = &encoded.parts[0].bytes;
         // One frame may be on its way while the next is encoded.
         let waiting = Instant::now();

@@ -15,6 +15,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use common::encoders::whole;
 use common::pictures::Picture;
 use common::{Contestant, Effort, Table, here, kb, ms, race, ratio};
 use fast_image_resize::images::{TypedImage, TypedImageRef};
@@ -49,11 +50,6 @@ fn main() {
     decision(effort);
     variants(effort);
     filters(effort);
-}
-
-fn whole(frame: &Frame, codec: Codec) -> Encoded {
-    let variant = Variant { width: frame.width(), height: frame.height(), codec, base64: false };
-    encode::whole(frame, variant).expect("the benchmark's frames can be encoded")
 }
 
 fn jpeg(effort: Effort, mut peer: Option<&mut Peer>) {

@@ -13,7 +13,6 @@ mod common;
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
-    sync::mpsc,
     time::{Duration, Instant},
 };
 
@@ -22,15 +21,11 @@ use actix_web::rt::time::sleep;
 use common::{
     Table,
     browsers::{self, Browsers},
-    median, pictures,
+    encoders, median, pictures,
     process::{cpu_seconds, resident_kb},
-    server::{QUALITY, Reels},
+    server::Reels,
 };
-use framehub::{
-    Frame, WidgetHandle,
-    encode::{self, Codec, Pool, Variant},
-    tiles::{Grid, TileSet},
-};
+use framehub::{WidgetHandle, encode::Pool};
 use serde_json::Map;
 
 type Size = (u32, u32);
@@ -217,9 +212,9 @@ async fn few_views(server: &Reels, span: &Span, case: &Case, table: &mut Table) 
     let pool = Pool::new(0).expect("threads start");
     let mut rounds = Vec::new();
     for _ in 0..span.rounds {
-        let alone = encoder_rate(&frames, span.turn);
+        let alone = encoders::rate(&frames, span.turn);
         let view = measure(server, &free, size, 1, span.turn).await.rate();
-        let pooled = pool_rate(&pool, &frames, span.turn);
+        let pooled = encoders::pool_rate(&pool, &frames, span.turn);
         let one = measure(server, &paced, size, 1, span.paced).await;
         let more = measure(server, &paced, size, 1 + FURTHER, span.paced).await;
         let first = one.cpu_per_frame();
@@ -271,7 +266,7 @@ async fn busy_widgets(server: &Reels, span: &Span, table: &mut Table) {
     server.show(&frames);
     let (mut to_pool, mut draws, mut sent, mut pooled) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..span.rounds {
-        let all = pool_rate(&pool, &frames, span.turn);
+        let all = encoders::pool_rate(&pool, &frames, span.turn);
         let mut running = Vec::new();
         for _ in 0..BUSY_WIDGETS {
             let (server, widget, turn) = (server.clone(), server.reel(Duration::ZERO).await, span.turn);
@@ -449,57 +444,6 @@ async fn idle(server: &Reels, table: &mut Table) {
         format!("≤ {MOST_KB} KB"),
         verdict(each <= MOST_KB),
     ]);
-}
-
-fn variant(frame: &Frame) -> Variant {
-    Variant {
-        width: frame.width(),
-        height: frame.height(),
-        codec: Codec::Jpeg { quality: QUALITY },
-        base64: false,
-    }
-}
-
-/// Frames a second that one thread encodes.
-fn encoder_rate(frames: &[Frame], span: Duration) -> f64 {
-    let (start, mut count) = (Instant::now(), 0);
-    while start.elapsed() < span {
-        for frame in frames {
-            std::hint::black_box(encode::whole(frame, variant(frame)).expect("the frames can be encoded"));
-            count += 1;
-        }
-    }
-    f64::from(count) / start.elapsed().as_secs_f64()
-}
-
-/// Frames a second that the pool encodes.
-fn pool_rate(pool: &Pool, frames: &[Frame], span: Duration) -> f64 {
-    let (done, results) = mpsc::channel();
-    let start = |frame: &Frame| {
-        let done = done.clone();
-        pool.encode(
-            frame.clone(),
-            variant(frame),
-            TileSet::full(Grid::new(frame.width(), frame.height()).len()),
-            || true,
-            move |outcome| {
-                let _ = done.send(outcome);
-            },
-        );
-    };
-    // As many at once as there are cores, and as many waiting.
-    let jobs = 2 * std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    (0..jobs).for_each(|job| start(&frames[job % frames.len()]));
-    let (began, mut count) = (Instant::now(), 0);
-    while began.elapsed() < span {
-        results.recv().expect("the pool answers");
-        count += 1;
-        start(&frames[count % frames.len()]);
-    }
-    let rate = count as f64 / began.elapsed().as_secs_f64();
-    // The pool is at rest before the next turn begins.
-    (0..jobs).for_each(|_| drop(results.recv()));
-    rate
 }
 
 fn name((width, height): Size) -> String {

@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each benchmark uses some of this")]
 
 pub mod browsers;
+pub mod encoders;
 pub mod kernel;
 pub mod pictures;
 pub mod process;
