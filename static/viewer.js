@@ -12,7 +12,7 @@ import "./view.js";
 const STATES = {
   connecting: "Connecting",
   live: "Live",
-  busy: "Rendering",
+  busy: "Busy",
   error: "Error",
   gone: "Waiting for the kernel",
   disconnected: "Reconnecting",

@@ -205,7 +205,7 @@ pub enum ServerMessage<'a> {
         driver: bool,
         /// What the renderer is doing.
         state: State,
-        /// The renderer's message when the state is `error`.
+        /// The renderer's message when the state is `error`; what keeps it when that is `busy`, where it is known.
         message: Option<&'a str>,
         /// How many views the widget has.
         views: usize,

@@ -30,10 +30,9 @@ const SHOWN = {
 /**
  * @param {FrameView} view
  * @param {FrameHubClient} client
- * @param {{busy?: string}} [words] what to say of a renderer that works longer than usual
  * @returns {() => void} takes them apart again
  */
-export function bind(view, client, { busy = "Rendering …" } = {}) {
+export function bind(view, client) {
   const ending = new AbortController();
   const { signal } = ending;
   const meter = new Meter();
@@ -119,7 +118,7 @@ export function bind(view, client, { busy = "Rendering …" } = {}) {
       case "status":
         server = /** @type {ServerStatus} */ (/** @type {unknown} */ (message));
         view.sharing = { view: server.view, role: server.role, control: server.control, views: server.views };
-        showServerStatus(view, server, busy);
+        showServerStatus(view, server);
         break;
       case "pointers":
         view.showPointers(message.pointers);
@@ -160,13 +159,12 @@ export function bind(view, client, { busy = "Rendering …" } = {}) {
 /**
  * @param {FrameView} view
  * @param {ServerStatus} status
- * @param {string} busy what to say of that state
  */
-function showServerStatus(view, { state, message }, busy) {
+function showServerStatus(view, { state, message }) {
   if (state === "live") {
     view.setStatus({ state });
   } else if (state === "busy") {
-    view.setStatus({ state, text: busy });
+    view.setStatus({ state, text: message ?? "Rendering …" });
   } else if (state === "gone") {
     view.setStatus({ state, text: "The kernel is gone. Waiting for it …" });
   } else {

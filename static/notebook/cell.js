@@ -62,8 +62,7 @@ function render(model, channel, container) {
       diagnose: async () => session.refusal ?? diagnose(channel),
     },
   });
-  // With drawing, or with a cell that computes and lets the view wait.
-  const unbind = bind(view, client, { busy: "The kernel is busy …" });
+  const unbind = bind(view, client);
   const ending = new AbortController();
   const { signal } = ending;
   view.addEventListener("framehub-close", () => client.disconnect(), { signal });

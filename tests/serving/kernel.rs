@@ -264,7 +264,8 @@ fn a_kernel_at_work_is_said_to_be_busy_and_disturbs_no_other_widget() {
     let (server, mut kernel, stuck, mut stuck_view) = started();
     server.handle(&stuck).request_draw();
     let turn = kernel.draw_turn(&stuck);
-    stuck_view.text("status", |status| status["state"] == "busy");
+    let status = stuck_view.text("status", |status| status["state"] == "busy");
+    assert_eq!(status["message"], "The kernel is busy …");
     // A view that joins meanwhile paints at once.
     let mut second = server.view(&stuck).sized(32, 24, 1.0);
     assert_eq!(second.text("status", |_| true)["state"], "busy");

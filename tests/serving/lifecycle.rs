@@ -17,7 +17,8 @@ fn a_renderer_that_does_not_return_disturbs_no_other_widget_and_its_views_say_so
     let mut stuck_view = server.view(stuck.id()).sized(32, 32, 1.0);
     stuck_view.frame();
     stuck.hold(&server.handle(stuck.id()));
-    stuck_view.text("status", |status| status["state"] == "busy");
+    let status = stuck_view.text("status", |status| status["state"] == "busy");
+    assert!(status["message"].is_null());
     let mut view = server.view(lively.id()).sized(32, 32, 1.0);
     for _ in 0..20 {
         view.frame();

@@ -196,7 +196,7 @@ impl Widget {
             role,
             driver: self.control.driver() == Some(view),
             state: self.state,
-            message: self.error.as_deref(),
+            message: self.message.as_deref(),
             views: self.views.len(),
             control: self.control.holder(),
         }

@@ -122,8 +122,8 @@ pub struct Widget {
     /// The size that the renderer has, or will have once it took the events that wait.
     size: Option<Size>,
     state: State,
-    /// The renderer's message while the state is `Error`.
-    error: Option<String>,
+    /// What there is to say of the state: the renderer's error, or what keeps it.
+    message: Option<String>,
     snapshots: VecDeque<(Size, oneshot::Sender<Result<Frame, SnapshotError>>)>,
     /// Who gets the picture that the running turn takes, and its size.
     snapshot_under_way: Option<(Size, oneshot::Sender<Result<Frame, SnapshotError>>)>,
@@ -166,7 +166,7 @@ impl Widget {
             driven: None,
             size: None,
             state: State::Live,
-            error: None,
+            message: None,
             snapshots: VecDeque::new(),
             snapshot_under_way: None,
             comparing: false,
@@ -213,9 +213,9 @@ impl Widget {
         }
     }
 
-    fn set_state(&mut self, state: State, error: Option<String>) {
-        if (self.state, &self.error) != (state, &error) {
-            (self.state, self.error) = (state, error);
+    fn set_state(&mut self, state: State, message: Option<String>) {
+        if (self.state, &self.message) != (state, &message) {
+            (self.state, self.message) = (state, message);
             self.announce();
         }
     }

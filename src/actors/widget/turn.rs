@@ -197,7 +197,11 @@ impl Widget {
                 Some(left) if !left.is_zero() => widget.watch_turn(ctx, left),
                 // That stays in sight until a frame comes.
                 _ if widget.state == State::Error => {}
-                _ => widget.set_state(State::Busy, None),
+                _ => {
+                    // With drawing, or with a cell that computes and lets the views wait.
+                    let kernels = widget.renderer.remote().map(|_| "The kernel is busy …".to_owned());
+                    widget.set_state(State::Busy, kernels);
+                }
             }
         });
     }

@@ -70,7 +70,7 @@ class User(Browser):
 
     def errors(self) -> str:
         """What the view says that went wrong."""
-        return "\n".join(status["message"] for status in self.of("status") if status["message"])
+        return "\n".join(status["message"] for status in self.of("status") if status["state"] == "error")
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         """Drags with the left button."""
