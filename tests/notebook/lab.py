@@ -308,7 +308,11 @@ class View:
 
     def wait(self, expression: str, what: str) -> Any:
         """Waits until an expression of `view` is true."""
-        return until(lambda: self.element.count() and self.get(expression), what)
+        try:
+            return until(lambda: self.element.count() and self.get(expression), what)
+        except AssertionError as error:
+            told = self.page.locator("body").inner_text()[-1000:]
+            raise AssertionError(f"{error}; {self.page.url} says {told!r}") from None
 
     def wait_pixel(self, x: int, y: int, color: tuple[int, int, int]) -> None:
         self.wait("view.frameIndex !== null", "a frame is shown")
