@@ -39,6 +39,23 @@ pub struct Identity {
     pub options: Options,
 }
 
+/// The frames that do not come from a draw of this process, which are numbered.
+#[derive(Debug, Default)]
+pub(crate) struct Pushed {
+    /// The number of the last one.
+    pub last: u64,
+    /// The last one that a program pushed, and its number, until the actor takes it.
+    pub waiting: Option<(u64, Frame)>,
+}
+
+impl Pushed {
+    /// The number of one that comes now.
+    pub fn number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+}
+
 /// What a widget's actor and its handles share: read at once from any thread, without a message.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -49,8 +66,7 @@ pub(crate) struct Shared {
     pub draw_requested: AtomicBool,
     /// Whether the program of the kernel that draws asks for a draw; whether it still does, it says at the end of each turn.
     pub kernel_requested: AtomicBool,
-    /// The frame that was pushed last and that the actor has not taken yet.
-    pub pushed: Mutex<Option<Frame>>,
+    pub pushed: Mutex<Pushed>,
     pub traits: Mutex<Traits>,
     pub stats: Mutex<Stats>,
     /// Whether it is closed, or told to be.
@@ -78,7 +94,7 @@ impl Shared {
             quota,
             draw_requested: AtomicBool::new(false),
             kernel_requested: AtomicBool::new(false),
-            pushed: Mutex::new(None),
+            pushed: Mutex::default(),
             traits: Mutex::new(traits),
             stats: Mutex::new(Stats::default()),
             closed: AtomicBool::new(false),
@@ -184,7 +200,12 @@ impl WidgetHandle {
         if frame.is_empty() {
             return;
         }
-        if self.shared.pushed.lock().replace(frame).is_none() {
+        let is_only_one = {
+            let mut pushed = self.shared.pushed.lock();
+            let number = pushed.number();
+            pushed.waiting.replace((number, frame)).is_none()
+        };
+        if is_only_one {
             self.widget.do_send(widget::FramePushed);
         }
     }

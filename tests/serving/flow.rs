@@ -88,6 +88,17 @@ fn a_view_that_confirms_again_after_the_deadline_recovers() {
     }
 }
 
+/// It takes a while to compare one of these with another.
+fn large(last: u8) -> Frame {
+    let mut pixels = vec![255; 2000 * 2000 * 3];
+    pixels[2000 * 2000 * 3 - 1] = last;
+    Frame::rgb8(2000, 2000, pixels).unwrap()
+}
+
+fn is_large(frame: &FrameReceived) -> bool {
+    frame.pixels().0.starts_with(&[255; 96])
+}
+
 #[test]
 fn a_frame_that_was_pushed_before_a_draw_does_not_come_after_it() {
     let server = TestServer::start();
@@ -95,18 +106,34 @@ fn a_frame_that_was_pushed_before_a_draw_does_not_come_after_it() {
     let widget = server.handle(probe.id());
     let mut view = server.view(probe.id()).sized(32, 32, 1.0);
     view.frame();
-    // It takes a while to compare one of these with another.
-    let large = |last: u8| {
-        let mut pixels = vec![255; 2000 * 2000 * 3];
-        pixels[2000 * 2000 * 3 - 1] = last;
-        Frame::rgb8(2000, 2000, pixels).unwrap()
-    };
-    let is_large = |frame: &FrameReceived| frame.pixels().0.starts_with(&[255; 96]);
     for _ in 0..10 {
         widget.send_frame(large(0));
         while !is_large(&view.frame()) {}
         widget.send_frame(large(1));
         widget.request_draw();
+        while is_large(&view.frame()) {}
+        let after: Vec<_> = view.frames_until_now().into_iter().chain(view.frames_until_now()).collect();
+        assert!(!after.iter().any(is_large), "an older frame came later");
+    }
+}
+
+#[test]
+fn a_frame_that_was_pushed_before_a_draw_of_the_turn_under_way_does_not_come_after_it() {
+    let server = TestServer::start();
+    let probe = server.probe(json!({"quality": 100}));
+    let widget = server.handle(probe.id());
+    let mut view = server.view(probe.id()).sized(32, 32, 1.0);
+    view.frame();
+    for _ in 0..10 {
+        widget.send_frame(large(0));
+        while !is_large(&view.frame()) {}
+        probe.hold_events();
+        view.pointer("pointer_move", 1.0, 1.0, &[]);
+        probe.waits();
+        // Both are on their way before the turn looks whether to draw, and it does not wait for the first.
+        widget.send_frame(large(1));
+        widget.request_draw();
+        probe.release();
         while is_large(&view.frame()) {}
         let after: Vec<_> = view.frames_until_now().into_iter().chain(view.frames_until_now()).collect();
         assert!(!after.iter().any(is_large), "an older frame came later");

@@ -131,10 +131,6 @@ pub struct Widget {
     comparing: bool,
     /// The newest frame that waits for that, and its number.
     uncompared: Option<(u64, Frame)>,
-    /// How many frames came that did not come from a draw.
-    taken_in: u64,
-    /// The same when the turn began that a thread of this process carries out, or did last.
-    taken_in_before_turn: u64,
     /// Frames up to this number are older than one that was drawn.
     overtaken: u64,
     settle_timer: bool,
@@ -171,8 +167,6 @@ impl Widget {
             snapshot_under_way: None,
             comparing: false,
             uncompared: None,
-            taken_in: 0,
-            taken_in_before_turn: 0,
             overtaken: 0,
             settle_timer: false,
             busy_timer: false,
@@ -222,12 +216,11 @@ impl Widget {
 
     /// Takes a frame that did not come from a draw, and compares it with the latest on a thread that may take the time. Of frames
     /// that come meanwhile the newest is next.
-    fn take_in(&mut self, frame: Frame, ctx: &mut Context<Self>) {
-        self.taken_in += 1;
+    fn take_in(&mut self, number: u64, frame: Frame, ctx: &mut Context<Self>) {
         if self.comparing {
-            self.uncompared = Some((self.taken_in, frame));
+            self.uncompared = Some((number, frame));
         } else {
-            self.compare(self.taken_in, frame, ctx);
+            self.compare(number, frame, ctx);
         }
     }
 
@@ -316,12 +309,13 @@ impl Handler<FramePushed> for Widget {
     type Result = ();
 
     fn handle(&mut self, _: FramePushed, ctx: &mut Self::Context) {
-        let pushed = self.shared.pushed.lock().take();
-        if let Some(frame) = pushed.filter(|_| !self.closing) {
+        let pushed = self.shared.pushed.lock().waiting.take();
+        if let Some((number, frame)) = pushed.filter(|&(number, _)| !self.closing && number > self.overtaken)
+        {
             if self.state == State::Error {
                 self.set_state(State::Live, None);
             }
-            self.take_in(frame, ctx);
+            self.take_in(number, frame, ctx);
         }
     }
 }

@@ -271,7 +271,8 @@ impl Widget {
         match (self.turn_ended(outcome), self.renderer.remote()) {
             (Some(frame), Some(remote)) => {
                 remote.comparing = true;
-                self.take_in(frame, ctx);
+                let number = self.shared.pushed.lock().number();
+                self.take_in(number, frame, ctx);
             }
             // What waited for a newer frame need wait no longer.
             _ => self.serve(ctx),

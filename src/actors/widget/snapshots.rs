@@ -44,7 +44,8 @@ impl Widget {
         let picture = match picture {
             Ok(Some(frame)) if !frame.is_empty() => {
                 if self.size == Some(size) {
-                    self.take_in(frame.clone(), ctx);
+                    let number = self.shared.pushed.lock().number();
+                    self.take_in(number, frame.clone(), ctx);
                 }
                 Ok(frame)
             }

@@ -51,6 +51,8 @@ pub struct SnapshotTurn {
 pub struct TurnDone {
     pub renderer: Box<dyn RemoteFrameBuffer>,
     pub outcome: Outcome<Compared>,
+    /// The number of the last frame that was pushed before the draw.
+    pub overtakes: u64,
     /// The picture, if one was asked for.
     pub snapshot: Option<Result<Option<Frame>, String>>,
 }
@@ -80,14 +82,18 @@ impl Turn {
         }
         let mut drawn = None;
         let mut draw_time = Duration::ZERO;
+        let mut overtakes = 0;
         if self.may_draw && self.shared.draw_requested.swap(false, Ordering::AcqRel) {
+            // What was pushed before the draw was asked for is there by now, be the actor's message of it still to come.
+            overtakes = self.shared.pushed.lock().last;
             let start = Instant::now();
             let frame = self.draw();
             draw_time = start.elapsed();
             drawn = Some(frame.map(|frame| frame.map(|frame| self.comparer.clone().compare(frame))));
         }
         let snapshot = self.snapshot.take().map(|snapshot| self.picture(&snapshot));
-        TurnDone { renderer: self.renderer, outcome: Outcome { drawn, draw_time, event_error }, snapshot }
+        let outcome = Outcome { drawn, draw_time, event_error };
+        TurnDone { renderer: self.renderer, outcome, overtakes, snapshot }
     }
 
     fn handle(&mut self, event: &Event) -> Result<(), String> {
@@ -159,7 +165,6 @@ impl Widget {
                 .map(|&(size, _)| SnapshotTurn { size, current: self.size }),
         };
         self.turn_began = Some(Instant::now());
-        self.taken_in_before_turn = self.taken_in;
         if self.closing {
             // The last turn: the renderer takes its `close` event and goes.
             actix_web::rt::task::spawn_blocking(move || drop(turn.run()));
@@ -245,7 +250,7 @@ impl Handler<TurnDone> for Widget {
         }
         match self.turn_ended(done.outcome) {
             Some(compared) => {
-                self.overtaken = self.taken_in_before_turn;
+                self.overtaken = done.overtakes;
                 self.publish(compared, ctx);
             }
             // What waited for a newer frame need wait no longer.
