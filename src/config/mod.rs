@@ -292,7 +292,7 @@ impl Default for Config {
 mod tests {
     use super::*;
 
-    fn parsed(arguments: &[&str]) -> Result<Config, String> {
+    pub(super) fn parsed(arguments: &[&str]) -> Result<Config, String> {
         let all = std::iter::once("framehub").chain(arguments.iter().copied());
         Config::try_parse_from(all).map_err(|error| error.to_string())
     }

@@ -103,21 +103,16 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    fn parsed(arguments: &[&str]) -> Config {
-        Config::parse_from(std::iter::once("framehub").chain(arguments.iter().copied()))
-    }
+    use crate::config::tests::parsed;
 
     #[test]
     fn no_authentication_is_for_loopback_addresses_only() {
-        let open = parsed(&["--auth", "none", "--listen", "0.0.0.0:8420"]);
+        let open = parsed(&["--auth", "none", "--listen", "0.0.0.0:8420"]).unwrap();
         assert!(matches!(open.validate(), Err(ConfigError::OpenToAll(_))));
-        assert_eq!(parsed(&["--auth", "none"]).validate(), Ok(()));
+        assert_eq!(parsed(&["--auth", "none"]).unwrap().validate(), Ok(()));
         assert_eq!(
-            parsed(&["--auth", "none", "--key", "12345678"]).validate(),
+            parsed(&["--auth", "none", "--key", "12345678"]).unwrap().validate(),
             Err(ConfigError::KeyWithoutAuth("none"))
         );
     }

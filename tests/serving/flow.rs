@@ -2,12 +2,12 @@
 
 use std::{io::Read, net::TcpStream, time::Duration};
 
-use framehub::{Config, Frame};
+use framehub::{Config, Frame, WidgetHandle};
 use serde_json::json;
 
 use crate::{
     browser::{Browser, FrameReceived, request},
-    probe::{Mood, picture},
+    probe::{Mood, Probe, picture},
     server::{TestServer, config, wait_for},
 };
 
@@ -99,15 +99,9 @@ fn is_large(frame: &FrameReceived) -> bool {
     frame.pixels().0.starts_with(&[255; 96])
 }
 
-/// What is drawn, which is smaller, takes the place of a large frame, and no large one that of it.
-fn smaller_comes_and_stays(view: &mut Browser) {
-    while is_large(&view.frame()) {}
-    let after: Vec<_> = view.frames_until_now().into_iter().chain(view.frames_until_now()).collect();
-    assert!(!after.iter().any(is_large), "an older frame came later");
-}
-
-#[test]
-fn a_frame_that_was_pushed_before_a_draw_does_not_come_after_it() {
+/// Pushes a large frame, then has `draws` push another and ask for a draw: what is drawn, which is smaller, takes the large one's
+/// place, and no large one that of it.
+fn when_large_is_shown(mut draws: impl FnMut(&WidgetHandle, &Probe, &mut Browser)) {
     let server = TestServer::start();
     let probe = server.probe(json!({"quality": 100}));
     let widget = server.handle(probe.id());
@@ -116,22 +110,24 @@ fn a_frame_that_was_pushed_before_a_draw_does_not_come_after_it() {
     for _ in 0..10 {
         widget.send_frame(large(0));
         while !is_large(&view.frame()) {}
-        widget.send_frame(large(1));
-        widget.request_draw();
-        smaller_comes_and_stays(&mut view);
+        draws(&widget, &probe, &mut view);
+        while is_large(&view.frame()) {}
+        let after: Vec<_> = view.frames_until_now().into_iter().chain(view.frames_until_now()).collect();
+        assert!(!after.iter().any(is_large), "an older frame came later");
     }
 }
 
 #[test]
+fn a_frame_that_was_pushed_before_a_draw_does_not_come_after_it() {
+    when_large_is_shown(|widget, _, _| {
+        widget.send_frame(large(1));
+        widget.request_draw();
+    });
+}
+
+#[test]
 fn a_frame_that_was_pushed_before_a_draw_of_the_turn_under_way_does_not_come_after_it() {
-    let server = TestServer::start();
-    let probe = server.probe(json!({"quality": 100}));
-    let widget = server.handle(probe.id());
-    let mut view = server.view(probe.id()).sized(32, 32, 1.0);
-    view.frame();
-    for _ in 0..10 {
-        widget.send_frame(large(0));
-        while !is_large(&view.frame()) {}
+    when_large_is_shown(|widget, probe, view| {
         probe.hold_events();
         view.pointer("pointer_move", 1.0, 1.0, &[]);
         probe.waits();
@@ -139,8 +135,7 @@ fn a_frame_that_was_pushed_before_a_draw_of_the_turn_under_way_does_not_come_aft
         widget.send_frame(large(1));
         widget.request_draw();
         probe.release();
-        smaller_comes_and_stays(&mut view);
-    }
+    });
 }
 
 #[test]
