@@ -25,6 +25,11 @@ need_venv() {
     "$1/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --requirement "$2" && cp "$2" "$stamp"
 }
 
+# need_crates: has every package of Cargo.lock at hand, those of other platforms as well, for programs that run offline.
+need_crates() {
+  cargo fetch --locked
+}
+
 # need_cargo_tool NAME VERSION FOLDER: builds FOLDER/NAME-VERSION/bin/NAME from the crates' registry unless it is there.
 # Without optimisation: such a tool is compiled more often than it has work to do.
 need_cargo_tool() {
