@@ -157,7 +157,7 @@ impl Hub {
     /// A hub without widgets, which keeps shares in a file, if one is named. To be called within an actix system.
     ///
     /// # Errors
-    /// When the metrics or the encoder pool cannot be made.
+    /// When the metrics or the encoder pool cannot be made, or the file of the shares cannot be read.
     pub fn start(
         kinds: Kinds,
         limits: HubLimits,
@@ -177,7 +177,7 @@ impl Hub {
             kernel_places: Places::new(limits.max_kernels),
             quotas: Quotas::new(limits.user, limits.user_weights.clone()),
             tickets: Tickets::new(limits.ticket_lifetime, unix_seconds()),
-            ledger: Arc::new(Ledger::open(shares_file, unix_seconds())),
+            ledger: Arc::new(Ledger::open(shares_file, unix_seconds())?),
             metrics: Metrics::start_in_arbiter(&arbiters[0], |_| metrics),
             counts,
             pool,
@@ -377,12 +377,21 @@ impl Hub {
 
     /// Signs and checks links to widgets.
     pub(crate) fn links(&self) -> &Links {
-        self.0.ledger.links()
+        self.0.ledger.links(unix_seconds())
     }
 
     /// With whom widgets are shared, as it is kept.
     pub(crate) fn ledger(&self) -> &Ledger {
         &self.0.ledger
+    }
+
+    /// Waits until all shares are kept as they are, where shares are kept. Nothing is written after that.
+    pub(crate) async fn keep_shares(&self) {
+        if !self.0.ledger.finish().await {
+            tracing::error!(
+                "the latest shares are not kept: those of before hold after a restart, revoked ones too"
+            );
+        }
     }
 
     /// With whom widgets can be shared.
@@ -443,6 +452,7 @@ impl Hub {
 
     /// All metrics as text; `None` when the server stops.
     pub async fn scrape(&self, format: Format) -> Option<String> {
+        self.0.counts.shares_unkept(self.0.ledger.unkept());
         match self.0.metrics.send(Scrape(format)).await {
             Ok(Ok(text)) => Some(text),
             Ok(Err(error)) => {

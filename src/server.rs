@@ -16,6 +16,7 @@ use actix_web::{
     rt::{System, net::TcpStream},
     web::Data,
 };
+use rustix::process::geteuid;
 use serde_json::Map;
 use socket2::SockRef;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -31,7 +32,7 @@ use crate::{
         auth::{
             Access,
             jupyterhub::{JupyterHub, succession},
-            key::AccessKey,
+            key::{AccessKey, KeyFileError},
         },
         half_open::{self, HalfOpen},
         pages::page_policy,
@@ -66,6 +67,9 @@ pub enum ServeError {
         /// What the operating system says.
         error: io::Error,
     },
+    /// The key file is not to be trusted.
+    #[error("{0}; or name another with --key-file")]
+    KeyFile(KeyFileError),
     /// A widget that was to be there from the start cannot be made.
     #[error("widget `{id}` cannot be made: {error}")]
     Widget {
@@ -173,6 +177,11 @@ impl Server {
     /// # Errors
     /// When it cannot start, or fails.
     pub fn run(self) -> Result<(), ServeError> {
+        if geteuid().is_root() {
+            tracing::warn!(
+                "the server runs as root, and needs none of its rights: give it a user of its own"
+            );
+        }
         let system = System::new();
         let ended = system.block_on(async move {
             // Who reads the line may send a signal at once.
@@ -207,7 +216,7 @@ impl Server {
                 return Err(ServeError::Widget { id: kind, error });
             }
         }
-        let access = access(&config);
+        let access = access(&config)?;
         let key = if let Access::Key(key) = &access { Some(key.clone()) } else { None };
         let url = format!("http://{address}{}", config.base_url);
         let runtime_file = config.runtime_file.clone().map(|path| {
@@ -286,6 +295,7 @@ impl Running {
         if let Some(metrics) = self.metrics {
             metrics.http.stop(false).await;
         }
+        self.hub.keep_shares().await;
         self.hub.stop_arbiters();
         Ok(self.done.await.map_err(io::Error::other)??)
     }
@@ -346,8 +356,8 @@ fn serve_metrics(address: SocketAddr, config: &Config, hub: &Hub) -> Result<Metr
 }
 
 /// Who may connect, as the configuration says.
-fn access(config: &Config) -> Access {
-    match (config.auth, &config.jupyterhub) {
+fn access(config: &Config) -> Result<Access, ServeError> {
+    Ok(match (config.auth, &config.jupyterhub) {
         (Auth::None, _) => Access::Everyone,
         (Auth::JupyterHub, Some(service)) => Access::JupyterHub(JupyterHub::new(
             service.clone(),
@@ -356,27 +366,24 @@ fn access(config: &Config) -> Access {
             config.activity_interval,
         )),
         // Without a Hub the configuration is not valid; nobody gets in by that.
-        (Auth::Key | Auth::JupyterHub, _) => Access::Key(access_key(config)),
-    }
+        (Auth::Key | Auth::JupyterHub, _) => Access::Key(access_key(config)?),
+    })
 }
 
 /// The key that the configuration asks for.
-fn access_key(config: &Config) -> AccessKey {
+fn access_key(config: &Config) -> Result<AccessKey, ServeError> {
     if let Some(key) = &config.key {
-        return AccessKey::new(key.clone());
+        return Ok(AccessKey::new(key.clone()));
     }
-    let kept = config
-        .key_file
-        .clone()
-        .or_else(AccessKey::default_file)
-        .map(|path| (AccessKey::kept_in(&path), path));
+    let kept = config.key_file.clone().or_else(AccessKey::default_file).map(|path| AccessKey::kept_in(&path));
     match kept {
-        Some((Ok(key), _)) => key,
-        Some((Err(error), path)) => {
-            tracing::warn!(%error, path = %path.display(), "the key cannot be kept: it is good until the server stops");
-            AccessKey::random()
+        Some(Ok(key)) => Ok(key),
+        Some(Err(error @ KeyFileError::Unfit { .. })) => Err(ServeError::KeyFile(error)),
+        Some(Err(error @ KeyFileError::NotMade { .. })) => {
+            tracing::warn!(%error, "the key is good until the server stops");
+            Ok(AccessKey::random())
         }
-        None => AccessKey::random(),
+        None => Ok(AccessKey::random()),
     }
 }
 

@@ -11,8 +11,9 @@ from ._served import ServedWidget
 Role = Literal["watch", "interact"]
 """What somebody may do with a widget: see it, or act in it as well."""
 
-# The longest wait for the server, in seconds. It answers such questions without this process's help.
-_TIMEOUT = 10.0
+# The longest wait for the server, in seconds. It answers such questions without this process's help, and gives up a disk that
+# hangs after ten.
+_TIMEOUT = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,11 @@ class Share:
     _served: ServedWidget = field(repr=False, compare=False)
 
     def revoke(self) -> None:
-        """Ends it, and the views that rest on it, at once. Does nothing if it has ended."""
+        """Ends it, and the views that rest on it, at once. Does nothing if it has ended.
+
+        Raises RuntimeError if the server cannot keep that: it has ended then, but would be back after a restart. Call it again to
+        know whether it is kept by now.
+        """
         if self._served.closed:
             return
         try:
@@ -47,7 +52,10 @@ class Share:
 
 
 def share(served: ServedWidget, wanted: Message) -> Share:
-    """Has the server share a widget. Raises ValueError for what cannot be, RuntimeError where there is no server."""
+    """Has the server share a widget. Raises ValueError for what cannot be, RuntimeError where there is no server.
+
+    RuntimeError, too, where the server cannot keep it: nothing is shared then.
+    """
     try:
         answer = served.answer({"type": "share", "share": wanted}, _TIMEOUT)
     except ServerError as error:

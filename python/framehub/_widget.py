@@ -230,7 +230,8 @@ class RemoteFrameBuffer(ServedTraits):
         that is not given, a link ends after 30 days, and anything else with the widget. To share with a user or a group
         again changes what they may do.
 
-        It waits for the server. Raises ValueError for what cannot be shared so, RuntimeError if there is no server.
+        It waits for the server. Raises ValueError for what cannot be shared so, RuntimeError if there is no server, or
+        it cannot keep the share.
         """
         wanted = {"user": user, "group": group, "link": link, "role": role, "expires_in": expires}
         return share(self._rfb_known(), wanted)

@@ -5,6 +5,7 @@ import time
 import urllib.error
 import urllib.request
 from http.cookiejar import CookieJar
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,3 +100,28 @@ def test_who_and_what_is_told_to_the_server(server: FakeServer) -> None:
     server.send({"type": "shared", "request": asked["request"], "share": told})
     thread.join(10)
     assert (shares[0].user, shares[0].expires) == ("bob", 9.5)
+
+
+def test_what_the_server_cannot_keep_is_an_error_and_revoked_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder, away = tmp_path / "shares", tmp_path / "away"
+    with real_server("--shares-file", str(folder / "shares.json")) as server:
+        link = Link(find=lambda: server)
+        monkeypatch.setattr("framehub._widget.link", lambda: link)
+        plot = Plot()
+        share = plot.share(link=True)
+        folder.rename(away)
+        folder.write_text("no folder")
+        with pytest.raises(RuntimeError, match="cannot keep"):
+            plot.share(link=True)
+        assert plot.shares() == [share]
+        with pytest.raises(RuntimeError, match="after a restart"):
+            share.revoke()
+        assert plot.shares() == []
+        assert opened(share.url) == 404
+        folder.unlink()
+        away.rename(folder)
+        share.revoke()
+        plot.close()
+        link.stop(goodbye=True)

@@ -10,6 +10,7 @@ mod limits;
 mod read;
 mod together;
 
+pub use read::is_key;
 pub use together::ConfigError;
 
 /// A server for remote frame buffer widgets: rendered where the data is, shown where the user is.

@@ -25,8 +25,13 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
     Ok(text.to_ascii_lowercase())
 }
 
+/// Whether a text can be a key: in an address, a header and a cookie it needs no escaping.
+pub fn is_key(text: &str) -> bool {
+    text.len() >= 8 && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.~".contains(c))
+}
+
 pub(super) fn key(text: &str) -> Result<String, String> {
-    if text.len() < 8 || !text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.~".contains(c)) {
+    if !is_key(text) {
         return Err("write at least 8 characters out of A-Z a-z 0-9 - _ . ~".to_owned());
     }
     Ok(text.to_owned())

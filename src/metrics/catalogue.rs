@@ -98,6 +98,11 @@ pub const CATALOGUE: &[Metric] = &[
     histogram("framehub_delivery_seconds", "Time from sending a frame to its arrival in the browser."),
     histogram("framehub_roundtrip_seconds", "Time from sending a frame to its confirmation."),
     histogram("framehub_frame_bytes", "Length of a frame as it is sent."),
+    gauge(
+        "framehub_shares_unkept",
+        &[],
+        "Changes of shares that are not on disk: after a restart what was revoked would hold again.",
+    ),
     gauge("framehub_encoder_threads", &[], "Threads that encode."),
     gauge("framehub_encoder_queue", &[], "Encodes that wait for a thread or run."),
     counter(

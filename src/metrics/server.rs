@@ -35,7 +35,7 @@ impl Reason {
     /// Why a message was refused, by the refusal's code.
     pub fn of_message(code: &str) -> Self {
         match code {
-            "rate" | "queue" | "too_big" | "max_widgets" | "user_max_widgets" => Self::Limit,
+            "not_kept" | "rate" | "queue" | "too_big" | "max_widgets" | "user_max_widgets" => Self::Limit,
             _ => Self::Protocol,
         }
     }
@@ -97,6 +97,7 @@ pub struct ServerMetrics {
     pub(super) delivery: Histogram,
     pub(super) roundtrip: Histogram,
     pub(super) frame_bytes: Histogram,
+    shares_unkept: IntGauge,
     pub(super) encoder_threads: IntGauge,
     pub(super) encoder_queue: IntGauge,
     pub(super) encoder_busy: Counter,
@@ -149,6 +150,7 @@ impl ServerMetrics {
             delivery: histogram(&registry, "framehub_delivery_seconds", &SECONDS)?,
             roundtrip: histogram(&registry, "framehub_roundtrip_seconds", &SECONDS)?,
             frame_bytes: histogram(&registry, "framehub_frame_bytes", &BYTES)?,
+            shares_unkept: gauge(&registry, "framehub_shares_unkept")?,
             encoder_threads: gauge(&registry, "framehub_encoder_threads")?,
             encoder_queue: gauge(&registry, "framehub_encoder_queue")?,
             encoder_busy: seconds(&registry, "framehub_encoder_busy_seconds_total")?,
@@ -162,6 +164,11 @@ impl ServerMetrics {
     /// Something was refused.
     pub fn refused(&self, reason: Reason) {
         self.refusals.with_label_values(&[reason.name()]).inc();
+    }
+
+    /// So many changes of shares are not on disk.
+    pub fn shares_unkept(&self, changes: u64) {
+        self.shares_unkept.set(i64::try_from(changes).unwrap_or(i64::MAX));
     }
 
     /// A WebSocket connection was made; it counts for as long as the answer is kept.

@@ -3,15 +3,22 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Full, LONGEST, Links, MAX_SHARES, Share, With};
+use super::{
+    LONGEST, Links, MAX_SHARES, Share, With,
+    shares::{NotRevoked, NotShared},
+};
 use crate::{
-    clock::{unix_millis, unix_seconds},
+    clock::unix_millis,
     handle::WidgetHandle,
     protocol::{Refusal, json::shortened, view::Role},
 };
 
 /// Longest name of a user or a group, in bytes: as the Hub's database has it.
 const MAX_NAME: usize = 255;
+/// The code of what is not on disk.
+const NOT_KEPT: &str = "not_kept";
+/// The code of a share that is not there.
+const UNKNOWN_SHARE: &str = "unknown_share";
 
 /// With whom widgets of a server can be shared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,20 +119,16 @@ impl NewShare {
     }
 }
 
-/// Shares a widget as its owner asks for. Answers the share, and whether it is a new one.
+/// Shares a widget as its owner asks for, once that is kept. Answers the share, and whether it is a new one.
 ///
 /// # Errors
 /// When it is with nobody or several, with somebody whom this server does not know, for too long, or one too many; the refusal
-/// names the field.
-pub fn share(widget: &WidgetHandle, new: NewShare, reach: Reach) -> Result<(Share, bool), Refusal> {
+/// names the field. When it cannot be kept; nothing is shared then.
+pub async fn share(widget: &WidgetHandle, new: NewShare, reach: Reach) -> Result<(Share, bool), Refusal> {
     let now = unix_millis();
     let (role, expires) = (new.role, new.expires(now)?);
     let with = new.with(widget.identity().owner.as_deref(), reach)?;
-    let (share, fresh) = widget.shares().add(with, role, expires, now).map_err(|Full| {
-        let message =
-            format!("the widget is shared {MAX_SHARES} times, which is the limit: revoke a share first");
-        Refusal::of_message("max_shares", message)
-    })?;
+    let (share, fresh) = widget.shares().add(with, role, expires, now).await?;
     let with = match &share.with {
         With::User(name) => format!("user {name}"),
         With::Group(name) => format!("group {name}"),
@@ -135,17 +138,50 @@ pub fn share(widget: &WidgetHandle, new: NewShare, reach: Reach) -> Result<(Shar
     Ok((share, fresh))
 }
 
-/// Ends a share of a widget.
+/// Ends a share of a widget at once, and waits until that is kept.
 ///
 /// # Errors
-/// When there is none of that id.
-pub fn revoke(widget: &WidgetHandle, share: &str) -> Result<(), Refusal> {
-    if widget.shares().revoke(share) {
-        tracing::info!(widget = widget.id(), share, "share revoked");
-        return Ok(());
+/// When there is none of that id. When its end cannot be kept: it may be asked for again.
+pub async fn revoke(widget: &WidgetHandle, share: &str) -> Result<(), Refusal> {
+    match widget.shares().revoke(share).await {
+        Ok(()) => {
+            tracing::info!(widget = widget.id(), share, "share revoked");
+            Ok(())
+        }
+        Err(NotRevoked::NotKept) => {
+            tracing::info!(widget = widget.id(), share, "share revoked, which is not kept yet");
+            let message = format!(
+                "the share `{}` has ended, but the server cannot keep that: after a restart it would hold again. The server \
+                 tries on; ask again to know whether it is kept",
+                shortened(share)
+            );
+            Err(Refusal::of_message(NOT_KEPT, message))
+        }
+        Err(NotRevoked::Unknown) => {
+            let message =
+                format!("the widget has no share `{}`: it was revoked, or has expired", shortened(share));
+            Err(Refusal::of_message(UNKNOWN_SHARE, message))
+        }
     }
-    let message = format!("the widget has no share `{}`: it was revoked, or has expired", shortened(share));
-    Err(Refusal::of_message("unknown_share", message))
+}
+
+impl From<NotShared> for Refusal {
+    fn from(reason: NotShared) -> Self {
+        match reason {
+            NotShared::Full => Self::of_message(
+                "max_shares",
+                format!("the widget is shared {MAX_SHARES} times, which is the limit: revoke a share first"),
+            ),
+            NotShared::NotKept => Self::of_message(
+                NOT_KEPT,
+                "the server cannot keep shares now, so that nothing is shared or changed: try again later, or tell its operator",
+            ),
+            NotShared::Gone => Self::of_message(
+                UNKNOWN_SHARE,
+                "the share was revoked, or the widget closed, before it was kept",
+            ),
+        }
+    }
 }
 
 /// A share as its owner is told of it. `page` is the address of the widget's page.
@@ -155,7 +191,7 @@ pub fn describe(links: &Links, widget: &str, share: &Share, page: &str) -> Value
         With::Group(name) => (None, Some(name)),
         With::Link => (None, None),
     };
-    let url = match links.secret(widget, share, unix_seconds()) {
+    let url = match links.secret(widget, share) {
         Some(secret) => format!("{page}?share={secret}"),
         None => page.to_owned(),
     };

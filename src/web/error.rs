@@ -83,6 +83,7 @@ impl From<Refusal> for ApiError {
         let status = match refusal.code {
             "max_shares" => StatusCode::TOO_MANY_REQUESTS,
             "unknown_share" => StatusCode::NOT_FOUND,
+            "not_kept" => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,
         };
         Self { status, code: refusal.code, message: refusal.message, field: refusal.field }

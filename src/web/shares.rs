@@ -30,15 +30,14 @@ pub async fn list(site: Data<Site>, Owned(widget): Owned) -> HttpResponse {
 /// `POST /api/widgets/{id}/shares`. With a user or a group that has a share already, it changes that.
 ///
 /// # Errors
-/// 400 for a bad body; 413 for a body that is too long; 429 when there are too many shares.
+/// 400 for a bad body; 413 for a body that is too long; 429 when there are too many shares; 503 when it cannot be kept.
 pub async fn create(
     site: Data<Site>,
     Owned(widget): Owned,
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
     let new: NewShare = read(&body(&site, payload).await?)?;
-    let (share, fresh) = sharing::share(&widget, new, site.hub.reach())?;
-    widget.shares().kept().await;
+    let (share, fresh) = sharing::share(&widget, new, site.hub.reach()).await?;
     let mut response = if fresh { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.json(told(&site, &widget, &share)))
 }
@@ -52,10 +51,9 @@ pub struct SharePath {
 /// `DELETE /api/widgets/{id}/shares/{share}`.
 ///
 /// # Errors
-/// 404 when there is no such share.
+/// 404 when there is no such share; 503 when it has ended, and that cannot be kept yet.
 pub async fn revoke(Owned(widget): Owned, path: Path<SharePath>) -> Result<HttpResponse, ApiError> {
-    sharing::revoke(&widget, &path.share)?;
-    widget.shares().kept().await;
+    sharing::revoke(&widget, &path.share).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -1,35 +1,63 @@
 //! Shares that outlive the server, as their owner's kernel and those with whom something is shared see it.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use framehub::{Config, hub::random_id};
+use framehub::{Config, Server, hub::random_id};
 use serde_json::{Value, json};
 
 use crate::{
     fake_hub::{ACCESS, FakeHub, PREFIX},
     jupyterhub::{LONG, ask, cookie, kernel, open, sign_in, view},
     kernel_link::Kernel,
-    server::{KEY, TestServer, config},
-    shares::{revoke, share, view_by_cookie},
+    server::{KEY, TestServer, config, wait_for},
+    shares::{ended, revoke, share, view_by_cookie},
 };
 
-/// A file for shares, which goes with this.
+/// A file for shares in a folder of its own, which goes with this.
 struct File(PathBuf);
 
 impl File {
     fn new() -> Self {
-        Self(std::env::temp_dir().join(format!("framehub-test-{}.json", random_id())))
+        Self(std::env::temp_dir().join(format!("framehub-test-{}", random_id())).join("shares.json"))
     }
 
     fn with(&self, config: Config) -> Config {
         Config { shares_file: Some(self.0.clone()), ..config }
     }
+
+    fn folder(&self) -> &Path {
+        self.0.parent().unwrap()
+    }
+
+    /// From now on nothing can be written: there is a file where the folder was.
+    fn fill(&self) {
+        fs::rename(self.folder(), self.folder().with_extension("away")).unwrap();
+        fs::write(self.folder(), "no folder").unwrap();
+    }
+
+    fn make_room(&self) {
+        fs::remove_file(self.folder()).unwrap();
+        fs::rename(self.folder().with_extension("away"), self.folder()).unwrap();
+    }
 }
 
 impl Drop for File {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
+        for path in [self.folder().to_owned(), self.folder().with_extension("away")] {
+            let _ = fs::remove_dir_all(&path);
+            let _ = fs::remove_file(&path);
+        }
     }
+}
+
+/// How many changes of shares the metrics say are not on disk.
+fn unkept(server: &TestServer, token: &str) -> u64 {
+    let text = String::from_utf8(ask(server, "GET", &format!("{PREFIX}metrics"), token, "").body).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("framehub_shares_unkept ")).expect("a gauge");
+    line.parse().unwrap()
 }
 
 #[test]
@@ -136,4 +164,95 @@ fn what_a_kernel_shares_is_kept_when_it_is_told_so_also_without_users() {
     kernel.text("revoked", |answer| answer["request"] == request);
     assert!(!kept().contains(&ids[0]) && kept().contains(&ids[1]));
     assert!(!kept().contains(KEY));
+}
+
+#[test]
+fn a_share_that_cannot_be_kept_is_refused_and_not_in_force() {
+    let (hub, file) = (FakeHub::start(), File::new());
+    let [ann, bob, carl] = ["ann", "bob", "carl"].map(|name| hub.token(name, &[ACCESS]));
+    let server = TestServer::with(file.with(hub.config(LONG)));
+    let mut program = kernel(&server, "session-of-the-tests", &ann);
+    let widget = program.widget(json!({}));
+    let kept = share(&server, &widget, &ann, &json!({"user": "carl"})).expect(201);
+    file.fill();
+    for body in [json!({"user": "bob"}), json!({"link": true}), json!({"user": "carl", "role": "interact"})] {
+        let (message, _) = share(&server, &widget, &ann, &body).error(503, "not_kept");
+        assert!(message.contains("nothing is shared"), "{message}");
+    }
+    let request = program.ask("share", json!({"widget": widget, "share": {"user": "bob"}}));
+    let refused = program.text("refused", |answer| answer["request"] == request);
+    assert_eq!(refused["code"], "not_kept");
+    assert_eq!(view(&server, &widget, &bob).err(), Some(404));
+    assert_eq!(view(&server, &widget, &carl).unwrap().text("status", |_| true)["role"], "watch");
+    let listed = ask(&server, "GET", &format!("{PREFIX}api/widgets/{widget}/shares"), &ann, "");
+    assert_eq!(listed.expect(200)["shares"], json!([kept]));
+    file.make_room();
+    share(&server, &widget, &ann, &json!({"user": "bob"})).expect(201);
+    assert!(view(&server, &widget, &bob).is_ok());
+}
+
+#[test]
+fn a_revocation_that_is_not_on_disk_holds_and_is_not_told_as_done() {
+    let (hub, file) = (FakeHub::start(), File::new());
+    let [ann, bob] = ["ann", "bob"].map(|name| hub.token(name, &[ACCESS]));
+    let admin = hub.token("ada", &[ACCESS, "admin-ui"]);
+    let server = TestServer::with(file.with(hub.config(LONG)));
+    let mut program = kernel(&server, "session-of-the-tests", &ann);
+    let widget = program.widget(json!({}));
+    let [first, second] =
+        ["bob", "carl"].map(|user| share(&server, &widget, &ann, &json!({"user": user})).expect(201));
+    let bobs = view(&server, &widget, &bob).unwrap();
+    file.fill();
+    assert_eq!(revoke(&server, &widget, &ann, &first), 503);
+    assert_eq!(ended(bobs), (json!("revoked"), 4003));
+    assert_eq!(revoke(&server, &widget, &ann, &first), 503, "asked again");
+    let ask_kernel = |program: &mut Kernel, share: &Value| {
+        let request = program.ask("revoke", json!({"widget": widget, "share": share["id"]}));
+        program.any(&["revoked", "refused"], |answer| answer["request"] == request)
+    };
+    assert_eq!(ask_kernel(&mut program, &second)["code"], "not_kept");
+    assert_eq!(view(&server, &widget, &bob).err(), Some(404));
+    assert!(unkept(&server, &admin) > 0);
+    file.make_room();
+    // By itself, too; but whoever asks again knows.
+    assert_eq!(revoke(&server, &widget, &ann, &first), 204);
+    assert_eq!(ask_kernel(&mut program, &second)["type"], "revoked");
+    assert_eq!(unkept(&server, &admin), 0);
+    drop(server);
+    let server = TestServer::with(file.with(hub.config(LONG)));
+    kernel(&server, "session-of-the-tests", &ann).widget(json!({"widget": widget}));
+    assert_eq!(view(&server, &widget, &bob).err(), Some(404));
+}
+
+#[test]
+fn a_revocation_that_nobody_asks_for_again_is_kept_as_soon_as_that_can_be() {
+    let (hub, file) = (FakeHub::start(), File::new());
+    let ann = hub.token("ann", &[ACCESS]);
+    let admin = hub.token("ada", &[ACCESS, "admin-ui"]);
+    let server = TestServer::with(file.with(hub.config(LONG)));
+    let mut program = kernel(&server, "session-of-the-tests", &ann);
+    let [revoked, closed] = [(); 2].map(|()| program.widget(json!({})));
+    let made = share(&server, &revoked, &ann, &json!({"user": "bob"})).expect(201);
+    share(&server, &closed, &ann, &json!({"user": "bob"})).expect(201);
+    file.fill();
+    assert_eq!(revoke(&server, &revoked, &ann, &made), 503);
+    ask(&server, "DELETE", &format!("{PREFIX}api/widgets/{closed}"), &ann, "").expect(204);
+    file.make_room();
+    wait_for("the next try", || (unkept(&server, &admin) == 0).then_some(()));
+    let kept: Value = serde_json::from_slice(&fs::read(&file.0).unwrap()).unwrap();
+    assert_eq!(kept["widgets"], json!({}));
+}
+
+#[test]
+fn a_file_of_shares_that_cannot_be_read_stops_the_server_and_stays() {
+    let file = File::new();
+    fs::create_dir(file.folder()).unwrap();
+    for text in ["", "not a file of shares", r#"{"links": null, "widgets": {"#] {
+        fs::write(&file.0, text).unwrap();
+        let config = file.with(config());
+        let started = actix::System::new().block_on(async { Server::new(config).start().await.map(|_| ()) });
+        let error = started.expect_err("it started").to_string();
+        assert!(error.contains(file.0.to_str().unwrap()) && error.contains("move it away"), "{error}");
+        assert_eq!(fs::read_to_string(&file.0).unwrap(), text);
+    }
 }

@@ -133,7 +133,8 @@ impl Kernel {
         self.any(&[kind], condition)
     }
 
-    fn any(&mut self, kinds: &[&str], condition: impl Fn(&Value) -> bool) -> Value {
+    /// The next text message of one of these types for which `condition` holds.
+    pub fn any(&mut self, kinds: &[&str], condition: impl Fn(&Value) -> bool) -> Value {
         let fits = |value: &Value| kinds.iter().any(|kind| value["type"] == *kind) && condition(value);
         let start = Instant::now();
         loop {

@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read},
     net::SocketAddr,
+    os::unix::fs::PermissionsExt,
     process::{Child, ChildStdout, Command, Output, Stdio},
 };
 
@@ -127,6 +128,42 @@ fn it_prints_one_line_and_a_signal_ends_it_well() {
             serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         }
     }
+}
+
+#[test]
+fn a_server_that_runs_as_root_says_so() {
+    let log = Running::start(&["--listen", "127.0.0.1:0", "--key", KEY, "--no-demos"]).log();
+    assert_eq!(log.contains("runs as root"), rustix::process::geteuid().is_root(), "{log}");
+}
+
+#[test]
+fn a_key_file_that_others_may_write_or_that_holds_no_key_stops_the_server() {
+    let folder = std::env::temp_dir().join(format!("framehub-test-{}", framehub::hub::random_id()));
+    let path = folder.join("key");
+    let file = path.to_str().expect("a path");
+    let arguments = ["--listen", "127.0.0.1:0", "--no-demos", "--key-file", file];
+    drop(Running::quiet(&arguments));
+    let key = fs::read_to_string(&path).expect("a key");
+    let fails_with = |what: &str| {
+        let (output, error) = output(&arguments);
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains(file) && error.contains(what), "{error}");
+    };
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).expect("set");
+    fails_with("chmod 600");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("set");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).expect("set");
+    fails_with("folder");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).expect("set");
+    // What a disk that was full once left behind.
+    fs::write(&path, "").expect("written");
+    fails_with("remove it");
+    assert_eq!(fs::read_to_string(&path).expect("it is there"), "");
+    fs::write(folder.join("other"), &key).expect("written");
+    fs::remove_file(&path).expect("removed");
+    std::os::unix::fs::symlink(folder.join("other"), &path).expect("linked");
+    fails_with("symbolic link");
+    fs::remove_dir_all(&folder).expect("removed");
 }
 
 #[test]

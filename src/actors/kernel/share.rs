@@ -14,13 +14,18 @@ use crate::{
 impl Kernel {
     pub(super) fn share(&self, ask: AskShare, ctx: &mut Context<Self>) {
         let Some(widget) = self.widget(&ask.widget, Some(ask.request)) else { return };
-        match sharing::share(&widget, ask.share, self.hub.reach()) {
-            Ok((share, _)) => self.once_kept(widget, ctx, move |kernel, widget| {
-                let share = kernel.told(widget, &share);
+        let reach = self.hub.reach();
+        let shared = async move {
+            let shared = sharing::share(&widget, ask.share, reach).await;
+            (widget, shared)
+        };
+        ctx.spawn(shared.into_actor(self).map(move |(widget, shared), kernel, _| match shared {
+            Ok((share, _)) => {
+                let share = kernel.told(&widget, &share);
                 kernel.tell(&ServerMessage::Shared { request: ask.request, share: &share });
-            }),
-            Err(refusal) => self.refuse(Some(ask.request), Some(&ask.widget), &refusal),
-        }
+            }
+            Err(refusal) => kernel.refuse(Some(ask.request), Some(&ask.widget), &refusal),
+        }));
     }
 
     pub(super) fn shares(&self, ask: &Ask) {
@@ -32,26 +37,12 @@ impl Kernel {
 
     pub(super) fn revoke(&self, ask: AskRevoke, ctx: &mut Context<Self>) {
         let Some(widget) = self.widget(&ask.widget, Some(ask.request)) else { return };
-        match sharing::revoke(&widget, &ask.share) {
-            Ok(()) => self.once_kept(widget, ctx, move |kernel, _| {
-                kernel.tell(&ServerMessage::Revoked { request: ask.request });
-            }),
-            Err(refusal) => self.refuse(Some(ask.request), Some(&ask.widget), &refusal),
-        }
-    }
-
-    /// Answers once the widget's shares are kept.
-    fn once_kept(
-        &self,
-        widget: WidgetHandle,
-        ctx: &mut Context<Self>,
-        answer: impl FnOnce(&Self, &WidgetHandle) + 'static,
-    ) {
-        let kept = async move {
-            widget.shares().kept().await;
-            widget
-        };
-        ctx.spawn(kept.into_actor(self).map(move |widget, kernel, _| answer(kernel, &widget)));
+        let share = ask.share;
+        let revoked = async move { sharing::revoke(&widget, &share).await };
+        ctx.spawn(revoked.into_actor(self).map(move |revoked, kernel, _| match revoked {
+            Ok(()) => kernel.tell(&ServerMessage::Revoked { request: ask.request }),
+            Err(refusal) => kernel.refuse(Some(ask.request), Some(&ask.widget), &refusal),
+        }));
     }
 
     fn told(&self, widget: &WidgetHandle, share: &Share) -> Value {

@@ -29,7 +29,7 @@ mod performance;
 mod square;
 mod surface;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 use std::path::PathBuf;
 

@@ -126,11 +126,16 @@ impl Caller {
 
     /// What this caller may do with a widget now; `None` when to this caller there is no such widget.
     pub fn right(&self, widget: &WidgetHandle) -> Option<Right> {
-        self.right_in(widget.id(), widget.identity().owner.as_deref(), widget.shares())
+        self.right_at(widget, unix_millis())
     }
 
-    /// What this caller may do with a widget of that id and owner, and with these shares.
-    fn right_in(&self, id: &str, owner: Option<&str>, shares: &Shares) -> Option<Right> {
+    /// What this caller may do with a widget at Unix time `now` in milliseconds.
+    pub fn right_at(&self, widget: &WidgetHandle, now: u64) -> Option<Right> {
+        self.right_in(widget.id(), widget.identity().owner.as_deref(), widget.shares(), now)
+    }
+
+    /// What this caller may do with a widget of that id and owner, and with these shares, at Unix time `now` in milliseconds.
+    fn right_in(&self, id: &str, owner: Option<&str>, shares: &Shares, now: u64) -> Option<Right> {
         let (user, links) = match self {
             Self::Anyone => return Some(Right::Own),
             Self::Guest(permit, _) => {
@@ -149,7 +154,7 @@ impl Caller {
             groups: user.map_or(&[], |user| &user.groups),
             links: &links,
         };
-        shares.granted(visitor, unix_millis()).map(Right::Shared)
+        shares.granted(visitor, now).map(Right::Shared)
     }
 
     /// Whether this right of the caller's rests on a share, and ends with that.
@@ -181,7 +186,8 @@ impl Caller {
         let found = found.and_then(|widget| self.right(&widget).map(|right| (widget, right)));
         found.ok_or_else(|| {
             let awaited = site.hub.ledger().awaited(id);
-            let right = awaited.and_then(|(owner, shares)| self.right_in(id, owner.as_deref(), &shares));
+            let right = awaited
+                .and_then(|(owner, shares)| self.right_in(id, owner.as_deref(), &shares, unix_millis()));
             if right.is_some() { ApiError::awaited(id) } else { ApiError::no_widget(id) }
         })
     }
