@@ -25,6 +25,7 @@ use crate::{
     config::{Auth, Config, ConfigError},
     hub::{CreateError, Hub},
     jupyterhub::Service,
+    metrics::Scrapes,
     render::{Kind, Kinds, demos},
     runtime_file::{RuntimeFile, Whereabouts},
     usage::Usage,
@@ -343,7 +344,11 @@ fn serve_metrics(address: SocketAddr, config: &Config, hub: &Hub) -> Result<Metr
     let listener = TcpListener::bind(address).map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
     let of_app = hub.clone();
-    let app = move || App::new().wrap(from_fn(half_open::heard)).configure(configure_metrics(of_app.clone()));
+    let scrapes = Data::new(Scrapes::default());
+    let app = move || {
+        let metrics = configure_metrics(of_app.clone(), scrapes.clone());
+        App::new().wrap(from_fn(half_open::heard)).configure(metrics)
+    };
     let http = HttpServer::new(app)
         .on_connect(set_up(config, hub))
         .disable_signals()

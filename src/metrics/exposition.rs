@@ -12,7 +12,7 @@ use super::{ServerMetrics, WidgetMetrics, catalogue::Metric, openmetrics, series
 use crate::{encode::Pool, handle::Shared};
 
 /// How a scrape is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
     /// Prometheus' text format.
     Text,

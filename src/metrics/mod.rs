@@ -7,10 +7,12 @@
 pub mod catalogue;
 mod exposition;
 mod openmetrics;
+mod scrapes;
 mod series;
 mod server;
 mod widget;
 
 pub use exposition::{Exposition, Format};
+pub use scrapes::Scrapes;
 pub use server::{Connected, Reason, ServerMetrics};
 pub use widget::WidgetMetrics;

@@ -6,7 +6,7 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     http::{
         StatusCode,
-        header::{self, ContentType, HeaderValue},
+        header::{self, ContentType, HeaderName, HeaderValue},
     },
     middleware::Next,
     web::{Data, Path},
@@ -24,6 +24,9 @@ struct Static;
 const MAY_LOAD: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
     connect-src 'self'; base-uri 'none'; form-action 'self'";
 
+/// What no page needs, and none that got into one may ask for.
+const MAY_NOT_USE: &str = "camera=(), display-capture=(), geolocation=(), hid=(), microphone=(), midi=(), payment=(), serial=(), usb=()";
+
 /// The security policy of pages that pages of these origins, and the server's own, may hold in a frame.
 ///
 /// # Panics
@@ -34,7 +37,7 @@ pub fn page_policy(frame_origins: &[String]) -> HeaderValue {
     HeaderValue::from_str(&policy).expect("origins are of printable characters")
 }
 
-/// Gives each page the security policy.
+/// Gives each page the security policy. No window of another origin that a page opened, or was opened by, reaches it.
 ///
 /// # Errors
 /// When there is no answer.
@@ -49,7 +52,13 @@ pub async fn with_policy(
         .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     let site = response.request().app_data::<Data<Site>>().filter(|_| is_page);
     if let Some(policy) = site.map(|site| site.page_policy.clone()) {
-        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+        for (name, value) in
+            [("cross-origin-opener-policy", "same-origin"), ("permissions-policy", MAY_NOT_USE)]
+        {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
     }
     Ok(response)
 }

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     hub::Hub,
-    metrics::Reason,
+    metrics::{Reason, Scrapes},
     network::Network,
     protocol::{InboundLimits, kernel::KernelInboundLimits},
     usage::Usage,
@@ -129,11 +129,12 @@ async fn with_resource_policy(
 }
 
 /// The route of the metrics alone, for an address of its own.
-pub fn configure_metrics(hub: Hub) -> impl FnOnce(&mut ServiceConfig) {
+pub fn configure_metrics(hub: Hub, scrapes: Data<Scrapes>) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
         config
             .app_data(Data::new(hub))
-            .service(resource("/metrics", [(Method::GET, web::get().to(api::metrics))]))
+            .app_data(scrapes)
+            .service(resource("/metrics", [(Method::GET, web::get().to(api::open_metrics))]))
             .default_service(web::to(not_found));
     }
 }

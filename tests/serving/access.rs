@@ -129,6 +129,10 @@ fn pages_carry_their_security_headers() {
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
     assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
     assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
+    assert_eq!(page.header("cross-origin-opener-policy"), Some("same-origin"));
+    assert!(page.header("permissions-policy").unwrap().contains("camera=()"));
+    let list = server.request("GET", "/api/widgets", None);
+    assert_eq!(list.header("cross-origin-opener-policy"), None, "it is no page");
     // The first page holds nobody's data, and pages elsewhere ask for it to have their user signed in.
     for (path, policy) in
         [("/", "cross-origin"), ("/widgets/square", "same-origin"), ("/api/widgets", "same-origin")]
