@@ -27,7 +27,7 @@
 //! | [`handle`], [`hub`], `widget_id` | a widget from outside; everything a running server shares; whose an id is |
 //! | `sharing`, `signing` | with whom widgets are shared; signatures of links and tickets |
 //! | [`web`] | routes, pages, API, sockets, access |
-//! | [`config`], [`jupyterhub`], [`server`], `runtime_file`, `private_file`, `usage` | from flags, and what a JupyterHub says, to a listening address; telling others of it, and noticing that nobody needs it |
+//! | [`config`], [`jupyterhub`], [`server`], `runtime_file`, `private_file`, `usage`, `seldom` | from flags, and what a JupyterHub says, to a listening address; telling others of it, noticing that nobody needs it, and saying seldom what happens often |
 
 mod actors;
 pub mod adaptation;
@@ -54,6 +54,7 @@ pub mod protocol;
 mod quota;
 pub mod render;
 mod runtime_file;
+mod seldom;
 pub mod server;
 mod sharing;
 mod shelf;

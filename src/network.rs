@@ -1,6 +1,10 @@
 //! Networks of addresses, as `10.0.0.0/8` writes them.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    str::FromStr,
+};
 
 /// The addresses that begin with the same bits.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,6 +33,17 @@ impl Network {
                 differ.leading_zeros() >= u32::from(self.bits)
             }
             _ => false,
+        }
+    }
+}
+
+/// What one subscriber has of addresses: of IPv6, a network of 64 bits.
+pub fn subscriber(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
         }
     }
 }

@@ -1,13 +1,17 @@
 //! What a `JupyterHub` tells the service that it starts, in `JUPYTERHUB_*` variables. The operator of a service that
 //! the Hub does not start sets the same ones.
 
+mod peer;
 mod tls;
 
 use std::{fmt, net::SocketAddr};
 
 use url::Url;
 
-pub use self::tls::{Tls, TlsError};
+pub use self::{
+    peer::{Peer, Stranger},
+    tls::{Tls, TlsError},
+};
 
 /// A token: not printed by accident.
 #[derive(Clone, PartialEq, Eq, Hash)]

@@ -8,7 +8,7 @@
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet, HashMap},
-    net::{IpAddr, Ipv6Addr, Shutdown},
+    net::{IpAddr, Shutdown},
     pin::Pin,
     rc::Rc,
     sync::{Arc, Weak},
@@ -30,7 +30,7 @@ use tokio::net::TcpStream;
 
 use crate::{
     metrics::{Reason, ServerMetrics},
-    network::Network,
+    network::{Network, subscriber},
 };
 
 /// Most connections of that kind.
@@ -251,17 +251,6 @@ impl MessageBody for Answer {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
         Pin::new(&mut self.body).poll_next(context)
-    }
-}
-
-/// What one subscriber has of addresses: of IPv6, a network of 64 bits.
-fn subscriber(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
     }
 }
 

@@ -49,6 +49,12 @@ struct State {
     down: bool,
     /// Whether answers about tokens wait.
     held: bool,
+    /// Whether those about tokens that nobody has wait, and those to browsers that come back; how many do, and the most that did.
+    strangers_held: bool,
+    waiting: usize,
+    most_waiting: usize,
+    /// How many connections were made.
+    connections: usize,
     /// Whether it takes connections, and does nothing with them.
     hanging: bool,
     /// So many bytes more are in each answer than have to be.
@@ -64,6 +70,7 @@ impl FakeHub {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let shared = Arc::clone(&shared);
+                shared.0.lock().expect("no test panicked here").connections += 1;
                 std::thread::spawn(move || serve(stream, &shared));
             }
         });
@@ -158,6 +165,27 @@ impl FakeHub {
         self.state.1.notify_all();
     }
 
+    /// What strangers ask waits until this is called with `false`: about tokens that nobody has, and with codes.
+    pub fn hold_strangers(&self, held: bool) {
+        self.state().strangers_held = held;
+        self.state.1.notify_all();
+    }
+
+    /// How many of these questions wait.
+    pub fn held(&self) -> usize {
+        self.state().waiting
+    }
+
+    /// The most that waited at a time.
+    pub fn most_held(&self) -> usize {
+        self.state().most_waiting
+    }
+
+    /// How many connections were made.
+    pub fn connections(&self) -> usize {
+        self.state().connections
+    }
+
     /// How often it was asked about a token.
     pub fn asked(&self, token: &str) -> usize {
         self.state().asked.get(token).copied().unwrap_or_default()
@@ -193,6 +221,8 @@ fn serve(stream: TcpStream, shared: &(Mutex<State>, Condvar)) {
     loop {
         let mut line = String::new();
         match reader.read_line(&mut line) {
+            // As Tornado does with a head of more than 64 KiB.
+            Ok(read) if read > 65_536 => return,
             Ok(read) if read > 2 => lines.push(line.trim_end().to_owned()),
             Ok(2) => break,
             _ => return,
@@ -222,11 +252,15 @@ fn serve(stream: TcpStream, shared: &(Mutex<State>, Condvar)) {
         let token = token.unwrap_or_default();
         *state.asked.entry(token.clone()).or_default() += 1;
         state = shared.1.wait_while(state, |state| state.held).expect("no test panicked here");
+        if !state.users.contains_key(&token) {
+            state = wait(state, &shared.1);
+        }
         match state.users.get(&token) {
             Some(user) => (200, user.clone()),
             None => (403, json!({"status": 403, "message": "Missing or invalid credentials."})),
         }
     } else if request.starts_with("POST /hub/api/oauth2/token ") {
+        state = wait(state, &shared.1);
         exchange(&mut state, &body)
     } else if let Some(name) = request
         .strip_prefix("POST /hub/api/users/")
@@ -246,6 +280,15 @@ fn serve(stream: TcpStream, shared: &(Mutex<State>, Condvar)) {
         "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
     );
     let _ = reader.get_mut().write_all((head + &answer).as_bytes());
+}
+
+/// Waits while what strangers ask does.
+fn wait<'a>(mut state: MutexGuard<'a, State>, changed: &Condvar) -> MutexGuard<'a, State> {
+    state.waiting += 1;
+    state.most_waiting = state.most_waiting.max(state.waiting);
+    state = changed.wait_while(state, |state| state.strangers_held).expect("no test panicked here");
+    state.waiting -= 1;
+    state
 }
 
 fn acts(state: &mut State, name: &str, by_service: bool, body: &[u8]) -> (u16, Value) {

@@ -33,3 +33,4 @@ mod shares;
 mod sharing;
 mod snapshots;
 mod statistics;
+mod strangers;

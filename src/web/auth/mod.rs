@@ -155,7 +155,7 @@ async fn admit(request: &ServiceRequest, site: &Site, audience: Audience) -> Res
             }
             Some(response) => Err(response),
         },
-        Access::JupyterHub(hub) if metrics && hub.reads_metrics(request).await => Ok(Caller::Anyone),
+        Access::JupyterHub(hub) if metrics && hub.reads_metrics(request, site).await => Ok(Caller::Anyone),
         Access::JupyterHub(hub) => {
             let lease = hub.admit(request, site, audience).await?;
             Ok(Caller::User(lease, link::kept(request, site)))

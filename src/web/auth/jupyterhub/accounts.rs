@@ -1,29 +1,35 @@
 //! Whose a token is: what the Hub answered, for as long as that holds.
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use actix_web::rt;
-use dashmap::DashMap;
-use sha2::{Digest, Sha256};
-use tokio::{
-    sync::{Mutex, Semaphore},
-    task::JoinHandle,
-    time::{sleep_until, timeout_at},
-};
+use tokio::sync::Semaphore;
 
 use super::{
-    api::{self, ApiFailure, Granted, Owner},
-    hearing::{Hearing, Hub},
+    api::{Api, ApiFailure, Granted, Owner},
+    health::Health,
+    lane::{Bounds, Crowded, Lane},
+    tokens::{Known, Tokens, digest},
 };
-use crate::jupyterhub::{Secret, Service};
+use crate::{
+    jupyterhub::{Secret, Service},
+    seldom::Seldom,
+};
 
-/// Most tokens that are remembered.
-const MAX_TOKENS: usize = 10_000;
-/// Most questions to the Hub at a time, so that a flood of wrong tokens does not become one of the Hub.
-const MAX_QUESTIONS: usize = 16;
+/// Longest token, and longest code of a browser that comes back from the Hub, in bytes: several times what a Hub makes. With much
+/// longer ones, the Hub would take a question for an attack and end the connection without an answer.
+pub const LONGEST_TOKEN: usize = 1024;
+/// Most questions at a time about tokens that the Hub knew when it was asked last, and about those of sessions, which it gave out.
+const MAX_RENEWALS: usize = 12;
+/// Questions about other tokens. Programs try again after a refusal for the bound of one address.
+const STRANGERS: Bounds =
+    Bounds { at_a_time: 4, in_all: 64, of_address: 16, patience: Duration::from_secs(5) };
+/// Browsers that come back from the Hub, among them a class that signs in at once from behind one address.
+const EXCHANGES: Bounds =
+    Bounds { at_a_time: 4, in_all: 256, of_address: 64, patience: Duration::from_secs(10) };
 /// The Hub's scope of those who may read its own metrics.
 const READ_METRICS: &str = "read:metrics";
 /// How long a refusal holds: a token is seldom given a scope later.
@@ -32,8 +38,6 @@ const REFUSED_FOR: Duration = Duration::from_secs(10);
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// How often it is asked at least within the time for which answers hold.
 const RETRIES: u32 = 16;
-/// How often, within the time for which answers hold, it is looked whether an open connection may stay.
-const LOOKS: u32 = 4;
 
 /// A user of the Hub.
 #[derive(Debug)]
@@ -50,7 +54,7 @@ pub struct User {
 
 impl User {
     /// Whether this is the same user, with the same say over everything. Groups come and go.
-    fn is_still(&self, before: &Self) -> bool {
+    pub fn is_still(&self, before: &Self) -> bool {
         (&self.name, self.admin) == (&before.name, before.admin)
     }
 }
@@ -72,123 +76,155 @@ pub enum Denied {
     /// The Hub cannot be asked.
     #[error("the JupyterHub does not answer, so that nobody new can be let in: try again later")]
     Unavailable,
+    /// Too many ask about tokens that nobody knows.
+    #[error("too many tokens wait that the JupyterHub has to be asked about: try again in a few seconds")]
+    Crowded,
+}
+
+impl From<Crowded> for Denied {
+    fn from(_: Crowded) -> Self {
+        Self::Crowded
+    }
+}
+
+/// Who shows a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// Whoever was let in before, or has the token from the Hub by way of this server.
+    Known,
+    /// Anybody, at that address.
+    Stranger(IpAddr),
 }
 
 /// What a token that the Hub knows is good for.
 #[derive(Debug, Clone)]
-struct Account {
+pub struct Account {
     /// Whom it lets in.
     user: Result<Arc<User>, Denied>,
     /// Whether it opens the metrics, whoever has it.
     reads_metrics: bool,
 }
 
-/// An answer that holds.
-#[derive(Debug, Clone)]
-struct Known {
-    answer: Result<Account, Denied>,
-    /// When the question was asked that this answers.
-    asked: Instant,
-    /// When the latest attempt to ask ended.
-    tried: Instant,
-    /// Whether that one was in vain.
-    failed: bool,
-}
-
-impl Known {
-    /// Whether the token is good for anything.
-    fn is_good(&self) -> bool {
-        self.answer.as_ref().is_ok_and(|account| account.user.is_ok() || account.reads_metrics)
+impl Account {
+    /// Whether it is good for anything.
+    pub fn is_good(&self) -> bool {
+        self.user.is_ok() || self.reads_metrics
     }
 }
 
-type Slot = Arc<Mutex<Option<Known>>>;
-
-/// All tokens that were seen lately.
+/// What was asked and learned of the Hub's tokens.
 pub struct Accounts {
-    service: Service,
+    api: Arc<Api>,
     admin_scope: String,
     /// How long an answer holds.
     holds: Duration,
-    /// By the token's digest: who reads this memory finds no tokens. Whoever asks the Hub about one holds its lock.
-    slots: DashMap<[u8; 32], Slot>,
-    questions: Semaphore,
-    /// How the last one ended.
-    hearing: Hearing,
+    tokens: Tokens,
+    renewals: Semaphore,
+    strangers: Lane,
+    exchanges: Lane,
+    health: Health,
+    /// When the log was told that a token cannot be checked.
+    unchecked: Seldom,
 }
 
 impl Accounts {
     /// No tokens.
-    pub fn new(service: Service, admin_scope: String, holds: Duration) -> Self {
-        let questions = Semaphore::new(MAX_QUESTIONS);
-        Self { service, admin_scope, holds, slots: DashMap::new(), questions, hearing: Hearing::default() }
+    pub fn new(api: Arc<Api>, admin_scope: String, holds: Duration) -> Self {
+        Self {
+            health: Health::new(Arc::clone(&api)),
+            api,
+            admin_scope,
+            holds,
+            tokens: Tokens::new(holds),
+            renewals: Semaphore::new(MAX_RENEWALS),
+            strangers: Lane::new(STRANGERS),
+            exchanges: Lane::new(EXCHANGES),
+            unchecked: Seldom::once_a_minute(),
+        }
     }
 
     /// The Hub's description of this service.
     pub fn service(&self) -> &Service {
-        &self.service
+        self.api.service()
+    }
+
+    /// How long an answer holds.
+    pub fn holds(&self) -> Duration {
+        self.holds
     }
 
     /// Whose a token is, and until when that is known.
     ///
     /// # Errors
     /// When the token lets nobody in.
-    pub async fn check(&self, token: &Secret) -> Result<(Arc<User>, Instant), Denied> {
-        let (account, until) = self.account(token).await?;
+    pub async fn check(&self, token: &Secret, asker: Asker) -> Result<(Arc<User>, Instant), Denied> {
+        let (account, until) = self.account(token, asker).await?;
         Ok((account.user?, until))
     }
 
     /// Whether a token opens the metrics.
-    pub async fn reads_metrics(&self, token: &Secret) -> bool {
-        self.account(token).await.is_ok_and(|(account, _)| account.reads_metrics)
+    pub async fn reads_metrics(&self, token: &Secret, asker: Asker) -> bool {
+        self.account(token, asker).await.is_ok_and(|(account, _)| account.reads_metrics)
     }
 
-    /// The token for a code that a browser brought, as [`api::exchange`] says.
+    /// The token for a code that a browser brought from that address, as [`Api::exchange`] says.
     ///
     /// # Errors
-    /// As that.
-    pub async fn exchange(&self, code: &str, verifier: &str) -> Result<Option<Granted>, ApiFailure> {
-        self.heard(api::exchange(&self.service, code, verifier).await)
+    /// As that; [`Crowded`] when there are too many.
+    pub async fn exchange(
+        &self,
+        code: &str,
+        verifier: &str,
+        from: IpAddr,
+    ) -> Result<Result<Option<Granted>, ApiFailure>, Crowded> {
+        let _turn = self.exchanges.turn(from).await?;
+        Ok(self.heard(self.api.exchange(code, verifier).await))
     }
 
-    /// Whether a browser may be sent to the Hub. Mostly that costs the Hub nothing: it is asked only after a question to which it
-    /// gave no answer.
+    /// Whether a browser may be sent to the Hub.
     pub async fn hub_answers(&self) -> bool {
-        match self.hearing.of(Instant::now()) {
-            Hub::Answers => api::listens(&self.service).await,
-            Hub::Silent => false,
-            Hub::Unknown => self.heard(api::greet(&self.service).await).is_ok(),
-        }
+        self.health.is_good().await
     }
 
-    /// Notes whether the Hub gave an answer, be it an error.
+    /// Notes whether the Hub was silent.
     fn heard<T>(&self, answer: Result<T, ApiFailure>) -> Result<T, ApiFailure> {
-        match &answer {
-            Err(ApiFailure::Unreachable(_)) => self.hearing.in_vain(Instant::now()),
-            Ok(_) | Err(ApiFailure::Failed(_) | ApiFailure::Unreadable(_)) => self.hearing.answered(),
+        if let Err(ApiFailure::Silent(_) | ApiFailure::Stranger(_)) = &answer {
+            self.health.doubt();
         }
         answer
     }
 
     /// What a token is good for, and until when that is known. The Hub is asked when the answer is half as old as it may become,
     /// so that one that is away for a moment goes unnoticed; and once, however many wait for it.
-    async fn account(&self, token: &Secret) -> Result<(Account, Instant), Denied> {
+    async fn account(&self, token: &Secret, who: Asker) -> Result<(Account, Instant), Denied> {
+        if !(1..=LONGEST_TOKEN).contains(&token.reveal().len()) {
+            return Err(Denied::Unknown);
+        }
         let came = Instant::now();
-        let slot = self.slot(token);
+        let digest = digest(token);
+        let (slot, known_before) = self.tokens.slot(&digest);
         let mut known = slot.lock().await;
         if let Some(known) = known.as_ref().filter(|known| self.is_fresh(known, came)) {
             return self.told(known);
         }
-        let asked = Instant::now();
-        let answer = {
-            let _turn = self.questions.acquire().await;
-            self.heard(api::owner(&self.service, token).await)
+        let (asked, answer) = match who {
+            Asker::Stranger(address) if !known_before => {
+                let _turn = self.strangers.turn(address).await?;
+                (Instant::now(), self.api.owner(token).await)
+            }
+            Asker::Stranger(_) | Asker::Known => {
+                let _turn = self.renewals.acquire().await;
+                (Instant::now(), self.api.owner(token).await)
+            }
         };
+        let answer = self.heard(answer);
         let tried = Instant::now();
         let now = match (answer, known.take()) {
             (Ok(owner), _) => Known { answer: self.judge(owner), asked, tried, failed: false },
             (Err(error), before) => {
-                tracing::warn!(%error, "a token cannot be checked");
+                if let Some(left_out) = self.unchecked.due(tried) {
+                    tracing::warn!(%error, left_out, "a token cannot be checked");
+                }
                 match before {
                     Some(before) if before.is_good() && tried < before.asked + self.holds => {
                         Known { tried, failed: true, ..before }
@@ -197,7 +233,11 @@ impl Accounts {
                 }
             }
         };
-        self.told(known.insert(now))
+        let now = known.insert(now);
+        if !known_before && now.is_good() {
+            self.tokens.is_known(&digest, &slot);
+        }
+        self.told(now)
     }
 
     /// Whether an answer need not be asked for again by somebody who came then.
@@ -232,35 +272,11 @@ impl Accounts {
         if kind == "service" {
             return Err(Denied::NoUser);
         }
-        if !self.service.access_scopes.iter().any(|needed| scopes.contains(needed)) {
+        if !self.service().access_scopes.iter().any(|needed| scopes.contains(needed)) {
             return Err(Denied::Scope);
         }
         let notebook_server = notebook_server(&name, &scopes);
         Ok(Arc::new(User { name, groups, admin: scopes.contains(&self.admin_scope), notebook_server }))
-    }
-
-    fn slot(&self, token: &Secret) -> Slot {
-        let digest: [u8; 32] = Sha256::digest(token.reveal()).into();
-        if let Some(slot) = self.slots.get(&digest) {
-            return Arc::clone(&slot);
-        }
-        if self.slots.len() >= MAX_TOKENS {
-            self.forget();
-        }
-        Arc::clone(&self.slots.entry(digest).or_default())
-    }
-
-    /// Makes room: what holds no longer goes; if that is not enough, all that nobody waits for.
-    fn forget(&self) {
-        self.slots.retain(|_, slot| match slot.try_lock() {
-            Ok(known) => {
-                known.as_ref().is_some_and(|known| known.is_good() && known.asked.elapsed() < self.holds)
-            }
-            Err(_) => true,
-        });
-        if self.slots.len() >= MAX_TOKENS {
-            self.slots.retain(|_, slot| Arc::strong_count(slot) > 1);
-        }
     }
 }
 
@@ -271,67 +287,11 @@ fn notebook_server(user: &str, scopes: &[String]) -> Option<String> {
     servers.next().filter(|_| servers.next().is_none()).map(str::to_owned)
 }
 
-/// A user's right to be here, for as long as the token that showed it is good.
-#[derive(Clone)]
-pub struct Lease {
-    accounts: Arc<Accounts>,
-    token: Secret,
-    user: Arc<User>,
-}
-
-/// Looks after an open connection for as long as this lives.
-pub struct Watch(JoinHandle<()>);
-
-impl Lease {
-    /// The right of the user whose token this is.
-    ///
-    /// # Errors
-    /// When the token lets nobody in.
-    pub async fn of(accounts: &Arc<Accounts>, token: Secret) -> Result<Self, Denied> {
-        let (user, _) = accounts.check(&token).await?;
-        Ok(Self { accounts: Arc::clone(accounts), token, user })
-    }
-
-    /// The user.
-    pub fn user(&self) -> &User {
-        &self.user
-    }
-
-    /// How often it is worth asking for [`Lease::renewed`].
-    pub fn looks_every(&self) -> Duration {
-        self.accounts.holds / LOOKS
-    }
-
-    /// The same right with what the Hub says of the user now, if it says anything.
-    pub async fn renewed(self) -> Self {
-        match self.accounts.check(&self.token).await {
-            Ok((user, _)) => Self { user, ..self },
-            Err(_) => self,
-        }
-    }
-
-    /// Calls `ended` once the token is no longer good, or was last known to be for longer than answers hold.
-    pub fn watch(&self, ended: impl FnOnce() + 'static) -> Watch {
-        let Self { accounts, token, user } = self.clone();
-        let mut until = Instant::now() + accounts.holds;
-        // A task of its own: the actor of a socket stands still while its peer takes nothing.
-        Watch(rt::spawn(async move {
-            loop {
-                match timeout_at(until.into(), accounts.check(&token)).await {
-                    Ok(Ok((now, good_until))) if now.is_still(&user) => until = good_until,
-                    _ => break,
-                }
-                sleep_until((Instant::now() + accounts.holds / LOOKS).min(until).into()).await;
-            }
-            tracing::info!(user = user.name, "signed out: a connection ends");
-            ended();
-        }))
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.0.abort();
+#[cfg(test)]
+impl Account {
+    /// A token that is good for the metrics alone.
+    pub fn of_nobody() -> Self {
+        Self { user: Err(Denied::NoUser), reads_metrics: true }
     }
 }
 

@@ -11,22 +11,24 @@ use actix_web::{
 };
 use dashmap::{DashMap, Entry};
 
-use super::api;
-use crate::jupyterhub::Service;
+use super::api::Api;
+use crate::seldom::Seldom;
 
 /// Who was told of, and when.
 pub struct Activity {
-    service: Service,
+    api: Arc<Api>,
     /// Least time from one report of a user to the next.
     every: Duration,
     /// When the latest report of each user and notebook server was made.
     told: DashMap<(String, String), Instant>,
+    /// When the log was told that the Hub cannot be.
+    untold: Seldom,
 }
 
 impl Activity {
     /// Nobody has acted.
-    pub fn new(service: Service, every: Duration) -> Self {
-        Self { service, every, told: DashMap::new() }
+    pub fn new(api: Arc<Api>, every: Duration) -> Self {
+        Self { api, every, told: DashMap::new(), untold: Seldom::once_a_minute() }
     }
 
     /// Whether the Hub is to be told now that this user acts by that server.
@@ -66,14 +68,19 @@ impl Acting {
         let (activity, user, server) = (Arc::clone(&self.activity), self.user.clone(), self.server.clone());
         rt::spawn(async move {
             let Ok(now) = OffsetDateTime::now_utc().format(&Rfc3339) else { return };
-            match api::tell_activity(&activity.service, &user, &server, &now).await {
+            match activity.api.tell_activity(&user, &server, &now).await {
                 Ok(()) => tracing::debug!(user, server, "the Hub knows that the user acts"),
-                Err(error) => tracing::warn!(
-                    user,
-                    %error,
-                    "the Hub cannot be told that a user acts, and may take them for idle: \
-                     the service needs a role with the scope users:activity"
-                ),
+                Err(error) => {
+                    if let Some(left_out) = activity.untold.due(Instant::now()) {
+                        tracing::warn!(
+                            user,
+                            %error,
+                            left_out,
+                            "the Hub cannot be told that a user acts, and may take them for idle: \
+                             the service needs a role with the scope users:activity"
+                        );
+                    }
+                }
             }
         });
     }
@@ -82,6 +89,7 @@ impl Acting {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jupyterhub::Service;
 
     #[test]
     fn each_user_is_told_of_once_in_a_while() {
@@ -95,7 +103,8 @@ mod tests {
             Some(given.to_owned())
         };
         let minute = Duration::from_secs(60);
-        let activity = Activity::new(Service::from_variables(variable).unwrap(), 5 * minute);
+        let activity =
+            Activity::new(Arc::new(Api::new(Service::from_variables(variable).unwrap())), 5 * minute);
         let start = Instant::now();
         let due = |user, minutes| activity.is_due(user, "", start + minutes * minute);
         assert_eq!(

@@ -3,9 +3,12 @@
 mod accounts;
 mod activity;
 mod api;
-mod hearing;
+mod health;
+mod lane;
+mod lease;
 mod sign_in;
 pub mod succession;
+mod tokens;
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,20 +20,24 @@ use actix_web::{
 use tokio::time::timeout;
 
 use self::{
-    accounts::{Accounts, Denied},
+    accounts::{Accounts, Asker, Denied},
     activity::Activity,
+    api::Api,
     sign_in::SignIn,
 };
 pub use self::{
-    accounts::{Lease, Watch},
     activity::Acting,
+    lease::{Lease, Watch},
     sign_in::callback,
 };
 use super::{Audience, caller::Session};
 use crate::{
     jupyterhub::{Secret, Service},
-    web::{error::ApiError, pages, routes::Site},
+    web::{error::ApiError, forwarded::Origin, pages, routes::Site},
 };
+
+/// After so many seconds it is worth asking again, while the Hub cannot be asked.
+const RETRY_AFTER: u16 = 5;
 
 /// How long a view that needs no session waits to learn whether there is one: a notebook's page tries another way after 2.5 s.
 const SESSION_PATIENCE: Duration = Duration::from_secs(2);
@@ -46,8 +53,9 @@ impl JupyterHub {
     /// Nobody is signed in yet. Answers of the Hub hold for so long; it is told of a user's activity at most that often.
     pub fn new(service: Service, admin_scope: String, holds: Duration, tell_every: Duration) -> Self {
         let sign_in = SignIn::new(&service);
-        let activity = Arc::new(Activity::new(service.clone(), tell_every));
-        Self { activity, accounts: Arc::new(Accounts::new(service, admin_scope, holds)), sign_in }
+        let api = Arc::new(Api::new(service));
+        let activity = Arc::new(Activity::new(Arc::clone(&api), tell_every));
+        Self { activity, accounts: Arc::new(Accounts::new(api, admin_scope, holds)), sign_in }
     }
 
     /// Finds out whose request it is, or how it is answered instead.
@@ -62,7 +70,9 @@ impl JupyterHub {
             (None, Some(token)) => (token, true),
             (None, None) => return Err(self.stranger(request, site, audience).await),
         };
-        match Lease::of(&self.accounts, token).await {
+        // What is sealed in a cookie, the Hub has given out.
+        let asker = if by_cookie { Asker::Known } else { asker(request, site) };
+        match Lease::of(&self.accounts, token, asker).await {
             Ok(lease) => Ok(lease),
             Err(Denied::Unknown) if by_cookie => Err(self.stranger(request, site, audience).await),
             Err(denied) => Err(refusal(denied, audience, self.prefix())),
@@ -72,7 +82,7 @@ impl JupyterHub {
     /// Who is signed in with a request's browser, as if it were the owner of what is asked for; if the Hub says so soon enough.
     pub async fn session(&self, request: &ServiceRequest) -> Session {
         let Some(token) = self.sign_in.session(request) else { return Session::None };
-        match timeout(SESSION_PATIENCE, Lease::of(&self.accounts, token)).await {
+        match timeout(SESSION_PATIENCE, Lease::of(&self.accounts, token, Asker::Known)).await {
             Ok(Ok(lease)) => Session::Owners(lease),
             Ok(Err(Denied::Unknown)) => Session::Over,
             Ok(Err(_)) | Err(_) => Session::None,
@@ -80,9 +90,9 @@ impl JupyterHub {
     }
 
     /// Whether a request brings a token that opens the metrics, a user's or a service's.
-    pub async fn reads_metrics(&self, request: &ServiceRequest) -> bool {
+    pub async fn reads_metrics(&self, request: &ServiceRequest, site: &Site) -> bool {
         match given_token(request) {
-            Some(token) => self.accounts.reads_metrics(&token).await,
+            Some(token) => self.accounts.reads_metrics(&token, asker(request, site)).await,
             None => false,
         }
     }
@@ -121,6 +131,11 @@ fn given_token(request: &ServiceRequest) -> Option<Secret> {
     known.then(|| Secret::new(token.trim()))
 }
 
+/// Whoever shows a token with a request.
+fn asker(request: &ServiceRequest, site: &Site) -> Asker {
+    Asker::Stranger(Origin::of(request.request(), &site.trusted_proxies).client)
+}
+
 /// The answer to a program's request that says nothing of who makes it.
 fn nobody(prefix: &str) -> HttpResponse {
     let message = format!(
@@ -142,10 +157,14 @@ fn refusal(denied: Denied, audience: Audience, prefix: &str) -> HttpResponse {
         Denied::Unknown if audience == Audience::Program => return unauthorized(&message),
         Denied::Unknown => (StatusCode::UNAUTHORIZED, "signed_out"),
         Denied::Scope | Denied::NoUser => (StatusCode::FORBIDDEN, "scope"),
-        Denied::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        Denied::Unavailable | Denied::Crowded => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
     };
-    match audience {
+    let mut response = match audience {
         Audience::Page => pages::notice(status, prefix, &message),
         Audience::Program => ApiError::new(status, code, message).error_response(),
+    };
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER.into());
     }
+    response
 }

@@ -23,11 +23,16 @@ use sha2::{Digest, Sha256, Sha512};
 use subtle::ConstantTimeEq;
 use url::{Url, form_urlencoded};
 
-use super::{Lease, refusal};
+use super::{
+    Lease,
+    accounts::{Asker, Denied, LONGEST_TOKEN},
+    refusal,
+};
 use crate::{
     clock::unix_seconds,
     hub::random_id,
     jupyterhub::{Secret, Service},
+    seldom::Seldom,
     web::{
         auth::{Access, Audience},
         forwarded::Origin,
@@ -63,6 +68,8 @@ pub struct SignIn {
     key: Key,
     /// Attempts that came back, until they would have expired.
     used: Mutex<HashMap<String, Instant>>,
+    /// When the log was told that nobody can sign in.
+    failed: Seldom,
 }
 
 /// What the Hub sends a browser back with.
@@ -79,7 +86,8 @@ impl SignIn {
         let secret = service.api_token.reveal().as_bytes();
         let mut mac = Hmac::<Sha512>::new_from_slice(secret).expect("keys of any length are fine");
         mac.update(b"framehub cookies 1");
-        Self { key: Key::from(&mac.finalize().into_bytes()), used: Mutex::default() }
+        let key = Key::from(&mac.finalize().into_bytes());
+        Self { key, used: Mutex::default(), failed: Seldom::once_a_minute() }
     }
 
     /// The token of who is signed in with this browser.
@@ -131,6 +139,11 @@ impl SignIn {
         used.insert(attempt.state.clone(), now + ATTEMPT_FOR).is_none().then_some(attempt)
     }
 
+    /// The attempt of that state is as if it had not come back.
+    fn give_back(&self, state: &str) {
+        self.used.lock().remove(state);
+    }
+
     /// A cookie that only this service can read and make, for so many seconds or for as long as the browser runs; where the
     /// browser comes by TLS, for TLS alone.
     fn seal(
@@ -164,6 +177,11 @@ pub async fn callback(site: Data<Site>, request: HttpRequest, returned: Query<Re
     let Access::JupyterHub(hub) = &site.access else { unreachable!("the route is a JupyterHub's") };
     let service = hub.service();
     let notice = |status, message| pages::notice(status, &service.prefix, message);
+    let not_accepted =
+        || notice(StatusCode::BAD_REQUEST, "The JupyterHub does not accept this attempt to sign in.");
+    if returned.code.as_ref().is_some_and(|code| code.len() > LONGEST_TOKEN) {
+        return not_accepted();
+    }
     let Some(attempt) = hub.sign_in.take(&request, &returned.state) else {
         return notice(
             StatusCode::BAD_REQUEST,
@@ -173,28 +191,29 @@ pub async fn callback(site: Data<Site>, request: HttpRequest, returned: Query<Re
     let Some(code) = &returned.code else {
         return notice(StatusCode::FORBIDDEN, "The JupyterHub did not let you in.");
     };
-    let granted = match hub.accounts.exchange(code, &attempt.verifier).await {
-        Ok(Some(granted)) => granted,
-        Ok(None) => {
-            return notice(
-                StatusCode::BAD_REQUEST,
-                "The JupyterHub does not accept this attempt to sign in.",
-            );
+    let Origin { client, secure, .. } = Origin::of(&request, &site.trusted_proxies);
+    let granted = match hub.accounts.exchange(code, &attempt.verifier, client).await {
+        Ok(Ok(Some(granted))) => granted,
+        Ok(Ok(None)) => return not_accepted(),
+        Ok(Err(error)) => {
+            if let Some(left_out) = hub.sign_in.failed.due(Instant::now()) {
+                tracing::warn!(%error, left_out, "nobody can sign in");
+            }
+            return refusal(Denied::Unavailable, Audience::Page, &service.prefix);
         }
-        Err(error) => {
-            tracing::warn!(%error, "nobody can sign in");
-            let message = "The JupyterHub does not answer, so that nobody can sign in: try again later.";
-            return notice(StatusCode::SERVICE_UNAVAILABLE, message);
+        Err(crowded) => {
+            // Another try is as good as this one, which asked nothing.
+            hub.sign_in.give_back(&attempt.state);
+            return refusal(crowded.into(), Audience::Page, &service.prefix);
         }
     };
-    let lease = match Lease::of(&hub.accounts, granted.token()).await {
+    let lease = match Lease::of(&hub.accounts, granted.token(), Asker::Known).await {
         Ok(lease) => lease,
         Err(denied) => return refusal(denied, Audience::Page, &service.prefix),
     };
     tracing::info!(user = lease.user().name, "signed in");
     let age = granted.expires_in.and_then(|seconds| i64::try_from(seconds).ok());
     let token = granted.token().reveal().to_owned();
-    let secure = Origin::of(&request, &site.trusted_proxies).secure;
     let session = hub.sign_in.seal(SESSION.to_owned(), token, age, secure, &service.prefix);
     let mut over = Cookie::build(attempt_name(&attempt.state), "").path(service.prefix.clone()).finish();
     over.make_removal();

@@ -13,7 +13,7 @@ use std::{
 
 use tokio::time::sleep;
 
-use super::api;
+use super::api::Api;
 use crate::jupyterhub::Service;
 
 /// How often a service looks whether it was left behind.
@@ -30,11 +30,12 @@ fn managed(service: Option<&Service>) -> Option<&Service> {
 /// Waits until the Hub that started this process is gone, and there is another.
 pub async fn succeeded(service: Option<&Service>) {
     let Some(service) = managed(service) else { return std::future::pending().await };
+    let api = Api::new(service.clone());
     let parent = parent_id();
     loop {
         sleep(LOOKS_EVERY).await;
         // One that is being killed may take connections for a moment when it is no parent any more, but answers nothing.
-        if parent_id() != parent && api::greet(service).await.is_ok() {
+        if parent_id() != parent && api.greet().await.is_ok() {
             return;
         }
     }
