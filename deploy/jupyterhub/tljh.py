@@ -1,13 +1,29 @@
 # FrameHub in The Littlest JupyterHub: put this file into /opt/tljh/config/jupyterhub_config.d/, the program into
-# /usr/local/bin, the package into the users' environment, and run `sudo tljh-config reload hub`. The snippets of that
-# folder share one configuration, so that these lines add to what is there.
+# /usr/local/bin, the package into the users' environment, make a user for the server, `sudo useradd --system framehub`,
+# and run `sudo tljh-config reload hub`. The snippets of that folder share one configuration, so that these lines add to
+# what is there.
+import os
+import pwd
+from pathlib import Path
+
 from jupyterhub.spawner import LocalProcessSpawner
 
 c = get_config()  # noqa: F821
 
 access = "access:services!service=framehub"
 service = {"name": "framehub", "url": "http://127.0.0.1:8420", "command": ["/usr/local/bin/framehub"]}
-service["environment"] = {"FRAMEHUB_SHARES_FILE": "/opt/tljh/state/framehub-shares.json"}
+service["environment"] = {"FRAMEHUB_SHARES_FILE": "/var/lib/jupyterhub-framehub/shares.json"}
+# A Hub that runs as root does not run the server as root, but as a user of the system who has nothing but a folder.
+if os.geteuid() == 0:
+    try:
+        account = pwd.getpwnam("framehub")
+    except KeyError:
+        message = "FrameHub's server does not run as root, and there is no user for it: run `useradd --system framehub`"
+        raise ValueError(message) from None
+    service["user"] = account.pw_name
+    state = Path("/var/lib/jupyterhub-framehub")
+    state.mkdir(mode=0o700, exist_ok=True)
+    os.chown(state, account.pw_uid, account.pw_gid)
 c.JupyterHub.services.append(service | {"oauth_no_confirm": True, "oauth_client_allowed_scopes": ["admin-ui"]})
 c.JupyterHub.load_roles.extend(
     [
@@ -18,7 +34,16 @@ c.JupyterHub.load_roles.extend(
 )
 # Traefik, in front of everything here, listens on port 80.
 c.Spawner.environment.update({"FRAMEHUB_URL": "http://127.0.0.1/services/framehub/"})
+
+
+async def own_certificates(spawner):
+    """Makes a service's certificates (`internal_ssl`), and hands them to its user: the Hub keeps them to itself."""
+    paths = await LocalProcessSpawner.create_certs(spawner)
+    return await spawner.move_certs(paths) if spawner.user.name else paths
+
+
 # The Hub has no setting for how often it looks whether its services still run: let that be every 5 s, not every 30 s.
 for spawner in LocalProcessSpawner.__subclasses__():
     if spawner.__module__ == "jupyterhub.services.service":
         spawner.poll_interval = 5
+        spawner.create_certs = own_certificates

@@ -11,8 +11,8 @@ from ._served import ServedWidget
 Role = Literal["watch", "interact"]
 """What somebody may do with a widget: see it, or act in it as well."""
 
-# The longest wait for the server, in seconds. It answers such questions without this process's help, and gives up a disk that
-# hangs after ten.
+# The longest wait for the server, in seconds. It answers such questions without this process's help, and gives up a
+# disk that hangs after ten.
 _TIMEOUT = 15.0
 
 
@@ -39,8 +39,8 @@ class Share:
     def revoke(self) -> None:
         """Ends it, and the views that rest on it, at once. Does nothing if it has ended.
 
-        Raises RuntimeError if the server cannot keep that: it has ended then, but would be back after a restart. Call it again to
-        know whether it is kept by now.
+        Raises RuntimeError if the server cannot keep that: it has ended then, but would be back after a restart. Call
+        it again to know whether it is kept by now.
         """
         if self._served.closed:
             return

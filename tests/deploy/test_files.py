@@ -1,6 +1,7 @@
 """The files of deploy/: each is held to what will read it, and to what the server takes."""
 
 import os
+import pwd
 import re
 import shlex
 import shutil
@@ -30,7 +31,9 @@ LIBRARIES = {"linux-vdso", "libc", "libm", "libgcc_s", "ld-linux-x86-64"}
 class Configuration:
     """What a Hub's configuration file sets, without a Hub."""
 
-    def __init__(self, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(self, text: str, monkeypatch: pytest.MonkeyPatch, uid: int = 1000, account: str = "framehub") -> None:
+        """`uid` is whom the Hub runs as, `account` the one user of the system."""
+
         class Section(dict[str, Any]):
             def __getattr__(self, name: str) -> Any:
                 return self.setdefault(name, Section())
@@ -41,6 +44,13 @@ class Configuration:
         class LocalProcessSpawner:
             poll_interval = 30
 
+        def getpwnam(name: str) -> pwd.struct_passwd:
+            if name != account:
+                raise KeyError(f"getpwnam(): name not found: {name!r}")
+            return pwd.struct_passwd((name, "x", 990, 991, "", "/home/framehub", "/usr/sbin/nologin"))
+
+        # The folders that it makes, and whose they are.
+        self.folders: dict[str, tuple[int, int]] = {}
         self.of_services = type("Spawner", (LocalProcessSpawner,), {"__module__": "jupyterhub.services.service"})
         module = ModuleType("jupyterhub.spawner")
         monkeypatch.setitem(sys.modules, module.__name__, module)
@@ -50,7 +60,12 @@ class Configuration:
             JupyterHub=Section(services=[], load_roles=[]), Spawner=Section(environment={}), Authenticator=Section()
         )
         self._names = {"get_config": lambda: self.c, "load_subconfig": self._load}
-        exec(text, self._names)
+        with monkeypatch.context() as machine:
+            machine.setattr(os, "geteuid", lambda: uid)
+            machine.setattr(pwd, "getpwnam", getpwnam)
+            machine.setattr(Path, "mkdir", lambda path, mode, exist_ok: None)
+            machine.setattr(os, "chown", lambda path, uid, gid: self.folders.update({str(path): (uid, gid)}))
+            exec(text, self._names)
 
     def _load(self, path: str) -> None:
         """Another file of deploy/, at its place in a container."""
@@ -101,6 +116,20 @@ def test_every_way_gives_the_hub_the_same_roles_and_the_same_service(
     # A service that the Hub starts is looked after more often.
     assert other.of_services.poll_interval == (managed.of_services.poll_interval if "command" in other.service else 30)
     assert other.c.Spawner.environment["FRAMEHUB_URL"].endswith("/services/framehub/")
+
+
+@pytest.mark.parametrize("name", ["jupyterhub_config.py", "tljh.py"])
+def test_no_hub_that_runs_as_root_starts_the_server_as_root(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (DEPLOY / "jupyterhub" / name).read_text()
+    hub = Configuration(text, monkeypatch, uid=0)
+    assert hub.service["user"] == "framehub"
+    # Where it keeps what it has to keep is its own.
+    file = Path(hub.service["environment"]["FRAMEHUB_SHARES_FILE"])
+    assert hub.folders == {str(file.parent): (990, 991)}
+    with pytest.raises(ValueError, match="useradd --system framehub"):
+        Configuration(text, monkeypatch, uid=0, account="somebody")
+    # A Hub that is no root cannot become another user, and need not.
+    assert "user" not in Configuration(text, monkeypatch).service
 
 
 def test_the_values_of_the_chart_are_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,6 +185,16 @@ def test_the_pod_starts_with_its_arguments_and_answers_its_probes(tmp_path: Path
                 assert answer.status == 200
 
 
+def test_the_policy_lets_the_metrics_be_read_from_one_namespace_and_trusts_no_wide_network() -> None:
+    (policy,) = [each for each in KUBERNETES if each["kind"] == "NetworkPolicy"]
+    (metrics,) = [rule for rule in policy["spec"]["ingress"] if rule["ports"] == [{"port": "metrics"}]]
+    (source,) = metrics["from"]
+    assert source["namespaceSelector"]["matchLabels"].keys() == {"kubernetes.io/metadata.name"}
+    assert source["podSelector"]["matchLabels"]
+    (trusted,) = [each["value"] for each in container()["env"] if each["name"] == "FRAMEHUB_TRUSTED_PROXIES"]
+    assert int(trusted.partition("/")[2]) >= 16
+
+
 # --- containers ------------------------------------------------------------------------------------------------------
 
 
@@ -168,6 +207,16 @@ def test_the_compose_file_is_what_compose_takes() -> None:
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_compose_file_names_versions_and_no_password() -> None:
+    for name, service in COMPOSE["services"].items():
+        if image := service.get("image"):
+            assert re.search(r":v?\d+\.\d+\.\d+(@sha256:[0-9a-f]{64})?$", image), name
+        for variable, value in service.get("environment", {}).items():
+            if re.search("PASSWORD|TOKEN|SECRET", variable):
+                assert re.fullmatch(r"\$\{\w+:\?.+\}", value), variable
+    assert "GF_SECURITY_ADMIN_PASSWORD" in COMPOSE["services"]["grafana"]["environment"]
 
 
 def test_the_compose_file_mounts_and_builds_what_is_there() -> None:
@@ -266,6 +315,16 @@ def test_systemd_takes_the_unit_and_finds_little_exposed(unit: Path) -> None:
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "framehub.service:" not in done.stderr, done.stderr
+
+
+def test_systemd_never_gives_up_and_bounds_what_the_server_takes(unit: Path) -> None:
+    settings = dict(line.split("=", 1) for line in unit.read_text().splitlines() if re.match(r"\w+=", line))
+    assert settings["StartLimitIntervalSec"] == "0"
+    assert settings["Restart"] == "always"
+    for bound in ("MemoryHigh", "MemoryMax", "TasksMax", "LimitNOFILE"):
+        assert settings[bound] != "infinity"
+    assert settings["OOMPolicy"] == "stop"
+    assert "AF_UNIX" in settings["RestrictAddressFamilies"].split()
 
 
 def test_the_units_environment_starts_a_service_of_the_hub_or_a_server_with_a_key(unit: Path, tmp_path: Path) -> None:

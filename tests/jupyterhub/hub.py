@@ -1,12 +1,17 @@
 """A real JupyterHub with its proxy and with FrameHub as the service that deploy/jupyterhub describes."""
 
+import atexit
+import functools
 import json
 import os
+import pwd
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -97,6 +102,36 @@ c.Spawner.args = [
 """
 
 
+@functools.cache
+def account() -> pwd.struct_passwd | None:
+    """Whom a Hub that runs as root has the server run as: a user of the system, who is made if there is none."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        return pwd.getpwnam("framehub")
+    except KeyError:
+        subprocess.run(["useradd", "--system", "framehub"], check=True)
+        return pwd.getpwnam("framehub")
+
+
+@functools.cache
+def program() -> Path:
+    """The server, where that user reaches it."""
+    binary = Path(os.environ["FRAMEHUB_BIN"])
+    if account() is None:
+        return binary
+    return Path(shutil.copy(binary, folder_for(account()) / "framehub"))
+
+
+def folder_for(owner: pwd.struct_passwd | None) -> Path:
+    """A folder that the server's user reaches, which those of pytest are not. It goes when the tests end."""
+    folder = Path(tempfile.mkdtemp(prefix="framehub-test-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    if owner:
+        os.chown(folder, owner.pw_uid, owner.pw_gid)
+    return folder
+
+
 def until(condition: Callable[[], T | None], what: str, patience: float = PATIENCE) -> T:
     """Waits until the condition gives something."""
     end = time.monotonic() + patience
@@ -136,6 +171,9 @@ class Hub:
         self.folder = folder
         self.venv = venv
         environment = environment or {"FRAMEHUB_AUTH_CACHE": str(CACHE), "RUST_LOG": "trace"}
+        if account() and not external:
+            # Each Hub of the tests has a file of its own, where the snippet has one for the machine's only Hub.
+            environment = {"FRAMEHUB_SHARES_FILE": str(folder_for(account()) / "shares.json"), **environment}
         ports = free_ports(4)
         self.port = ports[0]
         self.origin = public or f"http://{'hub.localhost' if subdomains else '127.0.0.1'}:{self.port}"
@@ -195,7 +233,7 @@ class Hub:
         return self.origin.replace("hub.localhost", f"{user}.hub.localhost")
 
     def _start(self) -> "subprocess.Popen[bytes]":
-        binary = Path(os.environ["FRAMEHUB_BIN"]).parent
+        binary = program().parent
         return self._run(
             [str(self.venv / "bin" / "jupyterhub"), "-f", "config.py"],
             {"PATH": f"{binary}:{os.environ['PATH']}", "LANG": "C.UTF-8", "FRAMEHUB_SERVICE_TOKEN": SERVICE_TOKEN},
