@@ -148,7 +148,13 @@ impl Ledger {
         {
             return Err(LedgerError::Unwritten { path: file, error });
         }
-        let keeper = Keeper::start(AGAIN_AFTER, move || write(&file, &book, &links));
+        let keeper = Keeper::start(AGAIN_AFTER, move || {
+            let (change, written) = write(&file, &book, &links);
+            // For the log, which has to name the file.
+            let named =
+                |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", file.display()));
+            (change, written.map_err(named))
+        });
         ledger.keeper = Some(keeper.map_err(LedgerError::Thread)?);
         if failed {
             // That the file cannot be written shows at once.

@@ -63,6 +63,7 @@ pub async fn list(site: Data<Site>, caller: Caller) -> Result<HttpResponse, ApiE
         "encoder_threads": pool.threads(),
         "encoder_jobs": pool.jobs(),
         "encoder_seconds": pool.busy().as_secs_f64(),
+        "shares_unkept": hub.ledger().unkept(),
         "limits": {
             "max_widgets": limits.max_widgets,
             "max_views": limits.widget.max_views,

@@ -54,6 +54,7 @@ fn administrators_see_what_each_user_has_and_takes_and_which_limits_hold() {
     assert!(
         server_told["time"].as_f64() > Some(1.7e9) && server_told["encoder_seconds"].as_f64() > Some(0.0)
     );
+    assert_eq!(server_told["shares_unkept"], 0);
     assert!(server_told["encoder_threads"].as_u64() >= Some(2) && server_told["encoder_jobs"].is_u64());
     for (count, number) in [("widgets", 2), ("views", 3), ("kernels", 1)] {
         assert_eq!(server_told[count], number, "{count}");
