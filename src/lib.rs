@@ -27,6 +27,7 @@
 //! | [`handle`], [`hub`], `widget_id` | a widget from outside; everything a running server shares; whose an id is |
 //! | `sharing`, `signing` | with whom widgets are shared; signatures of links and tickets |
 //! | [`web`] | routes, pages, API, sockets, access |
+//! | `internals` | doors for the fuzzer, behind a feature |
 //! | [`config`], [`jupyterhub`], [`server`], `runtime_file`, `private_file`, `usage`, `seldom` | from flags, and what a JupyterHub says, to a listening address; telling others of it, noticing that nobody needs it, and saying seldom what happens often |
 
 mod actors;
@@ -42,6 +43,9 @@ pub mod event;
 pub mod frame;
 pub mod handle;
 pub mod hub;
+#[cfg(any(test, feature = "internals"))]
+#[doc(hidden)]
+pub mod internals;
 pub mod jupyterhub;
 pub mod metrics;
 pub mod network;

@@ -128,6 +128,9 @@ pub struct Running {
     /// Tells other programs where the server is.
     runtime_file: Option<RuntimeFile>,
     usage: Usage,
+    /// What requests are answered from.
+    #[cfg(any(test, feature = "internals"))]
+    pub(crate) site: Data<Site>,
     /// The server ends when nobody used it for so long.
     exit_when_unused: Option<Duration>,
     /// What the Hub says whose service this is, if it is one's.
@@ -242,6 +245,8 @@ impl Server {
             inbound: config.inbound_limits(),
             kernel_inbound: config.kernel_inbound_limits(),
         });
+        #[cfg(any(test, feature = "internals"))]
+        let of_running = site.clone();
         let metrics =
             config.metrics_listen.map(|address| serve_metrics(address, &config, &hub)).transpose()?;
         let app = move || App::new().wrap(from_fn(half_open::heard)).configure(configure(site.clone()));
@@ -259,6 +264,8 @@ impl Server {
             key,
             runtime_file,
             usage,
+            #[cfg(any(test, feature = "internals"))]
+            site: of_running,
             exit_when_unused: config.exit_when_unused,
             service: config.jupyterhub.clone(),
             metrics,

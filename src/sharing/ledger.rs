@@ -126,25 +126,14 @@ impl Ledger {
             None => Kept::default(),
         };
         let signed_before = kept.links.is_some();
-        let links = Arc::new(Links::of(kept.links.unwrap_or_else(|| Keys::fresh(now))));
-        let widgets: BTreeMap<Arc<str>, _> =
-            kept.widgets.into_iter().map(|(id, widget)| (Arc::from(id), Arc::new(widget))).collect();
-        let awaited: BTreeSet<_> = widgets.keys().cloned().collect();
-        let (opened, any) = (Instant::now(), !awaited.is_empty());
-        let until = opened + AWAITED_FOR;
-        let book = Arc::new(Mutex::new(Book { widgets, awaited, keys: None, until, changes: 0 }));
-        let mut ledger = Self {
-            links: Arc::clone(&links),
-            book: Arc::clone(&book),
-            keeper: None,
-            clock_settles: opened + CLOCK_SETTLES_IN,
-        };
+        let mut ledger = Self::holding(kept, now);
         let Some(file) = file else { return Ok(ledger) };
+        let (book, links) = (Arc::clone(&ledger.book), Arc::clone(&ledger.links));
         // Fresh keys are written before they sign. Without a share they sign nothing before the first one is kept.
         let first = if signed_before { Ok(()) } else { write(&file, &book, &links).1 };
         let failed = first.is_err();
         if let Err(error) = first
-            && any
+            && !book.lock().awaited.is_empty()
         {
             return Err(LedgerError::Unwritten { path: file, error });
         }
@@ -161,6 +150,28 @@ impl Ledger {
             ledger.change(&mut ledger.book.lock());
         }
         Ok(ledger)
+    }
+
+    /// What a file of that content holds, which is kept nowhere.
+    #[cfg(any(test, feature = "internals"))]
+    pub fn of_text(text: &[u8], now: u64) -> io::Result<Self> {
+        Ok(Self::holding(serde_json::from_slice(text)?, now))
+    }
+
+    /// What was kept, with fresh keys where there are none.
+    fn holding(kept: Kept, now: u64) -> Self {
+        let links = Arc::new(Links::of(kept.links.unwrap_or_else(|| Keys::fresh(now))));
+        let widgets: BTreeMap<Arc<str>, _> =
+            kept.widgets.into_iter().map(|(id, widget)| (Arc::from(id), Arc::new(widget))).collect();
+        let awaited: BTreeSet<_> = widgets.keys().cloned().collect();
+        let opened = Instant::now();
+        let book = Book { widgets, awaited, keys: None, until: opened + AWAITED_FOR, changes: 0 };
+        Self {
+            links,
+            book: Arc::new(Mutex::new(book)),
+            keeper: None,
+            clock_settles: opened + CLOCK_SETTLES_IN,
+        }
     }
 
     /// Signs and checks links to widgets, at Unix time `now`. If it is time for another key, that one is written, and signs from

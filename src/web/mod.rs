@@ -3,9 +3,9 @@
 pub mod api;
 pub mod auth;
 pub mod error;
-mod forwarded;
+pub mod forwarded;
 pub mod half_open;
-mod intake;
+pub mod intake;
 pub mod kernel;
 pub mod pages;
 pub mod routes;

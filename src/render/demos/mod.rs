@@ -33,6 +33,8 @@ pub(crate) mod testing;
 
 use std::path::PathBuf;
 
+#[cfg(any(test, feature = "internals"))]
+pub(crate) use self::image::{Bounds, Look, Picture};
 use super::Kinds;
 use crate::event::Size;
 

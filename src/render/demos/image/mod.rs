@@ -19,6 +19,8 @@ use std::{
 
 use serde_json::{Map, json};
 
+#[cfg(any(test, feature = "internals"))]
+pub use self::source::{Bounds, Picture, Source as Look};
 use self::{
     folder::Folder,
     render::{BACKGROUND, render},

@@ -1,15 +1,26 @@
 //! Pictures in levels: level 0 is the picture itself, and each further level has half the size of the one before, up to a
 //! level of a single pixel. They take a third more memory, and make a far view as cheap as a near one.
 
-use std::{fs::File, io::BufReader, path::Path};
+use std::{
+    fs::File,
+    io::{BufRead, BufReader, Seek},
+    path::Path,
+};
 
 use ::image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
 
-/// Largest picture, in pixels: 12,000 × 9,000 has 108 million.
-const MAX_PIXELS: u64 = 160_000_000;
-/// Most memory for what the decoder makes, in bytes. While a picture is loaded there are besides it the 8-bit copy that is kept and
-/// its levels, at most 4 bytes a pixel; 1.7 GB in all at the very most.
-const MAX_DECODED: u64 = 1 << 30;
+/// Bounds on a picture.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Most pixels.
+    pub pixels: u64,
+    /// Most memory for what the decoder makes, in bytes.
+    pub decoded: u64,
+}
+
+/// 12,000 × 9,000 pixels are 108 million. While a picture is loaded there are besides what the decoder makes the 8-bit copy that is kept
+/// and its levels, at most 4 bytes a pixel; 1.7 GB in all at the very most.
+const BOUNDS: Bounds = Bounds { pixels: 160_000_000, decoded: 1 << 30 };
 /// Side of the squares that show through transparent pictures.
 const CHEQUER: usize = 16;
 
@@ -49,25 +60,31 @@ pub enum PictureError {
     #[error("cannot be shown: {0}")]
     Decode(#[from] ImageError),
     #[error(
-        "has {width} × {height} pixels, {bytes} bytes when decoded: at most {MAX_PIXELS} pixels and {MAX_DECODED} bytes are shown"
+        "has {width} × {height} pixels, {bytes} bytes when decoded: at most {} pixels and {} bytes are shown",
+        bounds.pixels,
+        bounds.decoded
     )]
-    TooLarge { width: u32, height: u32, bytes: u64 },
+    TooLarge { width: u32, height: u32, bytes: u64, bounds: Bounds },
     #[error("has no pixels")]
     Empty,
 }
 
 impl Picture {
-    /// Decodes a file: its content tells the format. The size is checked before anything is decoded.
+    /// Decodes a file.
     pub fn open(path: &Path) -> Result<Self, PictureError> {
-        let reader = ImageReader::new(BufReader::new(File::open(path)?)).with_guessed_format()?;
+        Self::decode(BufReader::new(File::open(path)?), BOUNDS)
+    }
+
+    /// Decodes the content of a file, which tells the format. The size is checked before anything is decoded.
+    pub fn decode(file: impl BufRead + Seek, bounds: Bounds) -> Result<Self, PictureError> {
+        let mut reader = ImageReader::new(file).with_guessed_format()?;
         let mut limits = Limits::default();
-        limits.max_alloc = Some(MAX_DECODED);
-        let mut reader = reader;
+        limits.max_alloc = Some(bounds.decoded);
         reader.limits(limits.clone());
         let mut decoder = reader.into_decoder()?;
         let ((width, height), bytes) = (decoder.dimensions(), decoder.total_bytes());
-        if u64::from(width) * u64::from(height) > MAX_PIXELS || bytes > MAX_DECODED {
-            return Err(PictureError::TooLarge { width, height, bytes });
+        if u64::from(width) * u64::from(height) > bounds.pixels || bytes > bounds.decoded {
+            return Err(PictureError::TooLarge { width, height, bytes, bounds });
         }
         if width == 0 || height == 0 {
             return Err(PictureError::Empty);
