@@ -40,6 +40,9 @@ use crate::{
 /// Most arbiters for widgets and views: they only decide, so that a few carry thousands.
 const MAX_ARBITERS: usize = 4;
 
+/// Blocking calls of a widget's thread that are no turns: metrics that are written, renderers that are dropped.
+const BESIDES_TURNS: usize = 64;
+
 /// Why a widget was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
@@ -153,6 +156,17 @@ struct Inner {
     limits: HubLimits,
 }
 
+/// A thread for the actors of widgets. A renderer that hangs keeps one of the threads on which turns are taken: there is one for each
+/// widget, and some for what else may block.
+fn arbiter(max_widgets: usize) -> ArbiterHandle {
+    let blocking = max_widgets.saturating_add(BESIDES_TURNS);
+    let runtime = move || {
+        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(blocking).build()
+    };
+    Arbiter::with_tokio_rt(move || runtime().expect("the operating system gives what a runtime needs"))
+        .handle()
+}
+
 impl Hub {
     /// A hub without widgets, which keeps shares in a file, if one is named. To be called within an actix system.
     ///
@@ -164,7 +178,7 @@ impl Hub {
         shares_file: Option<PathBuf>,
     ) -> Result<Self, Box<dyn std::error::Error>> {
         let arbiters: Vec<_> = (0..available_parallelism().map_or(1, NonZero::get).min(MAX_ARBITERS))
-            .map(|_| Arbiter::new().handle())
+            .map(|_| arbiter(limits.max_widgets))
             .collect();
         let pool = Arc::new(Pool::new(0)?);
         let exposition = Exposition::new(Arc::clone(&pool), limits.max_metrics_widgets)?;

@@ -13,6 +13,7 @@ mod fake_hub;
 mod flow;
 mod half_sent;
 mod http;
+mod hung;
 mod jupyterhub;
 mod kept_shares;
 mod kernel;

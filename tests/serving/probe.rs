@@ -102,9 +102,14 @@ impl Probe {
 
     /// Lets `get_frame` wait until [`Probe::release`]; returns once it does.
     pub fn hold(&self, widget: &WidgetHandle) {
-        self.inner.0.lock().held = true;
+        self.hold_draws();
         widget.request_draw();
         self.waits();
+    }
+
+    /// Lets `get_frame` wait until [`Probe::release`].
+    pub fn hold_draws(&self) {
+        self.inner.0.lock().held = true;
     }
 
     /// Lets `handle_event` wait until [`Probe::release`].
