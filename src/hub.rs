@@ -21,8 +21,9 @@ use crate::{
         kernels::{Kernels, OwnName},
         metrics::{Metrics, Register, Scrape},
         registry::{Registry, Reserved},
-        widget::{GetReport, Install, Surroundings, Widget, WidgetLimits, WidgetReport},
+        widget::{GetReport, Install, Report, Surroundings, Widget, WidgetLimits},
     },
+    budget::{BudgetLimits, Budgets},
     clock::unix_seconds,
     encode::Pool,
     handle::{Shared, WidgetHandle},
@@ -113,6 +114,8 @@ pub struct HubLimits {
     pub kernel: KernelSettings,
     /// How long a ticket opens a view, in whole seconds.
     pub ticket_lifetime: Duration,
+    /// Bounds on each caller.
+    pub(crate) budget: BudgetLimits,
     /// Bounds on what a view sends.
     pub inbound: InboundLimits,
     /// With whom widgets can be shared.
@@ -151,6 +154,7 @@ struct Inner {
     kernels: Kernels,
     kernel_places: Places,
     quotas: Quotas,
+    budgets: Budgets,
     tickets: Tickets,
     ledger: Arc<Ledger>,
     limits: HubLimits,
@@ -190,6 +194,7 @@ impl Hub {
             kernels: Kernels::default(),
             kernel_places: Places::new(limits.max_kernels),
             quotas: Quotas::new(limits.user, limits.user_weights.clone()),
+            budgets: Budgets::new(limits.budget),
             tickets: Tickets::new(limits.ticket_lifetime, unix_seconds()),
             ledger: Arc::new(Ledger::open(shares_file, unix_seconds())?),
             metrics: Metrics::start_in_arbiter(&arbiters[0], |_| metrics),
@@ -384,6 +389,11 @@ impl Hub {
         self.0.limits.inbound
     }
 
+    /// What each caller may do.
+    pub(crate) fn budgets(&self) -> &Budgets {
+        &self.0.budgets
+    }
+
     /// Issues and checks tickets to views.
     pub(crate) fn tickets(&self) -> &Tickets {
         &self.0.tickets
@@ -414,17 +424,17 @@ impl Hub {
     }
 
     /// A widget's statistics; `None` when it is closed.
-    pub async fn report(&self, handle: &WidgetHandle) -> Option<WidgetReport> {
-        handle.addr().send(GetReport).await.ok()
+    pub async fn report(&self, handle: &WidgetHandle) -> Option<Arc<Report>> {
+        handle.addr().send(GetReport).await.ok().flatten()
     }
 
     /// The statistics of widgets, in their order; `None` of those that are closed.
-    pub async fn reports(&self, handles: &[WidgetHandle]) -> Vec<Option<WidgetReport>> {
+    pub async fn reports(&self, handles: &[WidgetHandle]) -> Vec<Option<Arc<Report>>> {
         // All are asked before the first answers.
         let asked: Vec<_> = handles.iter().map(|handle| handle.addr().send(GetReport)).collect();
         let mut reports = Vec::with_capacity(asked.len());
         for report in asked {
-            reports.push(report.await.ok());
+            reports.push(report.await.ok().flatten());
         }
         reports
     }

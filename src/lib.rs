@@ -17,7 +17,7 @@
 //! | [`frame`], [`event`], [`traits`], [`stats`] | the words: pixels, what users do, what is set, what is measured |
 //! | [`credits`], [`pacing`], [`delivery`], [`sizing`], [`clock`] | what computes, without a runtime or a network: credits, who gets what, sizes, clocks |
 //! | [`adaptation`], [`control`], [`presence`], [`breakdown`] | the same for views: slow links, who may act, pointers, where the time goes |
-//! | `quota` | what each user may take of the server |
+//! | `quota`, `budget` | what each user may take of the server; what each caller may do in a second |
 //! | [`tiles`] | which parts of a frame changed, and when |
 //! | [`encode`] | pixels to images, on a pool |
 //! | `shelf` | memory of frames and encoded files, which goes round |
@@ -28,16 +28,18 @@
 //! | `sharing`, `signing` | with whom widgets are shared; signatures of links and tickets |
 //! | [`web`] | routes, pages, API, sockets, access |
 //! | `internals` | doors for the fuzzer, behind a feature |
-//! | [`config`], [`jupyterhub`], [`server`], `runtime_file`, `private_file`, `usage`, `seldom` | from flags, and what a JupyterHub says, to a listening address; telling others of it, noticing that nobody needs it, and saying seldom what happens often |
+//! | [`config`], [`jupyterhub`], [`server`], `runtime_file`, `private_file`, `usage`, `seldom`, `descriptors` | from flags, and what a JupyterHub says, to a listening address; telling others of it, noticing that nobody needs it, and saying seldom what happens often |
 
 mod actors;
 pub mod adaptation;
 pub mod breakdown;
+mod budget;
 pub mod clock;
 pub mod config;
 pub mod control;
 pub mod credits;
 pub mod delivery;
+mod descriptors;
 pub mod encode;
 pub mod event;
 pub mod frame;

@@ -108,4 +108,12 @@ mod tests {
             assert!(text.parse::<Network>().unwrap_err().contains("10.0.0.0/8"), "{text}");
         }
     }
+
+    #[test]
+    fn a_subscriber_has_one_ipv4_address_and_a_network_of_ipv6() {
+        let of = |text: &str| subscriber(text.parse().unwrap());
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+        assert_eq!(of("2001:db8:1:2::3"), of("2001:db8:1:2:ffff::4"));
+        assert_ne!(of("2001:db8:1:2::3"), of("2001:db8:1:3::3"));
+    }
 }

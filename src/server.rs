@@ -23,9 +23,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     config::{Auth, Config, ConfigError},
+    descriptors,
     hub::{CreateError, Hub},
     jupyterhub::Service,
     metrics::Scrapes,
+    quota::Places,
     render::{Kind, Kinds, demos},
     runtime_file::{RuntimeFile, Whereabouts},
     usage::Usage,
@@ -207,8 +209,10 @@ impl Server {
     /// # Errors
     /// When the configuration is bad, the address taken, or a first widget cannot be made.
     pub async fn start(self) -> Result<Running, ServeError> {
-        let config = self.config;
-        config.validate()?;
+        self.config.validate()?;
+        let descriptors = descriptors::for_connections();
+        let config = self.config.within(descriptors);
+        let descriptors = Arc::new(Places::new(descriptors));
         let address = config.listen;
         let listen = |error| ServeError::Listen { address, error };
         let listener = succession::listen(address, config.jupyterhub.as_ref()).await.map_err(listen)?;
@@ -247,11 +251,13 @@ impl Server {
         });
         #[cfg(any(test, feature = "internals"))]
         let of_running = site.clone();
-        let metrics =
-            config.metrics_listen.map(|address| serve_metrics(address, &config, &hub)).transpose()?;
+        let metrics = config
+            .metrics_listen
+            .map(|address| serve_metrics(address, &config, &hub, &descriptors))
+            .transpose()?;
         let app = move || App::new().wrap(from_fn(half_open::heard)).configure(configure(site.clone()));
         let http = HttpServer::new(app)
-            .on_connect(set_up(&config, &hub))
+            .on_connect(set_up(&config, &hub, &descriptors))
             .disable_signals()
             .shutdown_timeout(STOP_WITHIN)
             .listen(listener)?
@@ -346,7 +352,12 @@ pub struct MetricsServer {
 }
 
 /// Serves the metrics, and nothing else, on an address of their own.
-fn serve_metrics(address: SocketAddr, config: &Config, hub: &Hub) -> Result<MetricsServer, ServeError> {
+fn serve_metrics(
+    address: SocketAddr,
+    config: &Config,
+    hub: &Hub,
+    descriptors: &Arc<Places>,
+) -> Result<MetricsServer, ServeError> {
     let listen = |error| ServeError::ListenMetrics { address, error };
     let listener = TcpListener::bind(address).map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
@@ -357,7 +368,7 @@ fn serve_metrics(address: SocketAddr, config: &Config, hub: &Hub) -> Result<Metr
         App::new().wrap(from_fn(half_open::heard)).configure(metrics)
     };
     let http = HttpServer::new(app)
-        .on_connect(set_up(config, hub))
+        .on_connect(set_up(config, hub, descriptors))
         .disable_signals()
         .workers(1)
         .listen(listener)?
@@ -400,16 +411,20 @@ fn access_key(config: &Config) -> Result<AccessKey, ServeError> {
 }
 
 /// What is done with each connection that is made to an address: it is tuned, and counts while it owes a request.
-fn set_up(config: &Config, hub: &Hub) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync + use<> {
+fn set_up(
+    config: &Config,
+    hub: &Hub,
+    descriptors: &Arc<Places>,
+) -> impl Fn(&dyn Any, &mut Extensions) + Send + Sync + use<> {
     let reap_after = 2 * config.deadline + REAP_AFTER;
     let trusted = config.trusted_proxies.clone();
-    let half_open = HalfOpen::start(config.half_open_limits(), trusted, Arc::clone(hub.counts()));
+    let (limits, descriptors) = (config.half_open_limits(), Arc::clone(descriptors));
+    let half_open = HalfOpen::start(limits, descriptors, trusted, Arc::clone(hub.counts()));
     move |connection, data| {
         let Some(stream) = connection.downcast_ref::<TcpStream>() else { return };
         tune(stream, reap_after);
-        match half_open::Connection::new(&half_open, stream) {
-            Ok(connection) => drop(data.insert(connection)),
-            Err(error) => tracing::debug!(%error, "connection is not counted"),
+        if let Some(connection) = half_open::let_in(&half_open, stream) {
+            data.insert(connection);
         }
     }
 }

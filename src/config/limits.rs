@@ -3,6 +3,7 @@
 use super::{Auth, Config};
 use crate::{
     actors::{kernel::KernelSettings, view::ViewLimits, widget::WidgetLimits},
+    budget::BudgetLimits,
     hub::HubLimits,
     protocol::{
         InboundLimits,
@@ -12,6 +13,10 @@ use crate::{
     sharing::Reach,
     web::half_open::HalfOpenLimits,
 };
+
+/// The parts of the descriptors that views of a widget, views of a user, kernels, connections that owe a request, and requests of a caller
+/// may have. An address may have four times as many requests.
+const SHARES: [usize; 5] = [2, 2, 4, 8, 16];
 
 impl Config {
     /// The bounds on what the server carries.
@@ -42,6 +47,11 @@ impl Config {
                 },
             },
             ticket_lifetime: self.ticket_lifetime,
+            budget: BudgetLimits {
+                requests_per_second: self.max_requests_per_second,
+                requests: self.max_requests_of_caller,
+                view_events_per_second: self.max_events_per_second,
+            },
             inbound: self.inbound_limits(),
             reach: match self.auth {
                 Auth::JupyterHub => Reach::Users,
@@ -51,10 +61,48 @@ impl Config {
         }
     }
 
+    /// This configuration, where connections have so many descriptors: no one of what is counted takes most of them. A connection
+    /// that asks has two, a view's or kernel's one.
+    #[must_use]
+    pub(crate) fn within(mut self, descriptors: usize) -> Self {
+        let asked = self.counts();
+        for (count, share) in self.counts_mut().into_iter().zip(SHARES) {
+            *count = (*count).min((descriptors / share).max(1));
+        }
+        if self.counts() != asked {
+            tracing::warn!(
+                descriptors,
+                max_views = self.max_views,
+                user_max_views = self.user_max_views,
+                max_kernels = self.max_kernels,
+                max_half_open = self.max_half_open,
+                max_requests_of_caller = self.max_requests_of_caller,
+                "limits are lower than configured, since there may be too few open files: raise the limit of them (ulimit -n, LimitNOFILE=)"
+            );
+        }
+        self
+    }
+
+    fn counts(&mut self) -> [usize; 5] {
+        self.counts_mut().map(|count| *count)
+    }
+
+    /// What takes descriptors.
+    fn counts_mut(&mut self) -> [&mut usize; 5] {
+        [
+            &mut self.max_views,
+            &mut self.user_max_views,
+            &mut self.max_kernels,
+            &mut self.max_half_open,
+            &mut self.max_requests_of_caller,
+        ]
+    }
+
     /// The bounds on widgets and their views.
     fn widget_limits(&self) -> WidgetLimits {
         WidgetLimits {
             max_views: self.max_views,
+            max_views_of_visitor: self.max_views_of_visitor,
             idle: self.idle_timeout,
             max_pixels: self.max_pixels,
             max_frame_pixels: self.max_frame_pixels,
@@ -90,5 +138,19 @@ impl Config {
             max_message_bytes: self.max_message_bytes,
             max_frame_pixels: self.max_frame_pixels,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_few_descriptors_less_is_let_in_and_with_many_what_is_configured() {
+        let few = Config::default().within(160);
+        assert_eq!((few.max_views, few.user_max_views, few.max_kernels), (80, 80, 40));
+        assert_eq!((few.max_half_open, few.max_requests_of_caller), (20, 10));
+        let many = Config::default().within(1 << 20);
+        assert_eq!(format!("{many:?}"), format!("{:?}", Config::default()));
     }
 }

@@ -113,6 +113,10 @@ pub struct Config {
     #[arg(long, env = "FRAMEHUB_MAX_VIEWS", value_name = "N", default_value_t = 1000, value_parser = read::at_least_one, help_heading = "Limits")]
     pub max_views: usize,
 
+    /// Most views of one widget at a time of one user to whom it is shared, or one browser with a link
+    #[arg(long, env = "FRAMEHUB_MAX_VIEWS_OF_VISITOR", value_name = "N", default_value_t = 20, value_parser = read::at_least_one, help_heading = "Limits")]
+    pub max_views_of_visitor: usize,
+
     /// Most notebook kernels and scripts connected at a time
     #[arg(long, env = "FRAMEHUB_MAX_KERNELS", value_name = "N", default_value_t = 100, value_parser = read::at_least_one, help_heading = "Limits")]
     pub max_kernels: usize,
@@ -182,6 +186,15 @@ pub struct Config {
     /// Most of these from one address that is no trusted proxy's
     #[arg(long, env = "FRAMEHUB_MAX_HALF_OPEN_OF_ADDRESS", value_name = "N", default_value_t = 256, value_parser = read::at_least_one, help_heading = "Limits")]
     pub max_half_open_of_address: usize,
+
+    /// Most requests a second of one caller: a user, a visitor's browser, or, ten times as many, an address where nobody is signed in
+    /// and all who have a link; bursts of ten seconds' worth pass
+    #[arg(long, env = "FRAMEHUB_MAX_REQUESTS_PER_SECOND", value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=1_000_000), help_heading = "Limits")]
+    pub max_requests_per_second: u32,
+
+    /// Most requests of one caller that are not answered yet; four times as many of an address and of all who have a link
+    #[arg(long, env = "FRAMEHUB_MAX_REQUESTS_OF_CALLER", value_name = "N", default_value_t = 256, value_parser = read::at_least_one, help_heading = "Limits")]
+    pub max_requests_of_caller: usize,
 
     /// Longest message or request body that is accepted, in bytes
     #[arg(long, env = "FRAMEHUB_MAX_MESSAGE_BYTES", value_name = "N", default_value_t = 262_144, value_parser = read::message_bytes, help_heading = "Limits")]
@@ -260,6 +273,7 @@ impl Default for Config {
             no_demos: false,
             max_widgets: 1000,
             max_views: 1000,
+            max_views_of_visitor: 20,
             max_kernels: 100,
             kernel_grace: Duration::from_secs(300),
             user_max_widgets: 100,
@@ -277,6 +291,8 @@ impl Default for Config {
             metrics_token: None,
             max_half_open: 1024,
             max_half_open_of_address: 256,
+            max_requests_per_second: 500,
+            max_requests_of_caller: 256,
             max_message_bytes: 262_144,
             max_events_per_second: 1000,
             deadline: Duration::from_secs(10),

@@ -50,6 +50,8 @@ pub struct Encode {
     pub frame: Frame,
     /// What to make of them.
     pub job: Job,
+    /// Whether only visitors' views need it.
+    pub for_visitors: bool,
 }
 
 /// What is encoded. Views that need the same share it.
@@ -133,6 +135,8 @@ pub struct Delivery {
     begun: Arc<AtomicU64>,
     encodes: u64,
     unchanged: u64,
+    /// Whether visitors' views have to wait.
+    visitors_wait: bool,
 }
 
 impl Delivery {
@@ -143,6 +147,23 @@ impl Delivery {
         let credits = Arc::clone(&seat.credits);
         self.seats.insert(view, seat);
         credits
+    }
+
+    /// A view is a visitor's.
+    pub fn is_visitors(&mut self, view: ViewId) {
+        if let Some(seat) = self.seats.get_mut(&view) {
+            seat.visitors = true;
+        }
+    }
+
+    /// From now on visitors' views get nothing, or get what others do.
+    pub fn hold_visitors(&mut self, wait: bool) {
+        self.visitors_wait = wait;
+    }
+
+    /// Whether a seat may be sent something.
+    fn is_ready(&self, seat: &Seat) -> bool {
+        seat.is_watched() && seat.credits.are_more_than(0) && !(seat.visitors && self.visitors_wait)
     }
 
     /// Removes a view.
@@ -216,17 +237,13 @@ impl Delivery {
         let latest = self.picture.as_ref().map_or(0, |picture| picture.number);
         let waits = latest > self.begun.load(Ordering::Acquire)
             && self.slots.iter().any(|(job, slot)| job.number == latest && matches!(slot, Slot::Encoding(_)));
-        !waits
-            && self.seats.values().any(|seat| {
-                seat.is_watched() && seat.credits.are_more_than(0) && (latest == 0 || seat.has(latest))
-            })
+        !waits && self.seats.values().any(|seat| self.is_ready(seat) && (latest == 0 || seat.has(latest)))
     }
 
     /// Whether some view could be sent the latest frame and was not.
     pub fn owes_frame(&self) -> bool {
         self.picture.as_ref().is_some_and(|picture| {
-            let mut ready =
-                self.seats.values().filter(|seat| seat.is_watched() && seat.credits.are_more_than(0));
+            let mut ready = self.seats.values().filter(|seat| self.is_ready(seat));
             ready.any(|seat| !seat.has(picture.number))
         })
     }
@@ -288,7 +305,8 @@ impl Delivery {
     fn serve_some(&mut self, views: impl RangeBounds<ViewId>, quality: u8, drawing: bool) -> Vec<Action> {
         let Some(picture) = &mut self.picture else { return Vec::new() };
         let mut actions = Vec::new();
-        for (&view, seat) in self.seats.range_mut(views) {
+        let seats = self.seats.range_mut(views);
+        for (&view, seat) in seats.filter(|(_, seat)| !(seat.visitors && self.visitors_wait)) {
             // Until it needs nothing, waits for an image, or misses a credit: after each of these somebody looks again.
             while let Some(Need { variant, tiles, pending }) = seat.next(picture, quality, drawing) {
                 seat.credits.spend();
@@ -302,10 +320,19 @@ impl Delivery {
                     None => {
                         self.slots.insert(job.clone(), Slot::Encoding(vec![view]));
                         self.encodes += 1;
-                        actions.push(Action::Encode(Encode { frame: picture.frame.clone(), job }));
+                        let frame = picture.frame.clone();
+                        actions.push(Action::Encode(Encode { frame, job, for_visitors: true }));
                     }
                 }
                 seat.pending = Some(pending);
+            }
+        }
+        for action in &mut actions {
+            if let Action::Encode(encode) = action
+                && let Some(Slot::Encoding(waiting)) = self.slots.get(&encode.job)
+            {
+                let mut seats = waiting.iter().filter_map(|view| self.seats.get(view));
+                encode.for_visitors = seats.all(|seat| seat.visitors);
             }
         }
         actions

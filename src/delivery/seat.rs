@@ -26,6 +26,8 @@ pub(super) struct Seat {
     pub(super) visible: bool,
     /// Whether it takes frames as base64.
     pub(super) base64: bool,
+    /// Whether it is of somebody to whom the widget is shared.
+    pub(super) visitors: bool,
     /// What its frames are reduced to while they move.
     pub(super) reduction: Reduction,
     /// What its canvas has once all that it was sent is drawn; `None` when that is not known.
@@ -84,6 +86,7 @@ impl Seat {
             size: None,
             visible: false,
             base64,
+            visitors: false,
             reduction: Reduction::NONE,
             shown: None,
             pending: None,

@@ -92,6 +92,11 @@ pub const CATALOGUE: &[Metric] = &[
         &["reason"],
         "Requests, connections and messages refused: auth (no key, token or ticket, or one that is not enough), origin, limit, protocol (anything malformed).",
     ),
+    counter(
+        "framehub_budget_refusals_total",
+        &["budget"],
+        "What one caller did beyond its budget: requests, requests_under_way, messages, events, views (of widgets that are another's), connections (beyond the open files that there may be).",
+    ),
     histogram("framehub_render_seconds", "Time of a call of get_frame."),
     histogram("framehub_encode_seconds", "Time of an encode, scaling included."),
     histogram("framehub_base64_seconds", "Time to turn an image into base64, for views that ask for it."),

@@ -8,6 +8,7 @@ use prometheus::{
 };
 
 use super::catalogue::{find, opts};
+use crate::budget::Spent;
 
 /// Seconds, from an event's handling to a view's deadline.
 const SECONDS: [f64; 14] =
@@ -91,6 +92,7 @@ pub struct ServerMetrics {
     pub(super) deadline_drops: IntCounter,
     pub(super) limited: Counter,
     refusals: IntCounterVec,
+    exceeded: IntCounterVec,
     pub(super) render: Histogram,
     pub(super) encode: Histogram,
     pub(super) base64: Histogram,
@@ -116,12 +118,8 @@ impl ServerMetrics {
         let build = int_gauges(&registry, "framehub_build_info")?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         registry.register(Box::new(ProcessCollector::for_self()))?;
-        let name = "framehub_refusals_total";
-        let refusals = registered(&registry, IntCounterVec::new(opts(name)?, find(name)?.labels)?)?;
-        for reason in Reason::ALL {
-            // A series that begins at zero shows its first increase.
-            refusals.with_label_values(&[reason.name()]);
-        }
+        let refusals = counts(&registry, "framehub_refusals_total", Reason::ALL.map(Reason::name))?;
+        let exceeded = counts(&registry, "framehub_budget_refusals_total", Spent::ALL.map(Spent::name))?;
         Ok(Self {
             widgets: int_gauges(&registry, "framehub_widgets")?,
             widgets_summed: gauge(&registry, "framehub_widgets_summed")?,
@@ -144,6 +142,7 @@ impl ServerMetrics {
             deadline_drops: count(&registry, "framehub_deadline_drops_total")?,
             limited: seconds(&registry, "framehub_limited_seconds_total")?,
             refusals,
+            exceeded,
             render: histogram(&registry, "framehub_render_seconds", &SECONDS)?,
             encode: histogram(&registry, "framehub_encode_seconds", &SECONDS)?,
             base64: histogram(&registry, "framehub_base64_seconds", &SECONDS)?,
@@ -169,6 +168,11 @@ impl ServerMetrics {
     /// So many changes of shares are not on disk.
     pub fn shares_unkept(&self, changes: u64) {
         self.shares_unkept.set(i64::try_from(changes).unwrap_or(i64::MAX));
+    }
+
+    /// A caller did more than it may.
+    pub(crate) fn exceeded(&self, what: Spent) {
+        self.exceeded.with_label_values(&[what.name()]).inc();
     }
 
     /// A WebSocket connection was made; it counts for as long as the answer is kept.
@@ -210,6 +214,19 @@ fn registered<M: Collector + Clone + 'static>(
 
 fn count(registry: &Registry, name: &str) -> Result<IntCounter, prometheus::Error> {
     registered(registry, IntCounter::with_opts(opts(name)?)?)
+}
+
+/// Counters by a label's values. A series that begins at zero shows its first increase.
+fn counts<const N: usize>(
+    registry: &Registry,
+    name: &str,
+    values: [&str; N],
+) -> Result<IntCounterVec, prometheus::Error> {
+    let counts = registered(registry, IntCounterVec::new(opts(name)?, find(name)?.labels)?)?;
+    for value in values {
+        counts.with_label_values(&[value]);
+    }
+    Ok(counts)
 }
 
 fn seconds(registry: &Registry, name: &str) -> Result<Counter, prometheus::Error> {

@@ -5,10 +5,11 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::{
-    Refusal,
+    FrameKind, Refusal,
     bucket::Bucket,
     close_code,
     fragments::{Fragments, too_big},
+    frames::Frames,
     view::{self, ClientMessage},
 };
 
@@ -21,9 +22,8 @@ pub struct InboundLimits {
     pub max_events_per_second: u32,
 }
 
-/// Messages of other types than events (confirmations, answers to pings) are bounded by what the server sends; this only stops
-/// who makes them up.
-const MAX_OTHERS_PER_SECOND: u32 = 20_000;
+/// Confirmations and answers to pings are bounded by what the server sends; this only stops who makes them up.
+const MAX_FRAMES_PER_SECOND: u32 = 20_000;
 /// So many refused messages end a connection: its sender is broken, or means harm.
 pub const MAX_REFUSALS: u32 = 100;
 
@@ -33,7 +33,7 @@ pub struct Inbound {
     limits: InboundLimits,
     fragments: Fragments,
     events: Bucket,
-    others: Bucket,
+    frames: Frames,
     refusals: u32,
 }
 
@@ -44,9 +44,17 @@ impl Inbound {
             limits,
             fragments: Fragments::new(limits.max_message_bytes),
             events: Bucket::new(limits.max_events_per_second, now),
-            others: Bucket::new(MAX_OTHERS_PER_SECOND, now),
+            frames: Frames::new(MAX_FRAMES_PER_SECOND, now),
             refusals: 0,
         }
+    }
+
+    /// Takes a WebSocket frame of any kind, pings and parts of messages included.
+    ///
+    /// # Errors
+    /// When too many come.
+    pub fn frame(&mut self, kind: FrameKind, now: Instant) -> Result<(), Refusal> {
+        self.frames.take(kind, now)
     }
 
     /// Takes a whole text message.
@@ -58,13 +66,10 @@ impl Inbound {
             return Err(self.too_big());
         }
         let message = view::parse(text).map_err(|refusal| self.count(refusal))?;
-        let (bucket, limit) = match message {
-            ClientMessage::Event { .. } => (&mut self.events, self.limits.max_events_per_second),
-            _ => (&mut self.others, MAX_OTHERS_PER_SECOND),
-        };
-        if !bucket.take(now) {
+        if matches!(message, ClientMessage::Event { .. }) && !self.events.take(now) {
+            let limit = self.limits.max_events_per_second;
             let message = format!(
-                "more than {limit} messages a second: send pointer moves and wheel turns at most every 20 ms"
+                "more than {limit} events a second: send pointer moves and wheel turns at most every 20 ms"
             );
             return Err(Refusal::of_connection("rate", message, close_code::POLICY));
         }
@@ -107,7 +112,7 @@ impl Inbound {
     }
 
     /// Counts a refusal that costs a message; too many cost the connection.
-    fn count(&mut self, refusal: Refusal) -> Refusal {
+    pub fn count(&mut self, refusal: Refusal) -> Refusal {
         self.refusals += 1;
         if self.refusals < MAX_REFUSALS {
             return refusal;

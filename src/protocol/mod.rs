@@ -1,12 +1,14 @@
 //! The messages on the wire, and the checks on what comes in.
 
-mod bucket;
+pub mod bucket;
 mod fragments;
+mod frames;
 mod inbound;
 pub mod json;
 pub mod kernel;
 pub mod view;
 
+pub use frames::FrameKind;
 pub use inbound::{Inbound, InboundLimits};
 
 /// A message from outside that was refused.

@@ -44,6 +44,11 @@ pub enum Full {
         "the widgets of this one's user may have {0} views (--user-max-views, or what an administrator set): close one of them"
     )]
     Views(usize),
+    /// Views of others than the user.
+    #[error(
+        "the widgets of this one's user may have {0} views of others, the rest is kept for the user (--user-max-views, or what an administrator set): wait until one is closed"
+    )]
+    Visitors(usize),
     /// Kernels.
     #[error(
         "the user may have {0} kernels (--user-max-kernels, or what an administrator set): end one of them"
@@ -56,10 +61,35 @@ impl Full {
     pub fn code(self) -> &'static str {
         match self {
             Self::Widgets(_) => "user_max_widgets",
-            Self::Views(_) => "user_max_views",
+            Self::Views(_) | Self::Visitors(_) => "user_max_views",
             Self::Kernels(_) => "user_max_kernels",
         }
     }
+}
+
+/// Whose view something is for: the owner's of the widget, or that of somebody to whom it is shared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// The owner's, an administrator's, or whose who has the key.
+    Owner,
+    /// A visitor's.
+    Visitors,
+}
+
+/// What visitors get of the encoder for what they alone need, where the owner of the widget gets 1.
+const VISITORS_WEIGHT: f64 = 0.25;
+
+/// A right to a view, for as long as it lives.
+#[derive(Debug)]
+pub struct ViewPlace {
+    _all: Held,
+    _visitors: Option<Held>,
+}
+
+/// How many of so many views may be others' than the owner's: one place in ten is kept for the owner, and two at least, but where there are
+/// so few that this would be most of them.
+pub fn most_of_visitors(views: usize) -> usize {
+    views - (views / 10).max(2).min(views.div_ceil(2))
 }
 
 /// What one user takes of the server.
@@ -67,18 +97,24 @@ impl Full {
 pub struct Quota {
     owner: Option<String>,
     party: Party,
+    /// Of what is encoded for visitors alone.
+    visitors_party: Party,
     /// What holds.
     limits: Mutex<UserLimits>,
     /// What the server's flags say.
     flags: UserLimits,
     widgets: Places,
     views: Places,
+    /// Of these, views of others than the user.
+    visitors: Places,
     kernels: Places,
     renderers: Arc<Semaphore>,
     /// Pixels sent to the views of the user's widgets.
     sent_pixels: AtomicU64,
     /// `None` where there are no users.
     spending: Option<Mutex<Spending>>,
+    /// What visitors may be sent: as much again as the user may, and none of the user's. It holds where there are no users, too.
+    visitors_pixels: Mutex<Allowance>,
 }
 
 #[derive(Debug)]
@@ -104,6 +140,7 @@ impl Quota {
         Self {
             widgets: places(limits.max_widgets),
             views: places(limits.max_views),
+            visitors: places(most_of_visitors(limits.max_views)),
             kernels: places(limits.max_kernels),
             renderers: Arc::new(Semaphore::new(match &owner {
                 Some(_) => available_parallelism().map_or(1, NonZero::get),
@@ -111,6 +148,8 @@ impl Quota {
             })),
             sent_pixels: AtomicU64::new(0),
             party: Party::new(limits.weight),
+            visitors_party: Party::new(limits.weight * VISITORS_WEIGHT),
+            visitors_pixels: Mutex::new(Allowance::new(limits.pixels_per_second, now)),
             owner,
             limits: Mutex::new(limits),
             flags: limits,
@@ -124,8 +163,11 @@ impl Quota {
         let mut held = self.limits.lock();
         self.widgets.set_most(limits.max_widgets);
         self.views.set_most(limits.max_views);
+        self.visitors.set_most(most_of_visitors(limits.max_views));
         self.kernels.set_most(limits.max_kernels);
         self.party.set_weight(limits.weight);
+        self.visitors_party.set_weight(limits.weight * VISITORS_WEIGHT);
+        self.visitors_pixels.lock().set_rate(limits.pixels_per_second, now);
         let mut spending = spending.lock();
         spending.pixels.set_rate(limits.pixels_per_second, now);
         match (&mut spending.encoder, limits.encoder_threads) {
@@ -145,8 +187,11 @@ impl Quota {
     }
 
     /// Who this is at the encoder.
-    pub fn party(&self) -> &Party {
-        &self.party
+    pub fn party(&self, whose: Whose) -> &Party {
+        match whose {
+            Whose::Owner => &self.party,
+            Whose::Visitors => &self.visitors_party,
+        }
     }
 
     /// A place for one more widget.
@@ -157,12 +202,17 @@ impl Quota {
         self.widgets.take().ok_or_else(|| Full::Widgets(self.limits.lock().max_widgets))
     }
 
-    /// A place for one more view of the user's widgets.
+    /// A place for one more view of the user's widgets, the user's own or a visitor's: those leave some to the user.
     ///
     /// # Errors
     /// When there are as many as may be.
-    pub fn view(&self) -> Result<Held, Full> {
-        self.views.take().ok_or_else(|| Full::Views(self.limits.lock().max_views))
+    pub fn view(&self, is_visitors: bool) -> Result<ViewPlace, Full> {
+        let max = || self.limits.lock().max_views;
+        let visitors =
+            is_visitors.then(|| self.visitors.take().ok_or_else(|| Full::Visitors(most_of_visitors(max()))));
+        let visitors = visitors.transpose()?;
+        let all = self.views.take().ok_or_else(|| Full::Views(max()))?;
+        Ok(ViewPlace { _all: all, _visitors: visitors })
     }
 
     /// A place for one more kernel.
@@ -179,17 +229,29 @@ impl Quota {
         &self.renderers
     }
 
-    /// So many pixels are sent to a view.
+    /// So many pixels are sent to a view of theirs.
     #[expect(clippy::cast_precision_loss, reason = "frames have far fewer than 2^52 pixels")]
-    pub fn sent(&self, pixels: u64, now: Instant) {
+    pub fn sent(&self, whose: Whose, pixels: u64, now: Instant) {
         self.sent_pixels.fetch_add(pixels, Ordering::Relaxed);
-        if let Some(spending) = &self.spending {
-            spending.lock().pixels.spend(pixels as f64, now);
+        match (whose, &self.spending) {
+            (Whose::Visitors, _) => self.visitors_pixels.lock().spend(pixels as f64, now),
+            (Whose::Owner, Some(spending)) => spending.lock().pixels.spend(pixels as f64, now),
+            (Whose::Owner, None) => {}
         }
     }
 
-    /// How long the user's frames have to wait, since they took more than they may; `None` when they need not.
-    pub fn wait(&self, now: Instant) -> Option<Duration> {
+    /// How long their frames have to wait, since they took more than they may; `None` when they need not.
+    pub fn wait(&self, whose: Whose, now: Instant) -> Option<Duration> {
+        match whose {
+            Whose::Owner => self.owners_wait(now),
+            Whose::Visitors => {
+                let wait = self.visitors_pixels.lock().wait(now);
+                (!wait.is_zero()).then_some(wait)
+            }
+        }
+    }
+
+    fn owners_wait(&self, now: Instant) -> Option<Duration> {
         let mut spending = self.spending.as_ref()?.lock();
         let Spending { pixels, encoder, noted } = &mut *spending;
         let mut wait = pixels.wait(now);
@@ -291,14 +353,32 @@ mod tests {
     }
 
     #[test]
+    fn visitors_leave_places_to_the_owner_who_leaves_them_none() {
+        for (views, visitors) in [(1, 0), (2, 1), (3, 1), (4, 2), (10, 8), (30, 27), (1000, 900)] {
+            assert_eq!(most_of_visitors(views), visitors, "{views}");
+        }
+        let quota = Quota::new(Some("ann".to_owned()), UserLimits { max_views: 4, ..LIMITS });
+        let held = [quota.view(true).unwrap(), quota.view(true).unwrap()];
+        assert_eq!(quota.view(true).unwrap_err(), Full::Visitors(2));
+        let own = [quota.view(false).unwrap(), quota.view(false).unwrap()];
+        assert_eq!(quota.view(false).unwrap_err(), Full::Views(4));
+        drop(held);
+        let more = [quota.view(false).unwrap(), quota.view(false).unwrap()];
+        assert_eq!(quota.view(true).unwrap_err(), Full::Views(4));
+        drop(own);
+        assert!(quota.view(true).is_ok());
+        drop(more);
+    }
+
+    #[test]
     fn where_there_are_no_users_nothing_is_limited() {
         let everybody = Quotas::new(LIMITS, HashMap::new()).of(None);
         let held: Vec<_> =
-            (0..100).map(|_| (everybody.widget(), everybody.view(), everybody.kernel())).collect();
+            (0..100).map(|_| (everybody.widget(), everybody.view(true), everybody.kernel())).collect();
         assert!(held.iter().all(|held| held.0.is_ok() && held.1.is_ok() && held.2.is_ok()));
         let now = Instant::now();
-        everybody.sent(1_000_000_000, now);
-        assert_eq!(everybody.wait(now), None);
+        everybody.sent(Whose::Owner, 1_000_000_000, now);
+        assert_eq!(everybody.wait(Whose::Owner, now), None);
     }
 
     #[test]
@@ -339,23 +419,39 @@ mod tests {
     fn a_rate_that_is_set_holds_from_then_on_and_makes_no_debt_of_what_was_before() {
         let quota = Quota::new(Some("ann".to_owned()), UserLimits { encoder_threads: None, ..LIMITS });
         let now = Instant::now();
-        quota.sent(2000, now);
-        assert_eq!(quota.wait(now), Some(Duration::from_secs(1)));
+        quota.sent(Whose::Owner, 2000, now);
+        assert_eq!(quota.wait(Whose::Owner, now), Some(Duration::from_secs(1)));
         let limits = UserLimits { pixels_per_second: 4000.0, ..LIMITS };
         quota.set_limits(limits, now);
-        assert_eq!(quota.wait(now), Some(Duration::from_millis(250)));
+        assert_eq!(quota.wait(Whose::Owner, now), Some(Duration::from_millis(250)));
         quota.set_limits(LIMITS, now);
-        assert_eq!(quota.wait(now + Duration::from_secs(1)), None);
+        assert_eq!(quota.wait(Whose::Owner, now + Duration::from_secs(1)), None);
+    }
+
+    #[test]
+    fn what_visitors_are_sent_is_no_debt_of_the_owner_and_the_other_way_round() {
+        let now = Instant::now();
+        for owner in [Some("ann".to_owned()), None] {
+            let has_user = owner.is_some();
+            let quota = Quota::new(owner, LIMITS);
+            quota.sent(Whose::Visitors, 3000, now);
+            assert_eq!(quota.wait(Whose::Owner, now), None);
+            assert_eq!(quota.wait(Whose::Visitors, now), Some(Duration::from_secs(2)));
+            quota.sent(Whose::Owner, 5000, now);
+            assert_eq!(quota.wait(Whose::Owner, now).is_some(), has_user);
+            assert_eq!(quota.wait(Whose::Visitors, now), Some(Duration::from_secs(2)));
+            assert_eq!(quota.report(now).sent_pixels, 8000);
+        }
     }
 
     #[test]
     fn who_took_more_than_a_second_gives_waits_until_it_is_paid() {
         let quota = Quota::new(Some("ann".to_owned()), LIMITS);
         let now = Instant::now();
-        assert_eq!(quota.wait(now), None);
-        quota.sent(4000, now);
-        let wait = quota.wait(now).unwrap();
+        assert_eq!(quota.wait(Whose::Owner, now), None);
+        quota.sent(Whose::Owner, 4000, now);
+        let wait = quota.wait(Whose::Owner, now).unwrap();
         assert!(wait <= Duration::from_secs(3) && wait > Duration::from_secs(2), "{wait:?}");
-        assert_eq!(quota.wait(now + Duration::from_secs(4)), None);
+        assert_eq!(quota.wait(Whose::Owner, now + Duration::from_secs(4)), None);
     }
 }

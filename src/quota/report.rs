@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering, time::Instant};
 
 use serde::Serialize;
 
-use super::{Quota, UserLimits};
+use super::{Quota, UserLimits, Whose};
 
 /// What a user has of the things that are counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -24,7 +24,7 @@ pub struct UserReport {
     pub name: Option<String>,
     /// What there is of the user's.
     pub taken: Taken,
-    /// Seconds of encoder threads that the user's frames took.
+    /// Seconds of encoder threads that the user's frames took, in visitors' views as well.
     pub encoder_seconds: f64,
     /// Pixels that were sent to the views of the user's widgets.
     pub sent_pixels: u64,
@@ -47,9 +47,9 @@ impl Quota {
                 views: self.views.taken(),
                 kernels: self.kernels.taken(),
             },
-            encoder_seconds: self.party.used().as_secs_f64(),
+            encoder_seconds: (self.party.used() + self.visitors_party.used()).as_secs_f64(),
             sent_pixels: self.sent_pixels.load(Ordering::Relaxed),
-            wait: self.wait(now).map_or(0.0, |wait| wait.as_secs_f64()),
+            wait: self.wait(Whose::Owner, now).map_or(0.0, |wait| wait.as_secs_f64()),
             limits: self.owner.is_some().then(|| *self.limits.lock()),
             flags: self.owner.is_some().then_some(self.flags),
         }
@@ -73,8 +73,8 @@ mod tests {
         let now = Instant::now();
         let (ann, everybody) = (Quota::new(Some("ann".to_owned()), limits), Quota::new(None, limits));
         for quota in [&ann, &everybody] {
-            let held = (quota.widget().unwrap(), quota.view().unwrap());
-            quota.sent(3000, now);
+            let held = (quota.widget().unwrap(), quota.view(false).unwrap());
+            quota.sent(Whose::Owner, 3000, now);
             let report = quota.report(now);
             assert_eq!(report.taken, Taken { widgets: 1, views: 1, kernels: 0 });
             assert_eq!(report.sent_pixels, 3000);

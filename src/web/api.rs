@@ -192,7 +192,7 @@ pub async fn draw(Acting(widget): Acting) -> HttpResponse {
 /// 404 when there is no such widget.
 pub async fn stats(site: Data<Site>, Named(widget, _): Named) -> Result<HttpResponse, ApiError> {
     let report = site.hub.report(&widget).await.ok_or_else(|| ApiError::no_widget(widget.id()))?;
-    Ok(HttpResponse::Ok().json(report))
+    Ok(HttpResponse::Ok().json(report.json()))
 }
 
 /// `POST /api/widgets/{id}/stats/reset`.
@@ -217,7 +217,7 @@ pub struct SnapshotQuery {
 /// the renderer stays busy.
 pub async fn snapshot(
     site: Data<Site>,
-    Named(widget, _): Named,
+    Named(widget, right): Named,
     query: Query<SnapshotQuery>,
 ) -> Result<HttpResponse, ApiError> {
     let frame = tokio::time::timeout(SNAPSHOT_TIMEOUT, widget.snapshot(query.pixel_ratio))
@@ -226,7 +226,7 @@ pub async fn snapshot(
     let (done, encoded) = oneshot::channel();
     let format = query.format;
     site.hub.pool().run_for(
-        widget.quota().party(),
+        widget.quota().party(right.asks_as()),
         move || encode::snapshot(&frame, format),
         // Who asked may have gone away.
         move |file| drop(done.send(file)),

@@ -1,6 +1,11 @@
 //! Errors as the API tells them: `{"error": {"code", "message", "field"}}`.
 
-use actix_web::{HttpResponse, ResponseError, http::StatusCode};
+use std::time::Duration;
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{StatusCode, header},
+};
 use serde_json::json;
 
 use crate::{
@@ -15,6 +20,7 @@ pub struct ApiError {
     code: &'static str,
     message: String,
     field: Option<String>,
+    retry_after: Option<Duration>,
 }
 
 /// Goes with the answer to a request that a page of elsewhere made, for who counts refusals.
@@ -23,13 +29,20 @@ pub struct Foreign;
 impl ApiError {
     /// An error with a status, a code for programs and a message for people.
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), field: None }
+        Self { status, code, message: message.into(), field: None, retry_after: None }
     }
 
     /// Names the field that was wrong.
     #[must_use]
     pub fn field(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());
+        self
+    }
+
+    /// Says when it is worth trying again.
+    #[must_use]
+    pub fn retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
         self
     }
 
@@ -68,9 +81,13 @@ impl ResponseError for ApiError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let Self { status, code, message, field } = self;
+        let Self { status, code, message, field, retry_after } = self;
         let mut response = HttpResponse::build(*status)
             .json(json!({"error": {"code": code, "message": message, "field": field}}));
+        if let Some(after) = retry_after {
+            // Whole seconds, and enough.
+            response.headers_mut().insert(header::RETRY_AFTER, (after.as_secs() + 1).into());
+        }
         if ["origin", "host"].contains(code) {
             response.extensions_mut().insert(Foreign);
         }
@@ -86,7 +103,7 @@ impl From<Refusal> for ApiError {
             "not_kept" => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,
         };
-        Self { status, code: refusal.code, message: refusal.message, field: refusal.field }
+        Self { status, code: refusal.code, message: refusal.message, field: refusal.field, retry_after: None }
     }
 }
 

@@ -29,8 +29,10 @@ use socket2::{SockRef, Socket};
 use tokio::net::TcpStream;
 
 use crate::{
+    budget::Spent,
     metrics::{Reason, ServerMetrics},
     network::{Network, subscriber},
+    quota::{Held, Places},
 };
 
 /// Most connections of that kind.
@@ -109,6 +111,8 @@ impl<T> Queue<T> {
 /// The connections of a server that wait.
 pub struct HalfOpen {
     queue: Mutex<Queue<Arc<Socket>>>,
+    /// Of files and sockets, for connections.
+    descriptors: Arc<Places>,
     /// Proxies, through which many come.
     trusted: Vec<Network>,
     counts: Arc<ServerMetrics>,
@@ -116,8 +120,13 @@ pub struct HalfOpen {
 
 impl HalfOpen {
     /// None yet. To be called within an actix system, where it is seen to that none waits for too long.
-    pub fn start(limits: HalfOpenLimits, trusted: Vec<Network>, counts: Arc<ServerMetrics>) -> Arc<Self> {
-        let all = Arc::new(Self { queue: Mutex::new(Queue::new(limits)), trusted, counts });
+    pub fn start(
+        limits: HalfOpenLimits,
+        descriptors: Arc<Places>,
+        trusted: Vec<Network>,
+        counts: Arc<ServerMetrics>,
+    ) -> Arc<Self> {
+        let all = Arc::new(Self { queue: Mutex::new(Queue::new(limits)), descriptors, trusted, counts });
         actix_web::rt::spawn(Self::watch(Arc::downgrade(&all)));
         all
     }
@@ -160,13 +169,29 @@ fn end(socket: &Socket) {
     let _ = socket.shutdown(Shutdown::Both);
 }
 
+/// Lets a connection in; one that cannot be counted, or for which there are too few descriptors, is ended at once.
+pub fn let_in(among: &Arc<HalfOpen>, stream: &TcpStream) -> Option<Rc<Connection>> {
+    match Connection::new(among, stream) {
+        Ok(connection) => Some(connection),
+        Err(error) => {
+            among.counts.refused(Reason::Limit);
+            among.counts.exceeded(Spent::Connection);
+            tracing::debug!(%error, "a connection is ended at once");
+            end(&SockRef::from(stream));
+            None
+        }
+    }
+}
+
 /// A connection, for as long as this lives. It owes a request at first.
 pub struct Connection {
     among: Arc<HalfOpen>,
     /// Whose it is, if that counts.
     address: Option<IpAddr>,
-    /// What is needed to end it; nothing once it is a WebSocket's.
-    socket: RefCell<Option<Arc<Socket>>>,
+    /// What is needed to end it, which is a descriptor of its own; nothing once it is a WebSocket's.
+    socket: RefCell<Option<(Arc<Socket>, Held)>>,
+    /// The connection's own.
+    _descriptor: Held,
     /// Its number among those that wait.
     number: Cell<u64>,
 }
@@ -175,14 +200,21 @@ impl Connection {
     /// A connection was made.
     ///
     /// # Errors
-    /// When the operating system has no room for it.
-    pub fn new(among: &Arc<HalfOpen>, stream: &TcpStream) -> std::io::Result<Rc<Self>> {
+    /// When there is no room for it.
+    fn new(among: &Arc<HalfOpen>, stream: &TcpStream) -> std::io::Result<Rc<Self>> {
         let peer = stream.peer_addr()?.ip().to_canonical();
+        let descriptor = || {
+            let message =
+                "there are too few descriptors: raise the limit of open files (ulimit -n, LimitNOFILE=)";
+            among.descriptors.take().ok_or_else(|| std::io::Error::other(message))
+        };
+        let (own, of_socket) = (descriptor()?, descriptor()?);
         let counts = !among.trusted.iter().any(|network| network.contains(peer));
         let socket = Arc::new(SockRef::from(stream).try_clone()?);
         let address = counts.then(|| subscriber(peer));
         let number = Cell::new(among.enter(address, Arc::clone(&socket)));
-        Ok(Rc::new(Self { among: Arc::clone(among), address, socket: RefCell::new(Some(socket)), number }))
+        let socket = RefCell::new(Some((socket, of_socket)));
+        Ok(Rc::new(Self { among: Arc::clone(among), address, socket, _descriptor: own, number }))
     }
 
     /// A whole request came.
@@ -192,7 +224,7 @@ impl Connection {
 
     /// It was answered, so that the next request is owed.
     fn answered(&self) {
-        if let Some(socket) = &*self.socket.borrow() {
+        if let Some((socket, _)) = &*self.socket.borrow() {
             self.number.set(self.among.enter(self.address, Arc::clone(socket)));
         }
     }
@@ -319,13 +351,5 @@ mod tests {
         assert_eq!((queue.overdue(late), queue.overdue(late)), (Ok("second"), Ok("third")));
         assert_eq!(queue.overdue(late), Err(late + PATIENCE));
         assert!(queue.by_address.is_empty());
-    }
-
-    #[test]
-    fn a_subscriber_has_one_ipv4_address_and_a_network_of_ipv6() {
-        let of = |text: &str| subscriber(text.parse().unwrap());
-        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
-        assert_eq!(of("2001:db8:1:2::3"), of("2001:db8:1:2:ffff::4"));
-        assert_ne!(of("2001:db8:1:2::3"), of("2001:db8:1:3::3"));
     }
 }

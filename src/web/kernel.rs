@@ -30,7 +30,7 @@ use crate::{
     hub::Hub,
     metrics::{Connected, Reason},
     protocol::{
-        Refusal, close_code,
+        FrameKind, Refusal, close_code,
         kernel::{Hello, KernelInbound, KernelMessage, Refused, SUBPROTOCOL, ServerMessage},
     },
     usage::Use,
@@ -179,6 +179,10 @@ impl Actor for Socket {
 }
 
 impl Peer for Socket {
+    fn admit(&mut self, kind: FrameKind) -> Result<(), Refusal> {
+        self.inbound.frame(kind, Instant::now())
+    }
+
     fn text(&mut self, text: &Bytes, context: &mut Self::Context) {
         let message = self.inbound.text(text, Instant::now());
         self.forward(message, context);

@@ -17,6 +17,7 @@ use actix_web::{
 use super::{
     api,
     auth::{Access, guard, jupyterhub, key::AccessKey},
+    budget,
     error::{ApiError, Foreign},
     kernel, pages, shares, socket,
     trace::trace,
@@ -68,6 +69,7 @@ pub fn configure(site: Data<Site>) -> impl FnOnce(&mut ServiceConfig) {
                 .error_handler(|error, _| ApiError::bad_request(error.to_string()).into()),
         );
         let open = web::scope(&base)
+            .wrap(from_fn(budget::of_address))
             .wrap(from_fn(count_refusals))
             .wrap(from_fn(count))
             .wrap(from_fn(trace))
@@ -162,6 +164,7 @@ async fn count_refusals(
 
 fn guarded() -> impl actix_web::dev::HttpServiceFactory {
     web::scope("")
+        .wrap(from_fn(budget::of_caller))
         .wrap(from_fn(guard))
         .service(resource("/", [(Method::GET, web::get().to(pages::gallery))]))
         .service(resource("/widgets/{id}", [(Method::GET, web::get().to(pages::viewer))]))

@@ -3,7 +3,7 @@
 //! An actor that is polled only while its connection has room, so that a browser that stops reading freezes it. It therefore
 //! decides nothing: what comes in is checked and handed to the View, what the View sends goes out.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use actix::prelude::*;
 use actix_http::ws::{Codec, Item};
@@ -22,6 +22,7 @@ use super::{
         jupyterhub::{Acting, Watch},
         standing::{Roles, Standing},
     },
+    budget,
     error::ApiError,
     routes::Site,
     websocket::{self, Outgoing, Peer, close},
@@ -29,12 +30,13 @@ use super::{
 use crate::{
     actors::{
         view::{Disconnected, End, FromClient, ToClient, View},
-        widget::Attach,
+        widget::{Attach, Visitor},
     },
+    budget::{Allowed, Exceeded},
     handle::WidgetHandle,
-    metrics::Connected,
+    metrics::{Connected, ServerMetrics},
     protocol::{
-        Inbound, Refusal, close_code, json,
+        FrameKind, Inbound, Refusal, close_code, json,
         view::{ClientMessage, FrameMessage, Frames, Role, SUBPROTOCOL, ServerMessage},
     },
     usage::Use,
@@ -104,6 +106,9 @@ pub async fn connect(
         _use: site.usage.begin(),
         view: None,
         rests_on_share: caller.rests_on_share(right),
+        visitor: caller.rests_on_share(right).then(|| Visitor(budget::visitor(&caller, &request))),
+        allowed: budget::allowed(&caller, &request, &site),
+        counts: Arc::clone(site.hub.counts()),
         caller,
         watch: None,
         standing: None,
@@ -127,6 +132,11 @@ struct Socket {
     view: Option<Addr<View>>,
     /// Whose view it is.
     caller: Caller,
+    /// What the caller may do, in all views together.
+    allowed: Allowed,
+    /// With whom the view is counted, if the widget is another's.
+    visitor: Option<Visitor>,
+    counts: Arc<ServerMetrics>,
     /// Whether the right to the view is a share's.
     rests_on_share: bool,
     /// Whom the Hub hears about when something is done here, if anybody.
@@ -139,6 +149,20 @@ struct Socket {
 }
 
 impl Socket {
+    /// Lets a message through if the caller has not sent too many events.
+    fn within_budget(&mut self, message: ClientMessage, now: Instant) -> Result<ClientMessage, Refusal> {
+        if matches!(message, ClientMessage::Event { .. }) {
+            self.allowed.event(now).map_err(|exceeded| self.exceeded(exceeded))?;
+        }
+        Ok(message)
+    }
+
+    /// The refusal of what is beyond the caller's budget.
+    fn exceeded(&mut self, Exceeded { what, message, .. }: Exceeded) -> Refusal {
+        self.counts.exceeded(what);
+        self.inbound.count(Refusal::of_message("rate", message))
+    }
+
     fn forward(&self, message: Result<ClientMessage, Refusal>) {
         if let (Some(acting), Ok(ClientMessage::Event { kind, .. })) = (&self.acting, &message)
             && kind.is_users_doing()
@@ -174,6 +198,8 @@ impl Actor for Socket {
             base64: self.base64,
             adaptive: self.adaptive,
             outbox,
+            visitor: self.visitor.clone(),
+            allowed: self.allowed.clone(),
             thread: Arbiter::current(),
         };
         // Nothing is read before the view is there.
@@ -212,8 +238,15 @@ impl Actor for Socket {
 }
 
 impl Peer for Socket {
+    fn admit(&mut self, kind: FrameKind) -> Result<(), Refusal> {
+        let now = Instant::now();
+        self.inbound.frame(kind, now)?;
+        self.allowed.message(now).map_err(|exceeded| self.exceeded(exceeded))
+    }
+
     fn text(&mut self, text: &Bytes, _: &mut Self::Context) {
-        let message = self.inbound.text(text, Instant::now());
+        let now = Instant::now();
+        let message = self.inbound.text(text, now).and_then(|message| self.within_budget(message, now));
         self.forward(message);
     }
 
@@ -226,7 +259,11 @@ impl Peer for Socket {
             Item::FirstText(bytes) => self.inbound.first_fragment(bytes).map(|()| None),
             Item::FirstBinary(_) => Err(self.inbound.binary()),
             Item::Continue(bytes) => self.inbound.next_fragment(bytes).map(|()| None),
-            Item::Last(bytes) => self.inbound.last_fragment(bytes, Instant::now()).map(Some),
+            Item::Last(bytes) => {
+                let now = Instant::now();
+                let message = self.inbound.last_fragment(bytes, now);
+                message.and_then(|message| self.within_budget(message, now)).map(Some)
+            }
         };
         if let Some(message) = outcome.transpose() {
             self.forward(message);

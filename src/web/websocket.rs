@@ -17,7 +17,7 @@ use bytestring::ByteString;
 use futures_util::{Stream, stream::poll_fn};
 
 use super::error::ApiError;
-use crate::protocol::{Refusal, close_code};
+use crate::protocol::{FrameKind, Refusal, close_code};
 
 /// The end of a WebSocket that hands on what comes in.
 pub trait Peer: Actor<Context = WebsocketContext<Self>> {
@@ -27,6 +27,11 @@ pub trait Peer: Actor<Context = WebsocketContext<Self>> {
     fn binary(&mut self, message: &Bytes, context: &mut Self::Context);
     /// A part of a message came.
     fn fragment(&mut self, item: &Item, context: &mut Self::Context);
+    /// A frame came, of whatever kind: parts of messages and pings cost work as whole messages do.
+    ///
+    /// # Errors
+    /// When too many do; this one is then dropped.
+    fn admit(&mut self, kind: FrameKind) -> Result<(), Refusal>;
     /// The answer to a ping came.
     fn pong(&mut self) {}
     /// What came is no message at all.
@@ -43,6 +48,15 @@ pub fn receive<P: Peer>(
     message: Result<Message, ProtocolError>,
     context: &mut WebsocketContext<P>,
 ) {
+    let kind = match &message {
+        Ok(Message::Ping(_) | Message::Pong(_)) => Some(FrameKind::Control),
+        Ok(Message::Close(_)) | Err(_) => None,
+        Ok(_) => Some(FrameKind::Data),
+    };
+    if let Some(Err(refusal)) = kind.map(|kind| peer.admit(kind)) {
+        peer.refused(refusal, context);
+        return;
+    }
     match message {
         Ok(Message::Text(text)) => peer.text(text.as_bytes(), context),
         Ok(Message::Binary(bytes)) => peer.binary(&bytes, context),

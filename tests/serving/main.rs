@@ -5,6 +5,7 @@ mod administration;
 mod attacks;
 mod bad_input;
 mod browser;
+mod callers;
 mod canvas;
 mod control;
 mod crowd;

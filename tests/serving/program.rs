@@ -69,6 +69,10 @@ impl Running {
             .sum()
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Memory that the process has, in KB.
     pub fn resident_kb(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");

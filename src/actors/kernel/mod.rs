@@ -37,6 +37,9 @@ use crate::{
     traits::Traits,
 };
 
+/// Answers to `get_stats` that are owed at a time: each waits with others for one report of its widget.
+const MAX_REPORTS: usize = 64;
+
 /// The actor. See the module's documentation.
 pub struct Kernel {
     hub: Hub,
@@ -49,6 +52,8 @@ pub struct Kernel {
     connections: u64,
     widgets: HashMap<String, Member>,
     relays: HashMap<u64, Addr<Relay>>,
+    /// Answers to `get_stats` that are owed.
+    reports: usize,
     /// Runs while there is no connection.
     grace: Option<SpawnHandle>,
 }
@@ -75,6 +80,7 @@ impl Kernel {
             connections: 0,
             widgets: HashMap::new(),
             relays: HashMap::new(),
+            reports: 0,
             grace: None,
         }
     }
@@ -206,13 +212,24 @@ impl Kernel {
         }
     }
 
-    fn report(&self, ask: Ask, ctx: &mut Context<Self>) {
+    fn report(&mut self, ask: Ask, ctx: &mut Context<Self>) {
         let Some(widget) = self.widget(&ask.widget, Some(ask.request)) else { return };
+        if self.reports >= MAX_REPORTS {
+            let message = format!("{MAX_REPORTS} `get_stats` are not answered yet: wait for their answers");
+            self.refuse(Some(ask.request), Some(&ask.widget), &Refusal::of_message("rate", message));
+            return;
+        }
         let report = widget.addr().send(GetReport).into_actor(self);
-        ctx.spawn(report.map(move |report, kernel, _| match report.map(serde_json::to_value) {
-            Ok(Ok(stats)) => kernel.tell(&ServerMessage::Stats { request: ask.request, stats: &stats }),
-            // It was closed meanwhile.
-            _ => drop(kernel.widget(&ask.widget, Some(ask.request))),
+        self.reports += 1;
+        ctx.spawn(report.map(move |report, kernel, _| {
+            kernel.reports -= 1;
+            match report {
+                Ok(Some(report)) => {
+                    kernel.tell(&ServerMessage::Stats { request: ask.request, stats: report.json() });
+                }
+                // It was closed meanwhile.
+                _ => drop(kernel.widget(&ask.widget, Some(ask.request))),
+            }
         }));
     }
 

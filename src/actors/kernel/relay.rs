@@ -14,9 +14,10 @@ use crate::{
         view::{Disconnected, FromClient, ToClient, View, Viewer},
         widget::Attach,
     },
+    budget::Allowed,
     handle::WidgetHandle,
     protocol::{
-        Inbound, InboundLimits, close_code,
+        FrameKind, Inbound, InboundLimits, close_code,
         kernel::{RelayOpen, ServerMessage, relay_header},
         view::{FrameMessage, Frames, Role, ServerMessage as ViewMessage},
     },
@@ -91,6 +92,8 @@ impl Actor for Relay {
             base64: self.base64,
             adaptive: self.adaptive,
             outbox,
+            visitor: None,
+            allowed: Allowed::default(),
             thread: Arbiter::current(),
         };
         // Nothing is taken before the view is there.
@@ -122,7 +125,9 @@ impl Handler<FromBrowser> for Relay {
     type Result = ();
 
     fn handle(&mut self, FromBrowser(text): FromBrowser, _: &mut Self::Context) {
-        let message = self.inbound.text(text.as_bytes(), Instant::now());
+        let now = Instant::now();
+        let message = self.inbound.frame(FrameKind::Data, now);
+        let message = message.and_then(|()| self.inbound.text(text.as_bytes(), now));
         if let Some(view) = &self.view {
             view.do_send(FromClient(message));
         }

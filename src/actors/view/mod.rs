@@ -5,6 +5,7 @@
 //! sockets: what it sends goes into an [`Outbox`], so that a socket that is stuck cannot stop this actor's clock.
 
 mod messages;
+mod report;
 mod user;
 
 use std::{
@@ -17,14 +18,16 @@ use bytestring::ByteString;
 use tracing::Span;
 
 pub use messages::*;
+use report::Asking;
 
 use crate::{
     actors::{
         metrics::Counted,
-        widget::{self, GetReport as GetWidgetReport, Widget},
+        widget::{self, Widget},
     },
     adaptation::{Adaptation, Reduction, Sample},
     breakdown::Passing,
+    budget::Allowed,
     clock::{ClockOffset, unix_now},
     credits::Credits,
     delivery::Send,
@@ -71,6 +74,8 @@ pub struct Place {
     pub credits: Arc<Credits>,
     /// Where what it has to say goes.
     pub outbox: Outbox,
+    /// What its caller may do, in all views together.
+    pub allowed: Allowed,
     /// Its widget.
     pub widget: Addr<Widget>,
 }
@@ -109,6 +114,7 @@ pub struct View {
     pinged: Option<(f64, Instant)>,
     /// Bytes of text sent since the browser was heard last.
     unheard_text: usize,
+    asking: Asking,
     /// What the metrics know of this view.
     counted_visible: bool,
     counted_in_flight: i64,
@@ -143,6 +149,7 @@ impl View {
             watching: false,
             pinged: None,
             unheard_text: 0,
+            asking: Asking::new(Instant::now()),
             counted_visible: false,
             counted_in_flight: 0,
         }
@@ -375,15 +382,7 @@ impl Handler<FromClient> for View {
             Ok(ClientMessage::Control(action)) => {
                 self.place.widget.do_send(widget::ControlWanted { view: self.place.id, action });
             }
-            Ok(ClientMessage::GetStats) => {
-                let report = self.place.widget.send(GetWidgetReport).into_actor(self);
-                ctx.spawn(report.map(|report, view, ctx| {
-                    // The widget may be gone; the view is then told so anyway.
-                    if let Some(stats) = report.ok().and_then(|report| serde_json::to_value(report).ok()) {
-                        view.tell(ServerMessage::Stats { stats: &stats }.to_text(), ctx);
-                    }
-                }));
-            }
+            Ok(ClientMessage::GetStats) => self.asks_for_stats(ctx),
             Err(refusal) => self.refuse(&refusal, ctx),
         }
     }
@@ -464,32 +463,5 @@ impl Handler<End> for View {
 
     fn handle(&mut self, end: End, ctx: &mut Self::Context) {
         self.end(end, ctx);
-    }
-}
-
-impl Handler<GetReport> for View {
-    type Result = ViewReport;
-
-    fn handle(&mut self, _: GetReport, _: &mut Self::Context) -> Self::Result {
-        let size = self.size;
-        ViewReport {
-            view: self.place.id,
-            viewer: self.place.viewer.clone(),
-            role: self.place.role,
-            visible: self.is_visible(),
-            // The widget knows these, and how long it renders.
-            driver: false,
-            skipped_frames: 0,
-            time: self.passing.breakdown(0.0),
-            bottleneck: None,
-            width: size.map_or(0.0, |size| size.width),
-            height: size.map_or(0.0, |size| size.height),
-            ratio: size.map_or(0.0, |size| size.ratio),
-            in_flight: self.pacing.in_flight(),
-            quality: self.reduction.below(self.shared.traits.lock().quality).quality,
-            scale: f64::from(self.reduction.percent) / 100.0,
-            stats: self.stats.summary(),
-            bytes: self.bytes,
-        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use actix::prelude::*;
 
 use super::{Close, Widget};
-use crate::{breakdown::Recent, delivery::Action};
+use crate::{breakdown::Recent, delivery::Action, quota::Whose};
 
 /// A share is looked at this often at least while frames wait for it: it may be raised meanwhile.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -41,13 +41,27 @@ impl Bounds {
 }
 
 impl Widget {
-    /// Whether frames have to wait, since the user took more than one may. They are served when they need not any more.
+    /// Whether frames have to wait, since the user took more than one may; those of visitors wait by themselves when they did. They are
+    /// served when they need not any more.
     pub(super) fn is_held_back(&mut self, ctx: &mut Context<Self>) -> bool {
         let now = Instant::now();
-        let Some(wait) = self.shared.quota.wait(now) else { return false };
+        let visitors = self.shared.quota.wait(Whose::Visitors, now);
+        self.delivery.hold_visitors(visitors.is_some());
+        let Some(wait) = self.shared.quota.wait(Whose::Owner, now) else {
+            if let Some(wait) = visitors {
+                self.serve_in(wait, ctx);
+            }
+            return false;
+        };
         if self.delivery.owes_frame() {
             self.bounds.held_since.get_or_insert(now);
         }
+        self.serve_in(wait, ctx);
+        true
+    }
+
+    /// Looks after this time whether frames need not wait any more.
+    fn serve_in(&mut self, wait: Duration, ctx: &mut Context<Self>) {
         if !std::mem::replace(&mut self.bounds.timer, true) {
             ctx.run_later(wait.min(LOOK_EVERY), |widget, ctx| {
                 widget.bounds.timer = false;
@@ -55,7 +69,6 @@ impl Widget {
                 widget.pump(ctx);
             });
         }
-        true
     }
 
     /// Takes note of how long frames waited that are served now.

@@ -8,24 +8,26 @@ use std::{
 use actix::prelude::*;
 
 use super::{
-    Adapt, Attach, ControlWanted, Disconnect, Input, Leave, Member, TakeControlAway, ViewChanged, Widget,
+    Adapt, Attach, ControlWanted, Disconnect, Input, Leave, Member, TakeControlAway, ViewChanged, Visitor,
+    Widget, WidgetLimits,
 };
 use crate::{
     actors::view::{self, End, Place, View},
+    budget::Spent,
     event::{Event, EventKind, ViewId},
     metrics::Reason,
+    presence::told_every,
     protocol::{
         Refusal, close_code,
         view::{ControlAction, Role, ServerMessage},
     },
+    quota::{ViewPlace, most_of_visitors},
     sizing::{Mapping, widget_size},
 };
 
 /// Views that come and go within this time are announced to the others at once, so that a crowd that joins costs no crowd of
 /// messages.
 const ANNOUNCE_WITHIN: Duration = Duration::from_millis(100);
-/// The pointers of the others are told this often at most: smooth enough to follow, and bearable with many views.
-const POINTERS_WITHIN: Duration = Duration::from_millis(50);
 /// Most events that wait for a busy renderer. A user cannot act as much within a turn; what cannot be merged beyond it comes
 /// from a program.
 const MAX_QUEUE: usize = 10_000;
@@ -105,7 +107,7 @@ impl Widget {
 
     fn tell_pointers_soon(&mut self, ctx: &mut Context<Self>) {
         if !std::mem::replace(&mut self.pointers_timer, true) {
-            ctx.run_later(POINTERS_WITHIN, |widget, _| {
+            ctx.run_later(told_every(self.views.len()), |widget, _| {
                 widget.pointers_timer = false;
                 widget.tell_pointers();
             });
@@ -123,21 +125,44 @@ impl Widget {
         }
     }
 
+    /// A place for one more view. Visitors leave some to the owner, and none takes those of all others.
+    fn place_for(&self, visitor: Option<&Visitor>) -> Result<ViewPlace, Refusal> {
+        let full = |code, message| Err(Refusal::of_connection(code, message, close_code::TRY_LATER));
+        let WidgetLimits { max_views: max, max_views_of_visitor: of_one, .. } = self.around.limits;
+        if self.views.len() >= max {
+            let message =
+                format!("the widget has {max} views, which is the limit (--max-views): close one of them");
+            return full("max_views", message);
+        }
+        if let Some(visitor) = visitor {
+            let visitors = || self.views.values().filter_map(|member| member.visitor.as_ref());
+            let most = most_of_visitors(max);
+            if visitors().count() >= most {
+                self.around.metrics.server().exceeded(Spent::View);
+                let message = format!(
+                    "the widget has {most} views of others than its owner, for whom the rest is kept (--max-views): try again later"
+                );
+                return full("max_views", message);
+            }
+            if visitor.0.is_some() && visitors().filter(|other| *other == visitor).count() >= of_one {
+                self.around.metrics.server().exceeded(Spent::View);
+                let message = format!(
+                    "you have {of_one} views of the widget, which is the limit for who it is shared with (--max-views-of-visitor): close one of them"
+                );
+                return full("max_views_of_visitor", message);
+            }
+        }
+        let place = self.shared.quota.view(visitor.is_some());
+        place
+            .or_else(|full| Err(Refusal::of_connection(full.code(), full.to_string(), close_code::TRY_LATER)))
+    }
+
     /// Takes a connection in.
     fn attach(&mut self, attach: Attach, ctx: &mut Context<Self>) -> Result<Addr<View>, Refusal> {
         if self.closing {
             return Err(Refusal::of_connection("closed", "the widget was closed", close_code::WIDGET_CLOSED));
         }
-        let max = self.around.limits.max_views;
-        if self.views.len() >= max {
-            let message =
-                format!("the widget has {max} views, which is the limit (--max-views): close one of them");
-            return Err(Refusal::of_connection("max_views", message, close_code::TRY_LATER));
-        }
-        let held =
-            self.shared.quota.view().map_err(|full| {
-                Refusal::of_connection(full.code(), full.to_string(), close_code::TRY_LATER)
-            })?;
+        let held = self.place_for(attach.visitor.as_ref())?;
         let id = ViewId(self.next_view);
         self.next_view += 1;
         let traits = self.shared.traits.lock().clone();
@@ -149,13 +174,23 @@ impl Widget {
             capacity: traits.max_buffered_frames,
             credits: self.delivery.join(id, attach.base64, traits.max_buffered_frames),
             outbox: attach.outbox,
+            allowed: attach.allowed,
             widget: ctx.address(),
         };
+        if attach.visitor.is_some() {
+            self.delivery.is_visitors(id);
+        }
         let (shared, metrics) = (Arc::clone(&self.shared), Arc::clone(&self.around.metrics));
         let limits = self.around.limits.view;
         let addr = View::start_in_arbiter(&attach.thread, move |_| View::new(place, shared, metrics, limits));
-        let member =
-            Member { addr: addr.clone(), role: attach.role, acting: true, dragging: false, _held: held };
+        let member = Member {
+            addr: addr.clone(),
+            role: attach.role,
+            acting: true,
+            dragging: false,
+            visitor: attach.visitor,
+            _held: held,
+        };
         self.views.insert(id, member);
         self.follow_control(ctx);
         addr.do_send(view::Tell(ServerMessage::Traits { traits: &traits }.to_text()));

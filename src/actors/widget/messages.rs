@@ -7,6 +7,7 @@ use crate::{
     Frame, RemoteFrameBuffer,
     actors::view::{Outbox, View, Viewer},
     adaptation::Reduction,
+    budget::{Allowed, Who},
     event::{EventKind, Size, ViewId},
     handle::SnapshotError,
     protocol::{
@@ -67,6 +68,10 @@ pub struct TakeSnapshot {
     pub answer: oneshot::Sender<Result<Frame, SnapshotError>>,
 }
 
+/// Somebody to whom a widget is shared: the user, or the browser; `None` of a browser that does not say which it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visitor(pub Option<Who>);
+
 /// A connection wants a view.
 #[derive(Message)]
 #[rtype(result = "Result<Addr<View>, Refusal>")]
@@ -81,6 +86,10 @@ pub struct Attach {
     pub adaptive: bool,
     /// Where what it has to say goes.
     pub outbox: Outbox,
+    /// Who it is counted with, if the widget is another's.
+    pub visitor: Option<Visitor>,
+    /// What its caller may do, in all views together.
+    pub allowed: Allowed,
     /// The thread that the view is to be on: that of its outbox, so that the two need not wake each other's.
     pub thread: ArbiterHandle,
 }

@@ -28,7 +28,8 @@ use bounds::Bounds;
 pub use messages::*;
 pub use remote::{Adopt, KernelGone, KernelRequest, RemoteDone, RemoteFailed, ShowError};
 use renderer::Renderer;
-pub use report::{GetReport, WidgetReport};
+use report::Reports;
+pub use report::{GetReport, Report, WidgetReport};
 
 use crate::{
     Frame,
@@ -48,7 +49,7 @@ use crate::{
         close_code,
         view::{Role, ServerMessage, State},
     },
-    quota::Held,
+    quota::{Held, ViewPlace},
 };
 
 /// A renderer that works longer than this is said to be busy: shorter than that, nobody needs to be told.
@@ -58,6 +59,8 @@ const BUSY_AFTER: Duration = Duration::from_millis(500);
 pub struct WidgetLimits {
     /// Most views of one widget.
     pub max_views: usize,
+    /// Most of them of one visitor: a user with whom it is shared, or a browser.
+    pub max_views_of_visitor: usize,
     /// Most pixels that a renderer is asked for.
     pub max_pixels: u64,
     /// Most pixels of a frame that a renderer returns or a program pushes.
@@ -94,8 +97,10 @@ struct Member {
     acting: bool,
     /// Whether its user holds a button down.
     dragging: bool,
+    /// Whose it is, if not the owner's.
+    visitor: Option<Visitor>,
     /// Counts against its owner's limit of views.
-    _held: Held,
+    _held: ViewPlace,
 }
 
 /// The actor. See the module's documentation.
@@ -137,6 +142,7 @@ pub struct Widget {
     busy_timer: bool,
     announce_timer: bool,
     pointers_timer: bool,
+    reports: Reports,
     frames_drawn: u64,
     draw_seconds: f64,
     /// Seconds that the latest draws took.
@@ -172,6 +178,7 @@ impl Widget {
             busy_timer: false,
             announce_timer: false,
             pointers_timer: false,
+            reports: Reports::new(),
             frames_drawn: 0,
             draw_seconds: 0.0,
             recent_draws: Recent::default(),

@@ -1,24 +1,76 @@
-//! What a widget tells of itself: the statistics of `GET /api/widgets/{id}/stats`.
+//! What a widget tells of itself: the statistics of `GET /api/widgets/{id}/stats`. A report asks every view, so that it is made only so
+//! often, and once for all who wait for it.
+
+use std::{
+    ops::Deref,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use actix::prelude::*;
 use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::oneshot;
 
 use super::Widget;
 use crate::{
     actors::view::{self, ViewReport},
     breakdown::Breakdown,
     event::Size,
-    protocol::view::State,
+    protocol::{bucket::Bucket, view::State},
     stats::StatsSummary,
 };
 
-/// Asks for a widget's statistics and those of its views.
+/// Reports a second, however many ask.
+const REPORTS_PER_SECOND: u32 = 10;
+/// Who asks now and then does not wait.
+const REPORTS_AT_ONCE: u32 = 20;
+
+/// Asks for a widget's statistics and those of its views; `None` when it is closed.
 #[derive(Message)]
-#[rtype(result = "WidgetReport")]
+#[rtype(result = "Option<Arc<Report>>")]
 pub struct GetReport;
 
+/// A report that all share who asked for it.
+#[derive(Debug)]
+pub struct Report {
+    of: WidgetReport,
+    json: OnceLock<Value>,
+}
+
+impl Report {
+    /// As programs are told it.
+    pub fn json(&self) -> &Value {
+        // Maps have string keys and floats are finite, so that it cannot fail.
+        self.json.get_or_init(|| serde_json::to_value(&self.of).unwrap_or_default())
+    }
+}
+
+impl Deref for Report {
+    type Target = WidgetReport;
+
+    fn deref(&self) -> &WidgetReport {
+        &self.of
+    }
+}
+
+/// Who waits for a report.
+pub(super) struct Reports {
+    pace: Bucket,
+    waiting: Vec<oneshot::Sender<Arc<Report>>>,
+    /// Whether one is being made, or waits for its time.
+    under_way: bool,
+}
+
+impl Reports {
+    pub fn new() -> Self {
+        let pace = Bucket::with_burst(REPORTS_PER_SECOND, REPORTS_AT_ONCE, Instant::now());
+        Self { pace, waiting: Vec::new(), under_way: false }
+    }
+}
+
 /// A widget's statistics. Times are in seconds.
-#[derive(Debug, Clone, Serialize, MessageResponse)]
+#[derive(Debug, Clone, Serialize)]
 pub struct WidgetReport {
     /// The seed's statistics.
     #[serde(flatten)]
@@ -48,9 +100,50 @@ pub struct WidgetReport {
 }
 
 impl Handler<GetReport> for Widget {
-    type Result = ResponseFuture<WidgetReport>;
+    type Result = ResponseFuture<Option<Arc<Report>>>;
 
-    fn handle(&mut self, _: GetReport, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, _: GetReport, ctx: &mut Self::Context) -> Self::Result {
+        let (asks, answer) = oneshot::channel();
+        self.reports.waiting.push(asks);
+        self.report_in_time(ctx);
+        Box::pin(async move { answer.await.ok() })
+    }
+}
+
+impl Widget {
+    /// Makes a report for those who wait, as soon as there may be one.
+    fn report_in_time(&mut self, ctx: &mut Context<Self>) {
+        if std::mem::replace(&mut self.reports.under_way, true) {
+            return;
+        }
+        let wait = self.reports.pace.wait(Instant::now());
+        if wait.is_zero() {
+            self.report(ctx);
+        } else {
+            ctx.run_later(wait, Self::report);
+        }
+    }
+
+    fn report(&mut self, ctx: &mut Context<Self>) {
+        self.reports.pace.take(Instant::now());
+        // Who asks from now on gets the next one: this may not know what they did before.
+        let waiting = std::mem::take(&mut self.reports.waiting);
+        let told = self.reported().into_actor(self).map(move |of, widget, ctx| {
+            let report = Arc::new(Report { of, json: OnceLock::new() });
+            for asks in waiting {
+                // Who asked may have gone away.
+                let _ = asks.send(Arc::clone(&report));
+            }
+            widget.reports.under_way = false;
+            if !widget.reports.waiting.is_empty() {
+                widget.report_in_time(ctx);
+            }
+        });
+        ctx.spawn(told);
+    }
+
+    /// What there is to tell now.
+    fn reported(&self) -> impl Future<Output = WidgetReport> + use<> {
         #[expect(clippy::cast_precision_loss, reason = "counts of frames stay far below 2^52")]
         let render = if self.frames_drawn == 0 { 0.0 } else { self.draw_seconds / self.frames_drawn as f64 };
         let mut report = WidgetReport {
@@ -79,7 +172,7 @@ impl Handler<GetReport> for Widget {
                 (driver, skipped_frames, member.addr.send(view::GetReport))
             })
             .collect();
-        Box::pin(async move {
+        async move {
             for (driver, skipped_frames, view) in asked {
                 // A view that left meanwhile is not in the report.
                 if let Ok(view) = view.await {
@@ -90,6 +183,6 @@ impl Handler<GetReport> for Widget {
                 }
             }
             report
-        })
+        }
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     encode,
     event::ViewId,
     protocol::view::State,
+    quota::Whose,
 };
 
 /// An encode has begun: the next frame may be drawn.
@@ -57,12 +58,13 @@ impl Widget {
             match action {
                 Action::Send(send) => {
                     let pixels = send.encoded.parts.iter().map(|part| part.rect().area()).sum();
-                    self.shared.quota.sent(pixels, Instant::now());
                     if let Some(member) = self.views.get(&send.view) {
+                        let whose = member.visitor.as_ref().map_or(Whose::Owner, |_| Whose::Visitors);
+                        self.shared.quota.sent(whose, pixels, Instant::now());
                         member.addr.do_send(view::Deliver(send));
                     }
                 }
-                Action::Encode(Encode { frame, job }) => {
+                Action::Encode(Encode { frame, job, for_visitors }) => {
                     let (widget, begin) = (ctx.address(), self.delivery.begin(job.number));
                     let still_wanted = move || {
                         let begins = begin();
@@ -73,7 +75,8 @@ impl Widget {
                     };
                     let (widget, variant, tiles) = (ctx.address(), job.variant, job.tiles.clone());
                     let done = move |outcome| widget.do_send(EncodeDone { job, outcome });
-                    let party = self.shared.quota.party();
+                    let whose = if for_visitors { Whose::Visitors } else { Whose::Owner };
+                    let party = self.shared.quota.party(whose);
                     self.around.pool.encode_for(party, frame, variant, tiles, still_wanted, done);
                 }
             }

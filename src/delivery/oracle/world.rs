@@ -246,7 +246,7 @@ impl World {
 
     /// Carries an encode out with some threads; `None` fails it.
     fn encode(&mut self, which: usize, cores: Option<usize>) {
-        let Encode { frame, job } = self.waiting.remove(which);
+        let Encode { frame, job, .. } = self.waiting.remove(which);
         let outcome = match cores {
             _ if !self.delivery.begin(job.number)() => Outcome::Stale,
             None => Outcome::Failed,

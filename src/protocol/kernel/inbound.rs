@@ -8,16 +8,20 @@ use super::{KernelMessage, MAX_HEADER, Refused, parse, parse_binary};
 use crate::{
     PixelFormat,
     protocol::{
-        Refusal,
+        FrameKind, Refusal,
         bucket::Bucket,
         close_code,
         fragments::{Fragments, too_big},
+        frames::Frames,
         inbound::MAX_REFUSALS,
     },
 };
 
 /// A kernel answers the server and its own program, which may push frames and print in a loop. This stops what goes wild.
 const MAX_MESSAGES_PER_SECOND: u32 = 20_000;
+
+/// A message may come in several frames: a large picture in some hundred.
+const MAX_FRAMES_PER_SECOND: u32 = 100_000;
 
 /// Bounds on what a kernel's connection may send.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +53,7 @@ pub struct KernelInbound {
     binary: Fragments,
     /// Whether the message whose fragments come now is binary.
     in_binary: bool,
+    frames: Frames,
     messages: Bucket,
     refusals: u32,
 }
@@ -61,9 +66,18 @@ impl KernelInbound {
             text: Fragments::new(limits.max_message_bytes),
             binary: Fragments::new(limits.max_binary_bytes()),
             in_binary: false,
+            frames: Frames::new(MAX_FRAMES_PER_SECOND, now),
             messages: Bucket::new(MAX_MESSAGES_PER_SECOND, now),
             refusals: 0,
         }
+    }
+
+    /// Takes a WebSocket frame of any kind: of frames come many for a long message, and of pings none is a message at all.
+    ///
+    /// # Errors
+    /// When too many come.
+    pub fn frame(&mut self, kind: FrameKind, now: Instant) -> Result<(), Refusal> {
+        self.frames.take(kind, now)
     }
 
     /// Takes a whole text message.

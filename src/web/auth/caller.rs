@@ -19,6 +19,7 @@ use crate::{
     clock::unix_millis,
     handle::WidgetHandle,
     protocol::view::Role,
+    quota::Whose,
     sharing::{self, Granted, Opened, Shares},
     web::{error::ApiError, routes::Site},
 };
@@ -62,6 +63,14 @@ impl Right {
         match self {
             Self::Own => Role::Interact,
             Self::Shared(granted) => granted.role,
+        }
+    }
+
+    /// Who is charged for what is made for it alone.
+    pub fn asks_as(self) -> Whose {
+        match self {
+            Self::Own => Whose::Owner,
+            Self::Shared(_) => Whose::Visitors,
         }
     }
 

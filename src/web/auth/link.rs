@@ -92,9 +92,14 @@ pub fn kept(request: &ServiceRequest, site: &Site) -> Vec<Opened> {
 
 /// Whoever comes with nothing but a link, to what is of its widget: its page and what that asks for.
 pub fn visitor(request: &ServiceRequest, site: &Site) -> Option<Caller> {
-    let path = request.path().strip_prefix(site.base_url.as_str())?;
-    let rest = path.strip_prefix("widgets/").or_else(|| path.strip_prefix("api/widgets/"))?;
-    let widget = rest.split('/').next().filter(|widget| !widget.is_empty())?;
+    let widget = widget_of(request.path(), &site.base_url)?;
     let caller = Caller::Visitor(kept(request, site));
     caller.widget(site, widget).is_ok().then_some(caller)
+}
+
+/// The widget that a path is about: of its page, or of what that asks for.
+pub fn widget_of<'a>(path: &'a str, base_url: &str) -> Option<&'a str> {
+    let path = path.strip_prefix(base_url)?;
+    let rest = path.strip_prefix("widgets/").or_else(|| path.strip_prefix("api/widgets/"))?;
+    rest.split('/').next().filter(|widget| !widget.is_empty())
 }
