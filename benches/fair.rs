@@ -1,7 +1,8 @@
-//! A user's plot while another user saturates the server: how much longer is the way from a pointer's move to the picture?
+//! A user's plot while another user saturates the server, or somebody abuses it: how much longer is the way from a pointer's move to the
+//! picture?
 //!
 //! ```sh
-//! cargo bench --bench fair                # a minute and a half; -- --quick: a quarter of a minute
+//! cargo bench --bench fair                # seven minutes; -- --quick: a minute
 //! ```
 //!
 //! How to read the table: `benches/README.md`.
@@ -17,6 +18,7 @@ use std::{
 use actix::System;
 use common::{
     Table,
+    abuser::{self, ABUSES, Abuser},
     browsers::{self, Browsers},
     median, ms, pictures,
     reel::Reel,
@@ -62,7 +64,7 @@ impl RemoteFrameBuffer for Plot {
 }
 
 fn main() {
-    if browsers::are_here() {
+    if browsers::are_here() || abuser::is_here() {
         return;
     }
     let quick = std::env::args().any(|argument| argument == "--quick");
@@ -106,6 +108,7 @@ fn main() {
             String::new(),
         ]);
         table.print("Medians; ratios are medians of ratios within a round.");
+        server.abuses(rounds, turn).await;
         println!(
             "\nThe noise, {NOISY} widgets of {}×{}: {:.1} frames/s meanwhile.",
             NOISE.0,
@@ -134,6 +137,8 @@ impl Bench {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             auth: Auth::None,
             no_demos: true,
+            // The abuser names an address of its own.
+            trusted_proxies: vec!["127.0.0.0/8".parse().expect("a network")],
             ..Config::default()
         };
         let pictures = pictures::reel(PLOT);
@@ -169,6 +174,39 @@ impl Bench {
             actix_web::rt::time::sleep(Duration::from_millis(20)).await;
         }
         noise
+    }
+
+    /// The plot beside each abuse of another widget, and beside the same done to a socket that discards it.
+    async fn abuses(&self, rounds: usize, turn: Duration) {
+        let sink = abuser::discarding();
+        let mut table =
+            Table::new(["beside a caller's", "ms", "beside a socket that discards it", "ratio", "aim", ""]);
+        for abuse in ABUSES {
+            let mut seconds = [Vec::new(), Vec::new()];
+            for _ in 0..rounds {
+                for (case, address) in [sink, self.address].into_iter().enumerate() {
+                    let target = self.create("plot", "ann").await;
+                    let abuser = Abuser::start(abuse, address, target.id());
+                    seconds[case].push(self.round_trip(turn, None, &mut Vec::new()).await);
+                    drop(abuser);
+                    target.close();
+                }
+            }
+            let ratios = seconds[1].iter().zip(&seconds[0]).map(|(with, without)| with / without);
+            let ratio = median(ratios.collect());
+            let [discarded, served] = seconds.map(|seconds| ms(median(seconds)));
+            table.row([
+                abuse.to_owned(),
+                served,
+                discarded,
+                format!("{ratio:.2}"),
+                format!("≤ {MOST}"),
+                if ratio <= MOST { "met" } else { "missed" }.to_owned(),
+            ]);
+        }
+        table.print(
+            "One abuser, niced, without a pause. Medians; ratios are medians of ratios within a round.",
+        );
     }
 
     /// The median seconds from a move to the picture, for a user named Bob. Notes the frames a second of the noise meanwhile.

@@ -5,6 +5,7 @@
 
 #![allow(dead_code, reason = "each benchmark uses some of this")]
 
+pub mod abuser;
 pub mod browsers;
 pub mod encoders;
 pub mod kernel;
