@@ -233,6 +233,11 @@ fn visitors_leave_places_to_the_owner() {
     let mut owners = [server.view(&widget), server.view(&widget)];
     assert!(owners.iter_mut().all(|view| outcome(view) == "in"));
     assert_eq!(refusals(&server, "views"), 1.0);
+    // Who came last makes room where even those do not do.
+    let mut third = server.view(&widget);
+    assert_eq!(outcome(&mut third), "in");
+    assert_eq!(ended(visitors.pop().expect("a view")), (json!("max_views"), 1013));
+    assert!(visitors.iter_mut().all(|view| view.closed().is_none()));
 }
 
 #[test]

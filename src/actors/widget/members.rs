@@ -38,6 +38,13 @@ const DISCONNECTED: End = End {
     code: close_code::DISCONNECTED,
 };
 
+/// What a visitor's view is told whose place the owner needs.
+const MADE_ROOM: End = End {
+    reason: "max_views",
+    message: "the widget's owner needs the place of this view (--max-views): try again later",
+    code: close_code::TRY_LATER,
+};
+
 impl Widget {
     /// Works out the widget's size anew; when it changed, the renderer is told and drawn.
     pub(super) fn resize(&mut self) {
@@ -125,36 +132,87 @@ impl Widget {
         }
     }
 
-    /// A place for one more view. Visitors leave some to the owner, and none takes those of all others.
-    fn place_for(&self, visitor: Option<&Visitor>) -> Result<ViewPlace, Refusal> {
-        let full = |code, message| Err(Refusal::of_connection(code, message, close_code::TRY_LATER));
-        let WidgetLimits { max_views: max, max_views_of_visitor: of_one, .. } = self.around.limits;
+    /// A place for one more view. Visitors leave some to the owner, and none takes those of all others; where the owner finds none, the
+    /// visitor who came last makes room.
+    fn place_for(
+        &mut self,
+        visitor: Option<&Visitor>,
+        ctx: &mut Context<Self>,
+    ) -> Result<ViewPlace, Refusal> {
+        if let Some(visitor) = visitor {
+            self.check_visitor(visitor)?;
+        }
+        loop {
+            let full = match self.free_place(visitor.is_some()) {
+                Ok(place) => return Ok(place),
+                Err(full) => full,
+            };
+            if visitor.is_some() || !self.make_room(ctx) {
+                return Err(full);
+            }
+        }
+    }
+
+    fn free_place(&self, is_visitors: bool) -> Result<ViewPlace, Refusal> {
+        let max = self.around.limits.max_views;
         if self.views.len() >= max {
             let message =
                 format!("the widget has {max} views, which is the limit (--max-views): close one of them");
-            return full("max_views", message);
+            return Err(Refusal::of_connection("max_views", message, close_code::TRY_LATER));
         }
-        if let Some(visitor) = visitor {
-            let visitors = || self.views.values().filter_map(|member| member.visitor.as_ref());
-            let most = most_of_visitors(max);
-            if visitors().count() >= most {
-                self.around.metrics.server().exceeded(Spent::View);
-                let message = format!(
-                    "the widget has {most} views of others than its owner, for whom the rest is kept (--max-views): try again later"
-                );
-                return full("max_views", message);
-            }
-            if visitor.0.is_some() && visitors().filter(|other| *other == visitor).count() >= of_one {
-                self.around.metrics.server().exceeded(Spent::View);
-                let message = format!(
-                    "you have {of_one} views of the widget, which is the limit for who it is shared with (--max-views-of-visitor): close one of them"
-                );
-                return full("max_views_of_visitor", message);
-            }
+        let place = self.shared.quota.view(is_visitors);
+        place.map_err(|full| Refusal::of_connection(full.code(), full.to_string(), close_code::TRY_LATER))
+    }
+
+    /// Whether there may be one more view of a visitor, and of this one.
+    fn check_visitor(&self, visitor: &Visitor) -> Result<(), Refusal> {
+        let WidgetLimits { max_views, max_views_of_visitor: of_one, .. } = self.around.limits;
+        let most = most_of_visitors(max_views);
+        let visitors = || self.views.values().filter_map(|member| member.visitor.as_ref());
+        let (code, message) = if visitors().count() >= most {
+            let message = format!(
+                "the widget has {most} views of others than its owner, for whom the rest is kept (--max-views): try again later"
+            );
+            ("max_views", message)
+        } else if visitor.0.is_some() && visitors().filter(|other| *other == visitor).count() >= of_one {
+            let message = format!(
+                "you have {of_one} views of the widget, which is the limit for who it is shared with (--max-views-of-visitor): close one of them"
+            );
+            ("max_views_of_visitor", message)
+        } else {
+            return Ok(());
+        };
+        self.around.metrics.server().exceeded(Spent::View);
+        Err(Refusal::of_connection(code, message, close_code::TRY_LATER))
+    }
+
+    /// Ends the view of the visitor who came last. Answers whether there was one.
+    fn make_room(&mut self, ctx: &mut Context<Self>) -> bool {
+        let mut newest = self.views.iter().rev().filter(|(_, member)| member.visitor.is_some());
+        let Some((&view, member)) = newest.next() else { return false };
+        member.addr.do_send(MADE_ROOM);
+        // Its place is free at once.
+        self.leave(view, ctx);
+        true
+    }
+
+    /// A view is gone.
+    fn leave(&mut self, view: ViewId, ctx: &mut Context<Self>) {
+        if self.views.remove(&view).is_none() {
+            return;
         }
-        let place = self.shared.quota.view(visitor.is_some());
-        place
-            .or_else(|full| Err(Refusal::of_connection(full.code(), full.to_string(), close_code::TRY_LATER)))
+        self.delivery.leave(view);
+        self.tell_kernel_of_views();
+        if self.presence.forget(view) {
+            self.tell_pointers_soon(ctx);
+        }
+        let mut others = self.views.iter().filter(|(_, member)| member.role == Role::Interact);
+        self.control.leave(view, others.next().map(|(&view, _)| view));
+        self.follow_control(ctx);
+        self.drive(None);
+        self.resize();
+        self.announce_soon(ctx);
+        self.pump(ctx);
     }
 
     /// Takes a connection in.
@@ -162,7 +220,7 @@ impl Widget {
         if self.closing {
             return Err(Refusal::of_connection("closed", "the widget was closed", close_code::WIDGET_CLOSED));
         }
-        let held = self.place_for(attach.visitor.as_ref())?;
+        let held = self.place_for(attach.visitor.as_ref(), ctx)?;
         let id = ViewId(self.next_view);
         self.next_view += 1;
         let traits = self.shared.traits.lock().clone();
@@ -296,7 +354,9 @@ impl Handler<Input> for Widget {
         if let (Some(view), Some(widget)) = (self.delivery.size(input.view), &self.size) {
             Mapping::new((view.width, view.height), (widget.width, widget.height)).event(&mut event);
         }
-        if self.shared.traits.lock().show_pointers && self.presence.observe(input.view, &event.kind) {
+        // A view that had to make room releases what it held when it is gone already.
+        let shows = self.shared.traits.lock().show_pointers && self.views.contains_key(&input.view);
+        if shows && self.presence.observe(input.view, &event.kind) {
             self.tell_pointers_soon(ctx);
         }
         let releases = matches!(event.kind, EventKind::PointerUp(_) | EventKind::KeyUp(_));
@@ -386,20 +446,6 @@ impl Handler<Leave> for Widget {
     type Result = ();
 
     fn handle(&mut self, Leave(view): Leave, ctx: &mut Self::Context) {
-        if self.views.remove(&view).is_none() {
-            return;
-        }
-        self.delivery.leave(view);
-        self.tell_kernel_of_views();
-        if self.presence.forget(view) {
-            self.tell_pointers_soon(ctx);
-        }
-        let mut others = self.views.iter().filter(|(_, member)| member.role == Role::Interact);
-        self.control.leave(view, others.next().map(|(&view, _)| view));
-        self.follow_control(ctx);
-        self.drive(None);
-        self.resize();
-        self.announce_soon(ctx);
-        self.pump(ctx);
+        self.leave(view, ctx);
     }
 }
