@@ -69,6 +69,11 @@ impl ApiError {
         )
     }
 
+    /// Whether there is nothing, as far as who asks is told.
+    pub fn is_not_found(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND
+    }
+
     /// 503: the server is not able to answer now.
     pub fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)

@@ -13,20 +13,30 @@ const SIGN_IN_PATIENCE = 15_000;
 const REFUSED = Object.freeze({ verdict: /** @type {const} */ ("retry"), text: "The connection was refused. Reconnecting …" });
 export const UNREACHABLE = Object.freeze({ verdict: /** @type {const} */ ("retry"), text: "The server does not answer. Reconnecting …" });
 
+/** The ways by the Hub that are gone now, by base address: one at a time, however many views of the page want it. @type {Map<string, Promise<boolean>>} */
+const ways = new Map();
+
 /**
  * Asks for the server's first page. Behind a JupyterHub the answer leads by the Hub and back, and leaves the cookie that lets this
  * browser in, if the user is signed in there and the Hub asks nothing. Answers whether something came of it.
  * @param {URL} base the server's base address
- * @param {AbortSignal} signal
+ * @param {AbortSignal} signal ends the wait for it
+ * @returns {Promise<boolean>}
  */
-export async function prime(base, signal) {
-  const patience = AbortSignal.any([signal, AbortSignal.timeout(SIGN_IN_PATIENCE)]);
-  try {
-    await fetch(base, { cache: "no-store", mode: "no-cors", credentials: "include", signal: patience });
-    return true;
-  } catch {
-    return false;
+export function prime(base, signal) {
+  let way = ways.get(base.href);
+  if (!way) {
+    const options = /** @type {const} */ ({ cache: "no-store", mode: "no-cors", credentials: "include" });
+    way = fetch(base, { ...options, signal: AbortSignal.timeout(SIGN_IN_PATIENCE) })
+      .then(() => true, () => false)
+      .finally(() => ways.delete(base.href));
+    ways.set(base.href, way);
   }
+  const ended = new Promise((resolve) => {
+    if (signal.aborted) resolve(false);
+    else signal.addEventListener("abort", () => resolve(false), { once: true });
+  });
+  return Promise.race([way, /** @type {Promise<boolean>} */ (ended)]);
 }
 
 /** Finds out why connections to a widget are refused, and has a user of a JupyterHub signed in without further ado, where that works. */

@@ -8,6 +8,7 @@ mod browser;
 mod callers;
 mod canvas;
 mod control;
+mod cookies;
 mod crowd;
 mod events;
 mod fake_hub;

@@ -1,6 +1,7 @@
 //! Who may use the server, and from which pages.
 
 pub mod caller;
+pub mod cookies;
 pub mod jupyterhub;
 pub mod key;
 pub mod link;
@@ -100,17 +101,28 @@ pub async fn guard(
     if let Err(error) = origin::check(&request, &site) {
         return Ok(request.error_response(error).map_into_right_body());
     }
-    let admitted = match link::arrival(&request, &site.base_url).filter(|_| audience == Audience::Page) {
-        Some(arrival) => arrive(&request, &site, &arrival).await,
+    let arrival = link::arrival(&request, &site.base_url).filter(|_| audience == Audience::Page);
+    let admitted = match &arrival {
+        Some(arrival) => arrive(&request, &site, arrival).await,
         None => admit(&request, &site, audience).await,
     };
-    match admitted {
+    // What sets a link's cookie does not take it away.
+    let useless = if audience == Audience::Page && arrival.is_none() {
+        link::useless(&request, &site)
+    } else {
+        Vec::new()
+    };
+    let mut response = match admitted {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
-            Ok(next.call(request).await?.map_into_left_body())
+            next.call(request).await?.map_into_left_body()
         }
-        Err(response) => Ok(request.into_response(response).map_into_right_body()),
+        Err(response) => request.into_response(response).map_into_right_body(),
+    };
+    for cookie in useless {
+        response.response_mut().add_cookie(&cookie)?;
     }
+    Ok(response)
 }
 
 /// The session on which a view rests besides its ticket: that of the widget's owner, where the browser sends it along, which it does to
@@ -119,7 +131,7 @@ async fn session_beside(request: &ServiceRequest, site: &Site, widget: &str) -> 
     let (Access::JupyterHub(hub), Some(widget)) = (&site.access, site.hub.registry().get(widget)) else {
         return Session::None;
     };
-    match hub.session(request).await {
+    match hub.session(request, site).await {
         Session::Owners(lease) if widget.identity().owner.as_ref() != Some(&lease.user().name) => {
             Session::None
         }

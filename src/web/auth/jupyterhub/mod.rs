@@ -30,7 +30,7 @@ pub use self::{
     lease::{Lease, Watch},
     sign_in::callback,
 };
-use super::{Audience, caller::Session};
+use super::{Audience, caller::Session, cookies::Place};
 use crate::{
     jupyterhub::{Secret, Service},
     web::{error::ApiError, forwarded::Origin, pages, routes::Site},
@@ -65,7 +65,7 @@ impl JupyterHub {
         site: &Site,
         audience: Audience,
     ) -> Result<Lease, HttpResponse> {
-        let (token, by_cookie) = match (given_token(request), self.sign_in.session(request)) {
+        let (token, by_cookie) = match (given_token(request), self.session_token(request, site)) {
             (Some(token), _) => (token, false),
             (None, Some(token)) => (token, true),
             (None, None) => return Err(self.stranger(request, site, audience).await),
@@ -80,8 +80,8 @@ impl JupyterHub {
     }
 
     /// Who is signed in with a request's browser, as if it were the owner of what is asked for; if the Hub says so soon enough.
-    pub async fn session(&self, request: &ServiceRequest) -> Session {
-        let Some(token) = self.sign_in.session(request) else { return Session::None };
+    pub async fn session(&self, request: &ServiceRequest, site: &Site) -> Session {
+        let Some(token) = self.session_token(request, site) else { return Session::None };
         match timeout(SESSION_PATIENCE, Lease::of(&self.accounts, token, Asker::Known)).await {
             Ok(Ok(lease)) => Session::Owners(lease),
             Ok(Err(Denied::Unknown)) => Session::Over,
@@ -112,6 +112,12 @@ impl JupyterHub {
             return refusal(Denied::Unavailable, audience, self.prefix());
         }
         self.sign_in.begin(request, site, self.service())
+    }
+
+    /// The token of who is signed in with a request's browser.
+    fn session_token(&self, request: &ServiceRequest, site: &Site) -> Option<Secret> {
+        let request = request.request();
+        self.sign_in.session(request, Place::of(request, &site.trusted_proxies, self.prefix()))
     }
 
     fn service(&self) -> &Service {
