@@ -25,6 +25,7 @@
 //! | [`protocol`] | the messages on the wire, and the checks on what comes in |
 //! | [`actors`] | what holds state and decides: Widget, View, Kernel, Metrics; and the registries |
 //! | [`handle`], [`hub`], `widget_id` | a widget from outside; everything a running server shares; whose an id is |
+//! | `audit` | the lines of the log that say who did what to whose widget |
 //! | `sharing`, `signing` | with whom widgets are shared; signatures of links and tickets |
 //! | [`web`] | routes, pages, API, sockets, access |
 //! | `internals` | doors for the fuzzer, behind a feature |
@@ -32,6 +33,7 @@
 
 mod actors;
 pub mod adaptation;
+mod audit;
 pub mod breakdown;
 mod budget;
 pub mod clock;

@@ -34,7 +34,7 @@ use crate::{
     web::{
         auth::{
             Access,
-            jupyterhub::{JupyterHub, succession},
+            jupyterhub::{JupyterHub, SayScopes, succession},
             key::{AccessKey, KeyFileError},
         },
         half_open::{self, HalfOpen},
@@ -384,7 +384,11 @@ fn access(config: &Config) -> Result<Access, ServeError> {
         (Auth::None, _) => Access::Everyone,
         (Auth::JupyterHub, Some(service)) => Access::JupyterHub(JupyterHub::new(
             service.clone(),
-            config.admin_scope.clone(),
+            SayScopes {
+                observe: config.admin_scope.clone(),
+                limits: config.limits_scope.clone(),
+                act: config.act_scope.clone(),
+            },
             config.auth_cache,
             config.activity_interval,
         )),

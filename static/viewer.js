@@ -40,6 +40,7 @@ if (query.get("frames") === "base64") view.setAttribute("frames", "base64");
 
 const tools = new SharingTools(view, {
   others: by("others"),
+  watching: by("watching"),
   whyNot: by("why-not"),
   problem: by("problem"),
   control: /** @type {HTMLButtonElement} */ (by("control")),
@@ -99,7 +100,7 @@ nameIt();
 async function nameIt() {
   try {
     const { title, role, share_with: targets } = await widget(id);
-    tools.owner = role === "owner";
+    tools.owner = role === "owner" || role === "administrator";
     share.hidden = targets.length === 0;
     share.addEventListener("click", () => dialog.open(targets));
     view.setAttribute("label", title);

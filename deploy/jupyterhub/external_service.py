@@ -6,8 +6,10 @@ import os
 c = get_config()  # noqa: F821
 
 access = "access:services!service=framehub"
+# What makes somebody who has it at the Hub an administrator of FrameHub: to see numbers, and to see and use widgets.
+administrators = ["admin-ui", "access:servers"]
 service = {"name": "framehub", "url": "http://127.0.0.1:8420", "api_token": os.environ["FRAMEHUB_SERVICE_TOKEN"]}
-c.JupyterHub.services = [service | {"oauth_no_confirm": True, "oauth_client_allowed_scopes": ["admin-ui"]}]
+c.JupyterHub.services = [service | {"oauth_no_confirm": True, "oauth_client_allowed_scopes": administrators}]
 c.JupyterHub.load_roles = [
     {"name": "framehub", "services": ["framehub"], "scopes": ["users:activity"]},
     {"name": "user", "scopes": ["self", access]},

@@ -10,6 +10,8 @@ from jupyterhub.spawner import LocalProcessSpawner
 c = get_config()  # noqa: F821
 
 access = "access:services!service=framehub"
+# What makes somebody who has it at the Hub an administrator of FrameHub: to see numbers, and to see and use widgets.
+administrators = ["admin-ui", "access:servers"]
 service = {"name": "framehub", "url": "http://127.0.0.1:8420", "command": ["framehub"]}
 # With whom widgets are shared is kept beside the Hub's own files.
 service["environment"] = {"FRAMEHUB_SHARES_FILE": "framehub-shares.json"}
@@ -25,7 +27,7 @@ if os.geteuid() == 0:
     state.mkdir(mode=0o700, exist_ok=True)
     os.chown(state, account.pw_uid, account.pw_gid)
     service["environment"] = {"FRAMEHUB_SHARES_FILE": str(state / "shares.json")}
-c.JupyterHub.services = [service | {"oauth_no_confirm": True, "oauth_client_allowed_scopes": ["admin-ui"]}]
+c.JupyterHub.services = [service | {"oauth_no_confirm": True, "oauth_client_allowed_scopes": administrators}]
 c.JupyterHub.load_roles = [
     {"name": "framehub", "services": ["framehub"], "scopes": ["users:activity"]},
     {"name": "user", "scopes": ["self", access]},

@@ -11,6 +11,8 @@ from jupyterhub.spawner import LocalProcessSpawner
 c = get_config()  # noqa: F821
 
 access = "access:services!service=framehub"
+# What makes somebody who has it at the Hub an administrator of FrameHub: to see numbers, and to see and use widgets.
+administrators = ["admin-ui", "access:servers"]
 service = {"name": "framehub", "url": "http://127.0.0.1:8420", "command": ["/usr/local/bin/framehub"]}
 service["environment"] = {"FRAMEHUB_SHARES_FILE": "/var/lib/jupyterhub-framehub/shares.json"}
 # A Hub that runs as root does not run the server as root, but as a user of the system who has nothing but a folder.
@@ -24,7 +26,7 @@ if os.geteuid() == 0:
     state = Path("/var/lib/jupyterhub-framehub")
     state.mkdir(mode=0o700, exist_ok=True)
     os.chown(state, account.pw_uid, account.pw_gid)
-c.JupyterHub.services.append(service | {"oauth_no_confirm": True, "oauth_client_allowed_scopes": ["admin-ui"]})
+c.JupyterHub.services.append(service | {"oauth_no_confirm": True, "oauth_client_allowed_scopes": administrators})
 c.JupyterHub.load_roles.extend(
     [
         {"name": "framehub", "services": ["framehub"], "scopes": ["users:activity"]},

@@ -69,15 +69,18 @@ pub struct Config {
     #[arg(long, env = "FRAMEHUB_TICKET_LIFETIME", value_name = "SECONDS", default_value = "60", value_parser = read::ticket_seconds, help_heading = "Access")]
     pub ticket_lifetime: Duration,
 
-    /// Scope of the `JupyterHub` whose holders see and use every user's widgets
-    #[arg(
-        long,
-        env = "FRAMEHUB_ADMIN_SCOPE",
-        value_name = "SCOPE",
-        default_value = "admin-ui",
-        help_heading = "Access"
-    )]
+    /// Scope of the `JupyterHub` whose holders see what every user has and takes, in numbers: no pictures
+    #[arg(long, env = "FRAMEHUB_ADMIN_SCOPE", value_name = "SCOPE", default_value = "admin-ui", value_parser = read::scope, help_heading = "Access")]
     pub admin_scope: String,
+
+    /// Scope of the `JupyterHub` whose holders change what a user may take
+    #[arg(long, env = "FRAMEHUB_LIMITS_SCOPE", value_name = "SCOPE", default_value = "admin-ui", value_parser = read::scope, help_heading = "Access")]
+    pub limits_scope: String,
+
+    /// Scope of the `JupyterHub` whose holders see and use every user's widgets, or those of whom its filter names (`!user=`,
+    /// `!group=`, `!server=`)
+    #[arg(long, env = "FRAMEHUB_ACT_SCOPE", value_name = "SCOPE", default_value = "access:servers", value_parser = read::scope, help_heading = "Access")]
+    pub act_scope: String,
 
     /// Seconds from one report to the `JupyterHub` that a user acts to the next, so that who only uses widgets is not taken for idle
     #[arg(long, env = "FRAMEHUB_ACTIVITY_INTERVAL", value_name = "SECONDS", default_value = "300", value_parser = read::seconds, help_heading = "Access")]
@@ -265,6 +268,8 @@ impl Default for Config {
             auth_cache: Duration::from_secs(300),
             ticket_lifetime: Duration::from_secs(60),
             admin_scope: "admin-ui".to_owned(),
+            limits_scope: "admin-ui".to_owned(),
+            act_scope: "access:servers".to_owned(),
             activity_interval: Duration::from_secs(300),
             key: None,
             key_file: None,
@@ -339,6 +344,8 @@ mod tests {
             (["--max-message-bytes", "10"], "from 4096"),
             (["--auth-cache", "301"], "from 0.1 to 300"),
             (["--ticket-lifetime", "3601"], "from 1 to 3600"),
+            (["--act-scope", "access:servers!group=staff"], "without a filter"),
+            (["--admin-scope", ""], "without a filter"),
             (["--activity-interval", "0"], "from 0.01 to 3600"),
             (["--idle-timeout", "0"], "from 0.01 to 604800"),
             (["--user-max-widgets", "0"], "at least 1"),

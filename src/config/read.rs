@@ -37,6 +37,15 @@ pub(super) fn key(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+pub(super) fn scope(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.contains(|c: char| !c.is_ascii_graphic() || c == '!') {
+        return Err(
+            "write a scope's name without a filter, such as access:servers or custom:framehub:act".to_owned()
+        );
+    }
+    Ok(text.to_owned())
+}
+
 pub(super) fn folder(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     if path.is_dir() {

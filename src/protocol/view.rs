@@ -1,6 +1,6 @@
 //! The view protocol, `framehub.view.v1`: JSON text both ways, and frames to the client as binary messages.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use bytestring::ByteString;
@@ -211,6 +211,9 @@ pub enum ServerMessage<'a> {
         views: usize,
         /// The view that alone may act; `null` when all may.
         control: Option<ViewId>,
+        /// The administrators who watch the widget of another: for the owner alone, and left out while there are none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        administrators: Option<&'a BTreeSet<&'a str>>,
     },
     /// Where the pointers of the other views are, in this view's logical pixels; only while the trait `show_pointers` is on.
     Pointers {

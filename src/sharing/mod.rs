@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     ledger::Ledger,
     link::{Links, Opened},
-    request::{NewShare, Reach, describe, revoke, share},
+    request::{NOT_KEPT, NewShare, Reach, describe, revoke, share},
     shares::Shares,
 };
 use crate::protocol::view::Role;

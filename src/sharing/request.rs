@@ -16,7 +16,7 @@ use crate::{
 /// Longest name of a user or a group, in bytes: as the Hub's database has it.
 const MAX_NAME: usize = 255;
 /// The code of what is not on disk.
-const NOT_KEPT: &str = "not_kept";
+pub const NOT_KEPT: &str = "not_kept";
 /// The code of a share that is not there.
 const UNKNOWN_SHARE: &str = "unknown_share";
 
@@ -129,12 +129,6 @@ pub async fn share(widget: &WidgetHandle, new: NewShare, reach: Reach) -> Result
     let (role, expires) = (new.role, new.expires(now)?);
     let with = new.with(widget.identity().owner.as_deref(), reach)?;
     let (share, fresh) = widget.shares().add(with, role, expires, now).await?;
-    let with = match &share.with {
-        With::User(name) => format!("user {name}"),
-        With::Group(name) => format!("group {name}"),
-        With::Link => "link".to_owned(),
-    };
-    tracing::info!(widget = widget.id(), share = share.id, with, role = role.name(), "shared");
     Ok((share, fresh))
 }
 
@@ -144,12 +138,8 @@ pub async fn share(widget: &WidgetHandle, new: NewShare, reach: Reach) -> Result
 /// When there is none of that id. When its end cannot be kept: it may be asked for again.
 pub async fn revoke(widget: &WidgetHandle, share: &str) -> Result<(), Refusal> {
     match widget.shares().revoke(share).await {
-        Ok(()) => {
-            tracing::info!(widget = widget.id(), share, "share revoked");
-            Ok(())
-        }
+        Ok(()) => Ok(()),
         Err(NotRevoked::NotKept) => {
-            tracing::info!(widget = widget.id(), share, "share revoked, which is not kept yet");
             let message = format!(
                 "the share `{}` has ended, but the server cannot keep that: after a restart it would hold again. The server \
                  tries on; ask again to know whether it is kept",

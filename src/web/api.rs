@@ -10,11 +10,12 @@ use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
 use super::{
-    auth::caller::{Acting, Caller, Named, Owned, Right},
+    auth::caller::{Acting, Caller, Named, Observed, Owned, Right},
     error::ApiError,
     routes::Site,
 };
 use crate::{
+    audit::Audit,
     encode::{self, SnapshotFormat},
     handle::WidgetHandle,
     hub::Hub,
@@ -114,7 +115,7 @@ fn type_name(value: &Value) -> &'static str {
 pub async fn list(site: Data<Site>, caller: Caller) -> HttpResponse {
     let widgets: Vec<_> =
         caller.widgets(&site).iter().map(|(widget, right)| summary(&site, widget, *right)).collect();
-    HttpResponse::Ok().json(json!({"widgets": widgets, "administrator": caller.is_administrator()}))
+    HttpResponse::Ok().json(json!({"widgets": widgets, "administrator": caller.observes()}))
 }
 
 #[derive(Deserialize)]
@@ -161,11 +162,13 @@ struct Patch {
 pub async fn patch(
     site: Data<Site>,
     Owned(widget): Owned,
+    caller: Caller,
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
     let patch: Patch = read(&body(&site, payload).await?)?;
     widget.set_traits(&patch.traits)?;
-    Ok(HttpResponse::Ok().json(details(&site, &widget, Right::Own)))
+    let right = caller.right(&widget).unwrap_or(Right::Own);
+    Ok(HttpResponse::Ok().json(details(&site, &widget, right)))
 }
 
 /// `DELETE /api/widgets/{id}`.
@@ -190,7 +193,7 @@ pub async fn draw(Acting(widget): Acting) -> HttpResponse {
 ///
 /// # Errors
 /// 404 when there is no such widget.
-pub async fn stats(site: Data<Site>, Named(widget, _): Named) -> Result<HttpResponse, ApiError> {
+pub async fn stats(site: Data<Site>, Observed(widget): Observed) -> Result<HttpResponse, ApiError> {
     let report = site.hub.report(&widget).await.ok_or_else(|| ApiError::no_widget(widget.id()))?;
     Ok(HttpResponse::Ok().json(report.json()))
 }
@@ -218,8 +221,12 @@ pub struct SnapshotQuery {
 pub async fn snapshot(
     site: Data<Site>,
     Named(widget, right): Named,
+    audit: Audit,
     query: Query<SnapshotQuery>,
 ) -> Result<HttpResponse, ApiError> {
+    if right == Right::Administer {
+        audit.used(&widget);
+    }
     let frame = tokio::time::timeout(SNAPSHOT_TIMEOUT, widget.snapshot(query.pixel_ratio))
         .await
         .map_err(|_| ApiError::unavailable("the renderer is busy: try again later"))??;
@@ -270,25 +277,28 @@ pub fn address(site: &Site, widget: &WidgetHandle) -> String {
     format!("{}widgets/{}", site.base_url, widget.id())
 }
 
-/// A widget, in short.
-pub fn summary(site: &Site, widget: &WidgetHandle, right: Right) -> Value {
+/// The role of who may see a widget's numbers, and no more.
+const OBSERVER: &str = "observer";
+
+/// A widget, in short, for who has that right to it; without one, for who sees its numbers.
+pub fn summary(site: &Site, widget: &WidgetHandle, right: Option<Right>) -> Value {
     let identity = widget.identity();
     json!({
         "id": identity.id,
         "kind": identity.kind,
         "title": widget.traits().title,
         "owner": identity.owner,
-        "role": right.name(),
+        "role": right.map_or(OBSERVER, Right::name),
         "created": identity.created,
         "url": address(site, widget),
     })
 }
 
 fn details(site: &Site, widget: &WidgetHandle, right: Right) -> Value {
-    let mut details = summary(site, widget, right);
+    let mut details = summary(site, widget, Some(right));
     details["options"] = json!(widget.identity().options);
     details["traits"] = json!(widget.traits());
-    let share_with = if right == Right::Own { site.hub.reach().fields() } else { &[] };
+    let share_with = if right.is_whole() { site.hub.reach().fields() } else { &[] };
     details["share_with"] = json!(share_with);
     details
 }

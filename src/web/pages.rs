@@ -80,7 +80,7 @@ pub async fn viewer(site: Data<Site>, caller: Caller, id: Path<String>) -> HttpR
 
 /// `GET /admin`: who takes what of the server, for administrators.
 pub async fn administration(site: Data<Site>, caller: Caller) -> HttpResponse {
-    if caller.is_administrator() {
+    if caller.observes() {
         return page("admin.html");
     }
     let message = "This page is for administrators: it shows everybody's widgets. Yours are in the gallery.";

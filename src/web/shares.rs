@@ -14,6 +14,7 @@ use super::{
     routes::Site,
 };
 use crate::{
+    audit::Audit,
     clock::unix_millis,
     handle::WidgetHandle,
     protocol::json::read,
@@ -34,10 +35,12 @@ pub async fn list(site: Data<Site>, Owned(widget): Owned) -> HttpResponse {
 pub async fn create(
     site: Data<Site>,
     Owned(widget): Owned,
+    audit: Audit,
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
     let new: NewShare = read(&body(&site, payload).await?)?;
     let (share, fresh) = sharing::share(&widget, new, site.hub.reach()).await?;
+    audit.shared(&widget, &share);
     let mut response = if fresh { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.json(told(&site, &widget, &share)))
 }
@@ -52,8 +55,14 @@ pub struct SharePath {
 ///
 /// # Errors
 /// 404 when there is no such share; 503 when it has ended, and that cannot be kept yet.
-pub async fn revoke(Owned(widget): Owned, path: Path<SharePath>) -> Result<HttpResponse, ApiError> {
-    sharing::revoke(&widget, &path.share).await?;
+pub async fn revoke(
+    Owned(widget): Owned,
+    audit: Audit,
+    path: Path<SharePath>,
+) -> Result<HttpResponse, ApiError> {
+    let revoked = sharing::revoke(&widget, &path.share).await;
+    audit.revoked(&widget, &path.share, &revoked);
+    revoked?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use super::{
     auth::{
-        caller::{Caller, Named},
+        caller::{Caller, Named, Right, audit},
         jupyterhub::{Acting, Watch},
         standing::{Roles, Standing},
     },
@@ -94,6 +94,7 @@ pub async fn connect(
     let response = ws::handshake_with_protocols(&request, &[SUBPROTOCOL]).map_err(websocket::no_handshake)?;
     // A right to watch does not become one to act by the query.
     let roles = Roles { wanted: query.role, role: query.role.at_most(right.role()) };
+    audit(&request).opened(&widget, right.name(), roles.role.name());
     let acting = site.access.acting(&caller, &widget).filter(|_| roles.role == Role::Interact);
     let socket = Socket {
         acting,
@@ -105,10 +106,11 @@ pub async fn connect(
         inbound: Inbound::new(site.inbound, Instant::now()),
         _use: site.usage.begin(),
         view: None,
-        rests_on_share: caller.rests_on_share(right),
-        visitor: caller.rests_on_share(right).then(|| Visitor(budget::visitor(&caller, &request))),
+        visitor: caller.may_end(right).then(|| Visitor(budget::visitor(&caller, &request))),
         allowed: budget::allowed(&caller, &request, &site),
         counts: Arc::clone(site.hub.counts()),
+        may_end: caller.may_end(right),
+        administers: right == Right::Administer,
         caller,
         watch: None,
         standing: None,
@@ -137,13 +139,15 @@ struct Socket {
     /// With whom the view is counted, if the widget is another's.
     visitor: Option<Visitor>,
     counts: Arc<ServerMetrics>,
-    /// Whether the right to the view is a share's.
-    rests_on_share: bool,
+    /// Whether the right to the view rests on a share or a scope.
+    may_end: bool,
+    /// Whether an administrator watches another's widget.
+    administers: bool,
     /// Whom the Hub hears about when something is done here, if anybody.
     acting: Option<Acting>,
     /// Ends the view with the user's right to be here, if it is a user's.
     watch: Option<Watch>,
-    /// Ends the view with the share that it rests on, if it does.
+    /// Ends the view with the share or the scope that it rests on, if it does.
     standing: Option<Standing>,
     outgoing: Outgoing,
 }
@@ -194,6 +198,7 @@ impl Actor for Socket {
         let outbox = context.address().recipient();
         let attach = Attach {
             viewer: self.caller.viewer(),
+            administers: self.administers,
             role: self.roles.role,
             base64: self.base64,
             adaptive: self.adaptive,
@@ -216,7 +221,7 @@ impl Actor for Socket {
                         (socket.caller.clone(), socket.widget.clone(), view.clone());
                     let end = move |end| shared.do_send(end);
                     socket.standing =
-                        socket.rests_on_share.then(|| Standing::watch(caller, widget, socket.roles, end));
+                        socket.may_end.then(|| Standing::watch(caller, widget, socket.roles, end));
                     socket.view = Some(view);
                 }
                 Ok(Err(refusal)) => {

@@ -12,18 +12,21 @@ use serde_json::{Value, json};
 
 use super::{
     api::{body, summary},
-    auth::caller::{Caller, Right},
+    auth::caller::Caller,
     error::ApiError,
     routes::Site,
 };
 use crate::{
-    actors::widget::WidgetReport, clock::unix_now, handle::WidgetHandle, protocol::json::read,
+    actors::widget::WidgetReport, audit::Audit, clock::unix_now, handle::WidgetHandle, protocol::json::read,
     quota::LimitsChange, sharing::Reach,
 };
 
 /// Why others are refused.
 pub const FOR_ADMINISTRATORS: &str = "this is about everybody's widgets: it is for administrators, who have the JupyterHub's scope \
     that --admin-scope names";
+/// Why others are refused who want to change limits.
+const FOR_THOSE_WHO_LIMIT: &str =
+    "what a user may take is changed by those who have the JupyterHub's scope that --limits-scope names";
 
 /// `GET /api/users`: each user who has something, the user's widgets and their views; what they take, and what limits hold. Counts
 /// rise, so that who asks twice knows the rates between.
@@ -41,7 +44,10 @@ pub async fn list(site: Data<Site>, caller: Caller) -> Result<HttpResponse, ApiE
         // One that was closed meanwhile is not in the list.
         let Some(report) = report else { continue };
         views += report.views.len();
-        of_user.entry(handle.identity().owner.clone()).or_default().push(told(&site, handle, report));
+        of_user
+            .entry(handle.identity().owner.clone())
+            .or_default()
+            .push(told(&site, &caller, handle, report));
     }
     let users: Vec<_> = hub
         .users()
@@ -87,14 +93,15 @@ struct Patch {
 /// knows: a name that is nobody's is as good as any.
 ///
 /// # Errors
-/// 400 for a bad body or a number out of its range, 403 for all but administrators, 404 where there are no users.
+/// 400 for a bad body or a number out of its range, 403 for who may not, 404 where there are no users.
 pub async fn patch(
     site: Data<Site>,
     caller: Caller,
+    audit: Audit,
     name: Path<String>,
     payload: Payload,
 ) -> Result<HttpResponse, ApiError> {
-    caller.sees_all(FOR_ADMINISTRATORS)?;
+    caller.sets_limits(FOR_THOSE_WHO_LIMIT)?;
     if site.hub.reach() != Reach::Users {
         let message = "there are no users here: limits of each are for servers behind a JupyterHub";
         return Err(ApiError::new(StatusCode::NOT_FOUND, "no_users", message));
@@ -105,13 +112,13 @@ pub async fn patch(
     }
     let Patch { limits: change } = read(&body(&site, payload).await?)?;
     let user = site.hub.change_limits(&name, change)?;
-    tracing::info!(user = name.as_str(), by = caller.owner(), limits = ?user.limits, "limits changed");
+    audit.limited(&name, &user);
     Ok(HttpResponse::Ok().json(user))
 }
 
 /// A widget with its statistics, and with whose its views are.
-fn told(site: &Site, widget: &WidgetHandle, report: &WidgetReport) -> Value {
-    let mut told = summary(site, widget, Right::Own);
+fn told(site: &Site, caller: &Caller, widget: &WidgetHandle, report: &WidgetReport) -> Value {
+    let mut told = summary(site, widget, caller.right(widget));
     told["stats"] = json!(report);
     for (at, view) in report.views.iter().enumerate() {
         told["stats"]["views"][at]["viewer"] = json!(view.viewer);

@@ -13,7 +13,7 @@ const STATS_EVERY = 1000;
 /**
  * What the server says on joining and on change.
  * @typedef {{view: string, role: "interact" | "watch", state: "live" | "busy" | "error" | "gone", message: string | null,
- *   driver: boolean, views: number, control: string | null}} ServerStatus
+ *   driver: boolean, views: number, control: string | null, administrators?: string[]}} ServerStatus
  */
 
 /** How a client's state looks in the view. @type {Record<ClientState["name"], State>} */
@@ -117,7 +117,7 @@ export function bind(view, client) {
         break;
       case "status":
         server = /** @type {ServerStatus} */ (/** @type {unknown} */ (message));
-        view.sharing = { view: server.view, role: server.role, control: server.control, views: server.views };
+        view.sharing = { view: server.view, role: server.role, control: server.control, views: server.views, administrators: server.administrators ?? [] };
         showServerStatus(view, server);
         break;
       case "pointers":

@@ -3,7 +3,7 @@
 /**
  * @typedef {{name: string, type: string, default: unknown, description: string}} KindOption
  * @typedef {{kind: string, title: string, description: string, options: KindOption[]}} Kind
- * @typedef {{id: string, kind: string, title: string, owner: string | null, role: "owner" | "interact" | "watch", created: number}} WidgetEntry
+ * @typedef {{id: string, kind: string, title: string, owner: string | null, role: "owner" | "administrator" | "interact" | "watch" | "observer", created: number}} WidgetEntry
  * @typedef {WidgetEntry & {traits: Record<string, any>, share_with: ("user" | "group" | "link")[]}} WidgetDetails
  */
 

@@ -6,6 +6,7 @@ import "../view.js";
 /** @import { Kind, WidgetEntry } from "./api.js" */
 
 /**
+ * A widget of another's shows its picture to an administrator who asks for it, and to no one who may only see its numbers.
  * @param {WidgetEntry} entry
  * @param {Kind | undefined} kind
  * @param {(id: string) => void} close closes a widget
@@ -20,16 +21,26 @@ export function cardOf({ id, title, kind: kindName, role, owner }, kind, close) 
   const text = make(
     "div",
     { class: "card-text" },
-    make("h2", {}, make("a", { href: `widgets/${encodeURIComponent(id)}` }, name)),
+    make("h2", {}, role === "observer" ? name : make("a", { href: `widgets/${encodeURIComponent(id)}` }, name)),
     make("p", {}, kind?.description ?? ""),
   );
-  if (role !== "owner") {
+  if (role === "administrator" || role === "observer") {
+    text.append(make("p", { class: "badge" }, owner === null ? "Nobody's" : `Of ${owner}`));
+  } else if (role !== "owner") {
     const from = owner === null ? "Shared with you" : `Shared by ${owner}`;
     text.append(make("p", { class: "badge" }, `${from}, to ${role}`));
   }
-  const card = make("li", { class: "card" }, make("div", { class: "card-picture" }, view), text);
+  const picture = make("div", { class: "card-picture" });
+  if (role === "administrator") {
+    const show = make("button", { type: "button", class: "card-show", "aria-label": `Show the picture of ${name}` }, "Show picture");
+    show.addEventListener("click", () => picture.replaceChildren(view));
+    picture.append(show);
+  } else if (role !== "observer") {
+    picture.append(view);
+  }
+  const card = make("li", { class: "card" }, picture, text);
   // The server's own demonstrations are named after their kind, and stay.
-  if (id !== kindName && role === "owner") {
+  if (id !== kindName && (role === "owner" || role === "administrator")) {
     const button = make("button", { type: "button", class: "card-close", "aria-label": `Close ${name}`, title: "Close this widget" }, "×");
     button.addEventListener("click", () => {
       button.disabled = true;

@@ -9,7 +9,8 @@
  *   bytes: number, confirmed_frames: number, bottleneck: Stage | null, time: Record<Stage, number> | null}} ViewAnswer
  * @typedef {{confirmed_frames: number, encode_seconds: number, state: "live" | "busy" | "error" | "gone", at_rest: boolean,
  *   views: ViewAnswer[]}} StatsAnswer
- * @typedef {{id: string, kind: string, title: string, created: number, stats: StatsAnswer}} WidgetAnswer
+ * @typedef {{id: string, kind: string, title: string, role: "owner" | "administrator" | "interact" | "watch" | "observer", created: number,
+ *   stats: StatsAnswer}} WidgetAnswer `role`: what the administrator may do with it, `observer` for no more than to see its numbers
  * @typedef {{max_widgets: number, max_views: number, max_kernels: number, pixels_per_second: number, encoder_threads: number | null,
  *   weight: number}} Limits `encoder_threads`: null for none
  * @typedef {{name: string | null, taken: {widgets: number, views: number, kernels: number}, encoder_seconds: number, sent_pixels: number,

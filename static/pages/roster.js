@@ -161,7 +161,7 @@ export class Roster {
       },
       isFound || found.size > 0,
     );
-    row.button.disabled = user.taken.views === 0;
+    row.button.disabled = user.taken.views === 0 || load.widgets.every(({ widget }) => !acts(widget));
     const open = row.open || !isFound;
     const widgets = this.#ordered(load.widgets, ({ widget }) => widget.id);
     return [row.element, ...widgets.flatMap((widget) => this.#widget(widget, few, open && found.has(widget)))];
@@ -180,7 +180,7 @@ export class Roster {
       id,
       {
         level: "widget",
-        href: `widgets/${encodeURIComponent(id)}`,
+        ...(acts(widget) ? { href: `widgets/${encodeURIComponent(id)}` } : {}),
         below: "Views",
         open: few,
         action: "Close",
@@ -197,6 +197,7 @@ export class Roster {
       },
       visible,
     );
+    row.actionable = acts(widget);
     return [row.element, ...views.map((view) => this.#view(view, widget, visible && row.open))];
   }
 
@@ -206,12 +207,13 @@ export class Roster {
    * @param {WidgetLoad["widget"]} widget
    * @param {boolean} visible
    */
-  #view({ view, rates, bottleneck }, { id, title, kind }, visible) {
+  #view({ view, rates, bottleneck }, widget, visible) {
+    const { id, title, kind } = widget;
     const { viewer, role, width, height } = view;
     const name = `${view.view}, ${whose(viewer)}`;
     const size = width > 0 ? `${Math.round(width)} × ${Math.round(height)}` : "no size yet";
     const act = (/** @type {Row} */ row) => this.#wishes.disconnect(row, id, view.view);
-    return this.#row(
+    const row = this.#row(
       `${id}/${view.view}`,
       { level: "view", open: false, action: "Disconnect", act },
       {
@@ -223,7 +225,9 @@ export class Roster {
         children: 0,
       },
       visible,
-    ).element;
+    );
+    row.actionable = acts(widget);
+    return row.element;
   }
 
   /** @param {...string} texts */
@@ -235,6 +239,14 @@ export class Roster {
 /** @param {string | null} user */
 function keyOf(user) {
   return user === null ? "everybody" : `user ${user}`;
+}
+
+/**
+ * Whether the administrator may do anything with a widget, not only see its numbers.
+ * @param {WidgetLoad["widget"]} widget
+ */
+function acts({ role }) {
+  return role !== "observer";
 }
 
 /**

@@ -8,6 +8,7 @@ import { request } from "./api.js";
 /**
  * @typedef {object} Places
  * @property {HTMLElement} others how many other views there are
+ * @property {HTMLElement} watching which administrators watch
  * @property {HTMLElement} whyNot why the user cannot act
  * @property {HTMLElement} problem what the server refused
  * @property {HTMLButtonElement} control
@@ -41,11 +42,14 @@ export class SharingTools {
   }
 
   #show() {
-    const { others, whyNot: reason, control, pointers } = this.#places;
+    const { others, watching, whyNot: reason, control, pointers } = this.#places;
     const { sharing, interactive, traits } = this.#view;
     others.textContent = sharing.views === 2 ? "1 other" : `${sharing.views - 1} others`;
     others.title = `This view is ${sharing.view}`;
     others.hidden = sharing.views < 2;
+    const { administrators } = sharing;
+    watching.textContent = administrators.map((name) => `${name} (administrator)`).join(", ") + (administrators.length > 1 ? " are" : " is") + " watching";
+    watching.hidden = administrators.length === 0;
     reason.textContent = whyNot(sharing, interactive);
     reason.hidden = reason.textContent === "";
 

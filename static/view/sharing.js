@@ -6,10 +6,11 @@
  * @property {"interact" | "watch"} role what the server lets this view do
  * @property {string | null} control the view that alone may act; null when all may
  * @property {number} views how many there are, this one included
+ * @property {string[]} administrators who watch the widget though it is not theirs, as its owner is told
  */
 
 /** A view that knows of no others. @type {Readonly<Sharing>} */
-export const ALONE = Object.freeze({ view: null, role: "interact", control: null, views: 1 });
+export const ALONE = Object.freeze({ view: null, role: "interact", control: null, views: 1, administrators: [] });
 
 /**
  * Whether the server lets this view's user act now.

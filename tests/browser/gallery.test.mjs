@@ -181,3 +181,26 @@ for (const prefix of ["/", "/services/framehub/"]) {
       ));
   });
 }
+
+describe("the gallery of an administrator of a server with users", () => {
+  const site = useSite();
+
+  test("shows no picture of another's widget before it is asked for, and none at all to who may only see numbers", () =>
+    site.visiting(async (visit, server) => {
+      const told = await server.json("api/widgets");
+      const widgets = [
+        { ...told.widgets[0], owner: "ann", role: "administrator" },
+        { ...told.widgets[1], owner: "bob", role: "observer" },
+      ];
+      await visit.page.route(server.url("api/widgets"), (route) => route.fulfill({ json: { widgets, administrator: true } }));
+      await visit.page.goto(server.page());
+      await visit.page.getByText("2 widgets").waitFor();
+      assert.equal(await visit.page.locator("framehub-view").count(), 0);
+      assert.equal(await linkTo(visit, widgets[1].id).count(), 0);
+      await visit.page.getByRole("button", { name: "Show the picture of" }).click();
+      await until(
+        async () => (await server.stats(widgets[0].id)).views.some(({ visible }) => visible),
+        "the picture that was asked for is shown",
+      );
+    }));
+});

@@ -32,7 +32,7 @@ fn administrators_see_what_each_user_has_and_takes_and_which_limits_hold() {
     let hub = FakeHub::start();
     let server = TestServer::with(Config { user_max_widgets: 7, max_kernels: 5, ..hub.config(LONG) });
     let [ann, bob] = ["ann", "bob"].map(|name| hub.token(name, &[ACCESS]));
-    let root = hub.token("root", &[ACCESS, "admin-ui"]);
+    let root = hub.token("root", &[ACCESS, "admin-ui", "access:servers"]);
     let told = || ask(&server, "GET", USERS, &root, "").expect(200);
     assert_eq!(told()["users"], json!([]), "who has nothing is not listed");
 
@@ -89,7 +89,7 @@ fn nobody_but_administrators_is_told_of_others_or_who_watches() {
     let hub = FakeHub::start();
     let server = TestServer::with(hub.config(LONG));
     let ann = hub.token("ann", &[ACCESS]);
-    let root = hub.token("root", &[ACCESS, "admin-ui"]);
+    let root = hub.token("root", &[ACCESS, "admin-ui", "access:servers"]);
     let (message, _) = ask(&server, "GET", USERS, &ann, "").error(403, "scope");
     assert!(message.contains("--admin-scope"), "{message}");
     server.request_with("GET", USERS, "", "").error(401, "signed_out");
@@ -208,7 +208,7 @@ fn owners_disconnect_whoever_watches_theirs_and_administrators_everybody() {
     let hub = FakeHub::start();
     let server = TestServer::with(hub.config(LONG));
     let [ann, bob] = ["ann", "bob"].map(|name| hub.token(name, &[ACCESS]));
-    let root = hub.token("root", &[ACCESS, "admin-ui"]);
+    let root = hub.token("root", &[ACCESS, "admin-ui", "access:servers"]);
     let widget = probe(&server, &ann);
     let path = format!("{WIDGETS}/{widget}");
     let shared = json!({"user": "bob", "role": "interact"}).to_string();
@@ -231,7 +231,7 @@ fn administrators_change_what_a_user_may_have_at_once_and_take_nothing_away_by_i
     let hub = FakeHub::start();
     let server = TestServer::with(Config { user_max_widgets: 3, ..hub.config(LONG) });
     let [ann, bob] = ["ann", "bob"].map(|name| hub.token(name, &[ACCESS]));
-    let root = hub.token("root", &[ACCESS, "admin-ui"]);
+    let root = hub.token("root", &[ACCESS, "admin-ui", "access:servers"]);
     let change = |limits: Value| {
         let body = json!({"limits": limits}).to_string();
         ask(&server, "PATCH", &format!("{USERS}/ann"), &root, &body).expect(200)
@@ -266,7 +266,7 @@ fn administrators_change_what_a_user_may_have_at_once_and_take_nothing_away_by_i
 fn limits_of_who_has_nothing_are_kept_and_told_until_they_are_as_the_flags_say() {
     let hub = FakeHub::start();
     let server = TestServer::with(hub.config(LONG));
-    let root = hub.token("root", &[ACCESS, "admin-ui"]);
+    let root = hub.token("root", &[ACCESS, "admin-ui", "access:servers"]);
     let change = |value: Value| {
         let body = json!({"limits": {"max_widgets": value}}).to_string();
         ask(&server, "PATCH", &format!("{USERS}/b%2Fb"), &root, &body).expect(200)
@@ -286,7 +286,8 @@ fn limits_of_who_has_nothing_are_kept_and_told_until_they_are_as_the_flags_say()
 fn limits_are_refused_by_field_and_to_everybody_else() {
     let hub = FakeHub::start();
     let server = TestServer::with(hub.config(LONG));
-    let (ann, root) = (hub.token("ann", &[ACCESS]), hub.token("root", &[ACCESS, "admin-ui"]));
+    let (ann, root) =
+        (hub.token("ann", &[ACCESS]), hub.token("root", &[ACCESS, "admin-ui", "access:servers"]));
     let path = format!("{USERS}/ann");
     let good = r#"{"limits": {"max_widgets": 1000}}"#;
     ask(&server, "PATCH", &path, &ann, good).error(403, "scope");

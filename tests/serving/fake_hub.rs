@@ -123,6 +123,13 @@ impl FakeHub {
         }
     }
 
+    /// The scopes of a user from now on, as each of the user's tokens tells them.
+    pub fn set_scopes(&self, name: &str, scopes: &[&str]) {
+        for user in self.state().users.values_mut().filter(|user| user["name"] == name) {
+            user["scopes"] = json!(scopes);
+        }
+    }
+
     pub fn revoke(&self, token: &str) {
         self.state().users.remove(token).expect("a token");
     }

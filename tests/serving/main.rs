@@ -30,6 +30,7 @@ mod ownership;
 mod probe;
 mod program;
 mod quota;
+mod rights;
 mod server;
 mod sessions;
 mod shares;

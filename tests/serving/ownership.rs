@@ -89,7 +89,7 @@ fn users_list_and_open_what_is_theirs_and_administrators_everything() {
     let config = Config { admin_scope: "custom:framehub:admin".to_owned(), ..hub.config(LONG) };
     let server = TestServer::with(config);
     let (ann, bob) = (hub.token("ann", &[ACCESS]), hub.token("bob", &[ACCESS, "admin-ui"]));
-    let root = hub.token("root", &[ACCESS, "custom:framehub:admin"]);
+    let root = hub.token("root", &[ACCESS, "custom:framehub:admin", "access:servers"]);
     let (anns, bobs) = (probe(&server, &ann), probe(&server, &bob));
     let listed = |token: &str| -> Vec<(Value, Value)> {
         let list = ask(&server, "GET", "/services/framehub/api/widgets", token, "").expect(200);

@@ -35,7 +35,7 @@ fn a_user_gets_no_more_than_the_limits_and_is_told_which() {
     let config = Config { user_max_widgets: 1, user_max_views: 1, user_max_kernels: 1, ..hub.config(LONG) };
     let server = TestServer::with(config);
     let (ann, bob) = (hub.token("ann", &[ACCESS]), hub.token("bob", &[ACCESS]));
-    let root = hub.token("root", &[ACCESS, "admin-ui"]);
+    let root = hub.token("root", &[ACCESS, "admin-ui", "access:servers"]);
     let refusals = || metric(&server, &root, "framehub_refusals_total{reason=\"limit\"}");
     assert_eq!(refusals(), 0.0);
 
@@ -83,7 +83,7 @@ fn who_is_sent_more_pixels_than_one_may_waits_and_others_do_not() {
     // A frame is twice what a second gives.
     let server = TestServer::with(Config { user_megapixels: 0.15, ..hub.config(LONG) });
     let (ann, bob) = (hub.token("ann", &[ACCESS]), hub.token("bob", &[ACCESS]));
-    let root = hub.token("root", &[ACCESS, "admin-ui"]);
+    let root = hub.token("root", &[ACCESS, "admin-ui", "access:servers"]);
     let widget = probe(&server, &ann);
     Probe::of(&widget).animate();
     server.handle(&widget).request_draw();
@@ -109,7 +109,7 @@ fn a_rate_that_an_administrator_sets_holds_for_frames_that_are_going_out() {
     let hub = FakeHub::start();
     let server = TestServer::with(hub.config(LONG));
     let ann = hub.token("ann", &[ACCESS]);
-    let root = hub.token("root", &[ACCESS, "admin-ui"]);
+    let root = hub.token("root", &[ACCESS, "admin-ui", "access:servers"]);
     let widget = probe(&server, &ann);
     Probe::of(&widget).animate();
     server.handle(&widget).request_draw();
@@ -136,7 +136,7 @@ fn who_waits_for_a_limit_goes_on_soon_after_it_is_lifted() {
     let hub = FakeHub::start();
     let server = TestServer::with(hub.config(LONG));
     let ann = hub.token("ann", &[ACCESS]);
-    let root = hub.token("root", &[ACCESS, "admin-ui"]);
+    let root = hub.token("root", &[ACCESS, "admin-ui", "access:servers"]);
     let limit = |value: &str| {
         let body = format!(r#"{{"limits": {{"pixels_per_second": {value}}}}}"#);
         ask(&server, "PATCH", &format!("{PREFIX}api/users/ann"), &root, &body).expect(200);

@@ -88,6 +88,7 @@ impl Actor for Relay {
         let outbox = ctx.address().recipient();
         let attach = Attach {
             viewer: Viewer::Kernel,
+            administers: false,
             role: self.role,
             base64: self.base64,
             adaptive: self.adaptive,

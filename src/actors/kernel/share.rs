@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::Kernel;
 use crate::{
+    audit::Audit,
     clock::unix_millis,
     handle::WidgetHandle,
     protocol::kernel::{Ask, AskRevoke, AskShare, ServerMessage},
@@ -21,6 +22,7 @@ impl Kernel {
         };
         ctx.spawn(shared.into_actor(self).map(move |(widget, shared), kernel, _| match shared {
             Ok((share, _)) => {
+                Audit::of_kernel().shared(&widget, &share);
                 let share = kernel.told(&widget, &share);
                 kernel.tell(&ServerMessage::Shared { request: ask.request, share: &share });
             }
@@ -38,7 +40,11 @@ impl Kernel {
     pub(super) fn revoke(&self, ask: AskRevoke, ctx: &mut Context<Self>) {
         let Some(widget) = self.widget(&ask.widget, Some(ask.request)) else { return };
         let share = ask.share;
-        let revoked = async move { sharing::revoke(&widget, &share).await };
+        let revoked = async move {
+            let revoked = sharing::revoke(&widget, &share).await;
+            Audit::of_kernel().revoked(&widget, &share, &revoked);
+            revoked
+        };
         ctx.spawn(revoked.into_actor(self).map(move |revoked, kernel, _| match revoked {
             Ok(()) => kernel.tell(&ServerMessage::Revoked { request: ask.request }),
             Err(refusal) => kernel.refuse(Some(ask.request), Some(&ask.widget), &refusal),

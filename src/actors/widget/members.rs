@@ -1,6 +1,7 @@
 //! The views of a widget: how they come and go, what they may do, whose size counts, what they are told.
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -12,7 +13,7 @@ use super::{
     Widget, WidgetLimits,
 };
 use crate::{
-    actors::view::{self, End, Place, View},
+    actors::view::{self, End, Place, View, Viewer},
     budget::Spent,
     event::{Event, EventKind, ViewId},
     metrics::Reason,
@@ -224,6 +225,15 @@ impl Widget {
         let id = ViewId(self.next_view);
         self.next_view += 1;
         let traits = self.shared.traits.lock().clone();
+        let owners = match &attach.viewer {
+            Viewer::User(user) => self.shared.identity.owner.as_ref() == Some(user),
+            Viewer::Anyone | Viewer::Ticket | Viewer::Kernel => true,
+            Viewer::Link => false,
+        };
+        let administrator = match &attach.viewer {
+            Viewer::User(user) if attach.administers => Some(user.clone()),
+            _ => None,
+        };
         let place = Place {
             id,
             viewer: attach.viewer,
@@ -244,6 +254,8 @@ impl Widget {
         let member = Member {
             addr: addr.clone(),
             role: attach.role,
+            owners,
+            administrator,
             acting: true,
             dragging: false,
             visitor: attach.visitor,
@@ -252,7 +264,9 @@ impl Widget {
         self.views.insert(id, member);
         self.follow_control(ctx);
         addr.do_send(view::Tell(ServerMessage::Traits { traits: &traits }.to_text()));
-        addr.do_send(view::Tell(self.status(id, attach.role).to_text()));
+        if let Some(member) = self.views.get(&id) {
+            addr.do_send(view::Tell(self.status(id, member, &self.administrators()).to_text()));
+        }
         self.announce_soon(ctx);
         self.tell_kernel_of_views();
         Ok(addr)
@@ -267,9 +281,15 @@ impl Widget {
 
     /// Tells every view how things are.
     pub(super) fn announce(&self) {
+        let administrators = self.administrators();
         for (&view, member) in &self.views {
-            member.addr.do_send(view::Tell(self.status(view, member.role).to_text()));
+            member.addr.do_send(view::Tell(self.status(view, member, &administrators).to_text()));
         }
+    }
+
+    /// The administrators who watch.
+    fn administrators(&self) -> BTreeSet<&str> {
+        self.views.values().filter_map(|member| member.administrator.as_deref()).collect()
     }
 
     fn announce_soon(&mut self, ctx: &mut Context<Self>) {
@@ -281,17 +301,23 @@ impl Widget {
         }
     }
 
-    fn status(&self, view: ViewId, role: Role) -> ServerMessage<'_> {
+    fn status<'a>(
+        &'a self,
+        view: ViewId,
+        member: &Member,
+        administrators: &'a BTreeSet<&'a str>,
+    ) -> ServerMessage<'a> {
         ServerMessage::Status {
             view,
             widget: &self.shared.identity.id,
             kind: &self.shared.identity.kind,
-            role,
+            role: member.role,
             driver: self.control.driver() == Some(view),
             state: self.state,
             message: self.message.as_deref(),
             views: self.views.len(),
             control: self.control.holder(),
+            administrators: member.owners.then_some(administrators).filter(|names| !names.is_empty()),
         }
     }
 }

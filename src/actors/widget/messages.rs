@@ -78,6 +78,8 @@ pub struct Visitor(pub Option<Who>);
 pub struct Attach {
     /// Whose it is.
     pub viewer: Viewer,
+    /// Whether that is an administrator, to whom the widget is another's.
+    pub administers: bool,
     /// What the view may do.
     pub role: Role,
     /// Whether it takes frames as base64.

@@ -93,6 +93,10 @@ struct CompareDone(u64, Compared);
 struct Member {
     addr: Addr<View>,
     role: Role,
+    /// Whether its user is told which administrators watch.
+    owners: bool,
+    /// The administrator's name, if it is one's.
+    administrator: Option<String>,
     /// Whether the view was told that its user may act.
     acting: bool,
     /// Whether its user holds a button down.

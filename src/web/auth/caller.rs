@@ -13,15 +13,19 @@ use actix_web::{
 };
 use serde::Deserialize;
 
-use super::{jupyterhub::Lease, ticket::Permit};
+use super::{
+    jupyterhub::{Belongs, Lease},
+    ticket::Permit,
+};
 use crate::{
     actors::view::Viewer,
+    audit::Audit,
     clock::unix_millis,
     handle::WidgetHandle,
     protocol::view::Role,
     quota::Whose,
     sharing::{self, Granted, Opened, Shares},
-    web::{error::ApiError, routes::Site},
+    web::{error::ApiError, forwarded::Origin, routes::Site},
 };
 
 /// Who makes a request, as the guard found out.
@@ -53,6 +57,8 @@ pub enum Session {
 pub enum Right {
     /// Everything.
     Own,
+    /// Everything, of another's: an administrator's.
+    Administer,
     /// What its owner lets others do.
     Shared(Granted),
 }
@@ -61,7 +67,7 @@ impl Right {
     /// The most that a view may do.
     pub fn role(self) -> Role {
         match self {
-            Self::Own => Role::Interact,
+            Self::Own | Self::Administer => Role::Interact,
             Self::Shared(granted) => granted.role,
         }
     }
@@ -70,14 +76,20 @@ impl Right {
     pub fn asks_as(self) -> Whose {
         match self {
             Self::Own => Whose::Owner,
-            Self::Shared(_) => Whose::Visitors,
+            Self::Administer | Self::Shared(_) => Whose::Visitors,
         }
+    }
+
+    /// Whether it is to do everything.
+    pub fn is_whole(self) -> bool {
+        matches!(self, Self::Own | Self::Administer)
     }
 
     /// What people are told of it.
     pub fn name(self) -> &'static str {
         match self {
             Self::Own => "owner",
+            Self::Administer => "administrator",
             Self::Shared(granted) => granted.role.name(),
         }
     }
@@ -115,22 +127,48 @@ impl Caller {
         }
     }
 
-    /// Whether everybody's widgets are this caller's to see and to use.
-    pub fn is_administrator(&self) -> bool {
+    /// A user's name, or what let somebody else in.
+    fn described(&self) -> String {
+        match self {
+            Self::Anyone => "key".to_owned(),
+            Self::User(lease, _) => format!("user {}", lease.user().name),
+            Self::Visitor(links) => {
+                let shares: Vec<_> = links.iter().map(|link| link.share.as_str()).collect();
+                format!("link {}", shares.join(" "))
+            }
+            Self::Guest(..) => "ticket".to_owned(),
+        }
+    }
+
+    /// Whether everybody's numbers are this caller's to see: who has and takes what. That is not to see or use anybody's widget.
+    pub fn observes(&self) -> bool {
         match self {
             Self::Anyone => true,
-            Self::User(lease, _) => lease.user().admin,
+            Self::User(lease, _) => lease.user().say.observes,
             Self::Visitor(_) | Self::Guest(..) => false,
         }
     }
 
-    /// Lets administrators through.
+    /// Lets those through who see everybody's numbers.
     ///
     /// # Errors
     /// 403 for others, with the message.
     pub fn sees_all(&self, message: &str) -> Result<(), ApiError> {
         let denied = || ApiError::new(StatusCode::FORBIDDEN, "scope", message);
-        self.is_administrator().then_some(()).ok_or_else(denied)
+        self.observes().then_some(()).ok_or_else(denied)
+    }
+
+    /// Lets those through who may change what users may take.
+    ///
+    /// # Errors
+    /// 403 for others, with the message.
+    pub fn sets_limits(&self, message: &str) -> Result<(), ApiError> {
+        let may = match self {
+            Self::Anyone => true,
+            Self::User(lease, _) => lease.user().say.limits,
+            Self::Visitor(_) | Self::Guest(..) => false,
+        };
+        may.then_some(()).ok_or_else(|| ApiError::new(StatusCode::FORBIDDEN, "scope", message))
     }
 
     /// What this caller may do with a widget now; `None` when to this caller there is no such widget.
@@ -140,22 +178,28 @@ impl Caller {
 
     /// What this caller may do with a widget at Unix time `now` in milliseconds.
     pub fn right_at(&self, widget: &WidgetHandle, now: u64) -> Option<Right> {
-        self.right_in(widget.id(), widget.identity().owner.as_deref(), widget.shares(), now)
+        let server = widget.notebook_server();
+        let whose = Belongs { owner: widget.identity().owner.as_deref(), server: server.as_deref() };
+        self.right_in(widget.id(), whose, widget.shares(), now)
     }
 
-    /// What this caller may do with a widget of that id and owner, and with these shares, at Unix time `now` in milliseconds.
-    fn right_in(&self, id: &str, owner: Option<&str>, shares: &Shares, now: u64) -> Option<Right> {
-        let (user, links) = match self {
+    /// What this caller may do with a widget of that id, that is whose it is, with these shares, at Unix time `now` in milliseconds.
+    fn right_in(&self, id: &str, whose: Belongs, shares: &Shares, now: u64) -> Option<Right> {
+        let (lease, links) = match self {
             Self::Anyone => return Some(Right::Own),
             Self::Guest(permit, _) => {
                 let granted = Granted { role: permit.role, until: None };
                 return (permit.widget == id).then_some(Right::Shared(granted));
             }
-            Self::User(lease, links) => (Some(lease.user()), links),
+            Self::User(lease, links) => (Some(lease), links),
             Self::Visitor(links) => (None, links),
         };
-        if user.is_some_and(|user| user.admin || owner == Some(&user.name)) {
+        let user = lease.map(Lease::user);
+        if user.is_some_and(|user| whose.owner == Some(&user.name)) {
             return Some(Right::Own);
+        }
+        if lease.is_some_and(|lease| lease.acts_on(whose)) {
+            return Some(Right::Administer);
         }
         let links: Vec<_> = links.iter().filter(|link| link.widget == id).cloned().collect();
         let visitor = sharing::Visitor {
@@ -166,8 +210,8 @@ impl Caller {
         shares.granted(visitor, now).map(Right::Shared)
     }
 
-    /// Whether this right of the caller's rests on a share, and ends with that.
-    pub fn rests_on_share(&self, right: Right) -> bool {
+    /// Whether this right of the caller's rests on a share or on a scope, and ends with that.
+    pub fn may_end(&self, right: Right) -> bool {
         right != Right::Own && !matches!(self, Self::Guest(..))
     }
 
@@ -195,16 +239,22 @@ impl Caller {
         let found = found.and_then(|widget| self.right(&widget).map(|right| (widget, right)));
         found.ok_or_else(|| {
             let awaited = site.hub.ledger().awaited(id);
-            let right = awaited
-                .and_then(|(owner, shares)| self.right_in(id, owner.as_deref(), &shares, unix_millis()));
+            let right = awaited.and_then(|(owner, shares)| {
+                self.right_in(id, Belongs { owner: owner.as_deref(), server: None }, &shares, unix_millis())
+            });
             if right.is_some() { ApiError::awaited(id) } else { ApiError::no_widget(id) }
         })
     }
 
-    /// The widgets that are this caller's to use, the oldest first, and what the caller may do with each.
-    pub fn widgets(&self, site: &Site) -> Vec<(WidgetHandle, Right)> {
-        let all = site.hub.registry().all().into_iter();
-        all.filter_map(|widget| self.right(&widget).map(|right| (widget, right))).collect()
+    /// The widgets of which this caller is told, the oldest first, and what the caller may do with each; `None` where that is no more
+    /// than to see its numbers.
+    pub fn widgets(&self, site: &Site) -> Vec<(WidgetHandle, Option<Right>)> {
+        let (all, observes) = (site.hub.registry().all().into_iter(), self.observes());
+        let told = all.map(|widget| {
+            let right = self.right(&widget);
+            (widget, right)
+        });
+        told.filter(|(_, right)| observes || right.is_some()).collect()
     }
 }
 
@@ -220,10 +270,13 @@ impl FromRequest for Caller {
 /// The widget that a request names in its path, if the caller may see it, and what the caller may do with it.
 pub struct Named(pub WidgetHandle, pub Right);
 
+/// The widget that a request names in its path, if the caller may see its numbers.
+pub struct Observed(pub WidgetHandle);
+
 /// The widget that a request names in its path, if the caller may act in it.
 pub struct Acting(pub WidgetHandle);
 
-/// The widget that a request names in its path, if it is the caller's own.
+/// The widget that a request names in its path, if it is the caller's own, or an administrator's to use.
 pub struct Owned(pub WidgetHandle);
 
 /// The part of a path that names a widget.
@@ -237,14 +290,35 @@ impl FromRequest for Named {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let named = of(request).and_then(|caller| {
-            let site = request.app_data::<Data<Site>>().expect("the site is registered with the routes");
-            let path = Path::<WidgetPath>::from_request(request, payload).into_inner();
-            let path = path.map_err(|error| ApiError::bad_request(error.to_string()))?;
-            caller.widget(site, &path.id).map(|(widget, right)| Named(widget, right))
-        });
-        ready(named)
+        let named = named(request, payload, |site, caller, id| caller.widget(site, id));
+        ready(named.map(|(widget, right)| Self(widget, right)))
     }
+}
+
+impl FromRequest for Observed {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        ready(named(request, payload, |site, caller, id| {
+            let observed = site.hub.registry().get(id).filter(|_| caller.observes());
+            let widget = || caller.widget(site, id).map(|(widget, _)| widget);
+            observed.map_or_else(widget, Ok).map(Self)
+        }))
+    }
+}
+
+/// The widget that a request names in its path, found in some way for who makes it.
+fn named<T>(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    find: impl FnOnce(&Site, &Caller, &str) -> Result<T, ApiError>,
+) -> Result<T, ApiError> {
+    let caller = of(request)?;
+    let site = request.app_data::<Data<Site>>().expect("the site is registered with the routes");
+    let path = Path::<WidgetPath>::from_request(request, payload).into_inner();
+    let path = path.map_err(|error| ApiError::bad_request(error.to_string()))?;
+    find(site, &caller, &path.id)
 }
 
 impl FromRequest for Acting {
@@ -255,6 +329,9 @@ impl FromRequest for Acting {
         let acting = Named::from_request(request, payload).into_inner().and_then(|Named(widget, right)| {
             let message = "the widget is shared with you to watch: ask its owner to share it to interact";
             let denied = || ApiError::new(StatusCode::FORBIDDEN, "role", message);
+            if right == Right::Administer {
+                audit(request).used(&widget);
+            }
             (right.role() == Role::Interact).then(|| Self(widget)).ok_or_else(denied)
         });
         ready(acting)
@@ -269,10 +346,30 @@ impl FromRequest for Owned {
         let owned = Named::from_request(request, payload).into_inner().and_then(|Named(widget, right)| {
             let message = "the widget is shared with you: only its owner may do this";
             let denied = || ApiError::new(StatusCode::FORBIDDEN, "not_owner", message);
-            (right == Right::Own).then(|| Self(widget)).ok_or_else(denied)
+            if right == Right::Administer {
+                audit(request).used(&widget);
+            }
+            right.is_whole().then(|| Self(widget)).ok_or_else(denied)
         });
         ready(owned)
     }
+}
+
+impl FromRequest for Audit {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(audit(request)))
+    }
+}
+
+/// Who makes a request, for the log.
+pub fn audit(request: &HttpRequest) -> Audit {
+    let by = request.extensions().get::<Caller>().map_or_else(|| "nobody".to_owned(), Caller::described);
+    let site = request.app_data::<Data<Site>>();
+    let from = site.map(|site| Origin::of(request, &site.trusted_proxies).client);
+    Audit { by, from, deed: format!("{} {}", request.method(), request.path()) }
 }
 
 /// Whom the guard let in. A route that it does not guard has nobody to answer.

@@ -12,7 +12,10 @@ use actix_web::{
     http::{Method, StatusCode, header},
 };
 
-use super::{caller::Caller, cookies::Place};
+use super::{
+    caller::{Caller, audit},
+    cookies::Place,
+};
 use crate::{
     clock::{unix_millis, unix_seconds},
     sharing::Opened,
@@ -61,6 +64,7 @@ impl Arrival {
             return pages::notice(StatusCode::NOT_FOUND, &site.base_url, USELESS);
         };
         let place = Place::of(request.request(), &site.trusted_proxies, &site.base_url);
+        audit(request.request()).arrived(&self.widget, &link.share);
         let seconds = link.expires.saturating_sub(unix_millis()).div_ceil(1000);
         let name = format!("{}{}", place.name(COOKIE_PREFIX), link.share);
         // `Strict` would leave it out where the link is opened from another site's page.

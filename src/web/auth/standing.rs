@@ -1,4 +1,5 @@
-//! Looks after the view of somebody to whom its widget does not belong: it ends with the share that it rests on.
+//! Looks after the view of somebody to whom its widget does not belong: it ends with the share, or the administrator's scope, that it
+//! rests on.
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use crate::{
 /// What a view is told whose share was revoked.
 const REVOKED: End = End {
     reason: "revoked",
-    message: "the widget is no longer shared with you",
+    message: "the widget is no longer shared with you, or yours to administer",
     code: close_code::SIGNED_OUT,
 };
 /// What a view is told whose share has expired.
@@ -79,7 +80,7 @@ async fn ended(
     loop {
         until = match caller.right_at(&widget, now()) {
             Some(right) if wanted.at_most(right.role()) != role => return ROLE_CHANGED,
-            Some(Right::Own) => None,
+            Some(Right::Own | Right::Administer) => None,
             Some(Right::Shared(granted)) => granted.until,
             None if until.is_some_and(|until| until <= now()) => return EXPIRED,
             None => return REVOKED,

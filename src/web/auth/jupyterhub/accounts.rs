@@ -6,12 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use dashmap::DashMap;
 use tokio::sync::Semaphore;
 
 use super::{
     api::{Api, ApiFailure, Granted, Owner},
     health::Health,
     lane::{Bounds, Crowded, Lane},
+    say::{Belongs, Say, SayScopes},
     tokens::{Known, Tokens, digest},
 };
 use crate::{
@@ -30,6 +32,8 @@ const STRANGERS: Bounds =
 /// Browsers that come back from the Hub, among them a class that signs in at once from behind one address.
 const EXCHANGES: Bounds =
     Bounds { at_a_time: 4, in_all: 256, of_address: 64, patience: Duration::from_secs(10) };
+/// Most users whose groups are remembered.
+const MAX_USERS: usize = 10_000;
 /// The Hub's scope of those who may read its own metrics.
 const READ_METRICS: &str = "read:metrics";
 /// How long a refusal holds: a token is seldom given a scope later.
@@ -46,16 +50,17 @@ pub struct User {
     pub name: String,
     /// The groups at the Hub.
     pub groups: Vec<String>,
-    /// Whether everything is theirs to use.
-    pub admin: bool,
+    /// What is theirs beyond the own widgets.
+    pub say: Say,
     /// The name of the notebook server whose token this is, empty for the default one; `None` if it is none's.
     pub notebook_server: Option<String>,
 }
 
 impl User {
-    /// Whether this is the same user, with the same say over everything. Groups come and go.
+    /// Whether this is the same user. Groups, and what the user has a say in, come and go: views that rest on these are looked
+    /// after apart.
     pub fn is_still(&self, before: &Self) -> bool {
-        (&self.name, self.admin) == (&before.name, before.admin)
+        self.name == before.name
     }
 }
 
@@ -115,7 +120,9 @@ impl Account {
 /// What was asked and learned of the Hub's tokens.
 pub struct Accounts {
     api: Arc<Api>,
-    admin_scope: String,
+    say_scopes: SayScopes,
+    /// The groups of each user, as the Hub told them last with a token of the user's.
+    groups: DashMap<String, Vec<String>>,
     /// How long an answer holds.
     holds: Duration,
     tokens: Tokens,
@@ -129,11 +136,12 @@ pub struct Accounts {
 
 impl Accounts {
     /// No tokens.
-    pub fn new(api: Arc<Api>, admin_scope: String, holds: Duration) -> Self {
+    pub fn new(api: Arc<Api>, say_scopes: SayScopes, holds: Duration) -> Self {
         Self {
             health: Health::new(Arc::clone(&api)),
             api,
-            admin_scope,
+            say_scopes,
+            groups: DashMap::new(),
             holds,
             tokens: Tokens::new(holds),
             renewals: Semaphore::new(MAX_RENEWALS),
@@ -184,6 +192,15 @@ impl Accounts {
     /// Whether a browser may be sent to the Hub.
     pub async fn hub_answers(&self) -> bool {
         self.health.is_good().await
+    }
+
+    /// Whether a widget is a user's to see and use that is not the user's own. Who is in a group, the Hub tells with a token of
+    /// theirs: of owners of whom it told nothing yet, no groups are known.
+    pub fn acts_on(&self, user: &User, whose: Belongs) -> bool {
+        user.say.acts_on(whose, |group| {
+            let groups = whose.owner.and_then(|owner| self.groups.get(owner));
+            groups.is_some_and(|groups| groups.iter().any(|known| known == group))
+        })
     }
 
     /// Notes whether the Hub was silent.
@@ -275,8 +292,14 @@ impl Accounts {
         if !self.service().access_scopes.iter().any(|needed| scopes.contains(needed)) {
             return Err(Denied::Scope);
         }
+        if self.groups.len() >= MAX_USERS {
+            // They come back with the next answers.
+            self.groups.clear();
+        }
+        self.groups.insert(name.clone(), groups.clone());
         let notebook_server = notebook_server(&name, &scopes);
-        Ok(Arc::new(User { name, groups, admin: scopes.contains(&self.admin_scope), notebook_server }))
+        let say = Say::of(&scopes, &self.say_scopes);
+        Ok(Arc::new(User { name, groups, say, notebook_server }))
     }
 }
 

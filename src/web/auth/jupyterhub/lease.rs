@@ -11,7 +11,10 @@ use tokio::{
     time::{sleep_until, timeout_at},
 };
 
-use super::accounts::{Accounts, Asker, Denied, User};
+use super::{
+    accounts::{Accounts, Asker, Denied, User},
+    say::Belongs,
+};
 use crate::jupyterhub::Secret;
 
 /// How often, within the time for which answers hold, it is looked whether an open connection may stay.
@@ -41,6 +44,11 @@ impl Lease {
     /// The user.
     pub fn user(&self) -> &User {
         &self.user
+    }
+
+    /// Whether a widget is the user's to see and use though it is another's, and not shared.
+    pub fn acts_on(&self, whose: Belongs) -> bool {
+        self.accounts.acts_on(&self.user, whose)
     }
 
     /// How often it is worth asking for [`Lease::renewed`].

@@ -6,6 +6,7 @@ mod api;
 mod health;
 mod lane;
 mod lease;
+mod say;
 mod sign_in;
 pub mod succession;
 mod tokens;
@@ -28,6 +29,7 @@ use self::{
 pub use self::{
     activity::Acting,
     lease::{Lease, Watch},
+    say::{Belongs, SayScopes},
     sign_in::callback,
 };
 use super::{Audience, caller::Session, cookies::Place};
@@ -51,11 +53,11 @@ pub struct JupyterHub {
 
 impl JupyterHub {
     /// Nobody is signed in yet. Answers of the Hub hold for so long; it is told of a user's activity at most that often.
-    pub fn new(service: Service, admin_scope: String, holds: Duration, tell_every: Duration) -> Self {
+    pub fn new(service: Service, say_scopes: SayScopes, holds: Duration, tell_every: Duration) -> Self {
         let sign_in = SignIn::new(&service);
         let api = Arc::new(Api::new(service));
         let activity = Arc::new(Activity::new(Arc::clone(&api), tell_every));
-        Self { activity, accounts: Arc::new(Accounts::new(api, admin_scope, holds)), sign_in }
+        Self { activity, accounts: Arc::new(Accounts::new(api, say_scopes, holds)), sign_in }
     }
 
     /// Finds out whose request it is, or how it is answered instead.
