@@ -88,6 +88,8 @@ impl Sites {
                 max_pixels: 64 * 64,
                 max_snapshot_pixels: 64 * 64,
                 max_widgets: 10,
+                // The fuzzer is one caller.
+                max_requests_per_second: 1_000_000,
                 ..Config::default()
             };
             let of_hub = Config {
