@@ -261,7 +261,7 @@ fn the_hub_hears_of_the_named_server_whose_kernel_draws_what_its_user_uses() {
         hub.has_server("ann", server);
     }
     let server = TestServer::with(hub.config(LONG));
-    let (ann, bob) = (hub.token("ann", &[ACCESS]), hub.token("bob", &[ACCESS, "admin-ui"]));
+    let (ann, bob) = (hub.token("ann", &[ACCESS]), hub.token("bob", &[ACCESS, "access:servers"]));
     let of_gpu = hub.token("ann", &[ACCESS, "access:servers!server=ann/gpu"]);
     let mut named = kernel(&server, "in-the-named-server", &of_gpu);
     let mut other = kernel(&server, "in-an-unknown-server", &ann);
