@@ -275,7 +275,7 @@ impl Bench {
         let handle = widget.clone();
         let seconds = actix_web::rt::task::spawn_blocking(move || {
             let mut view = view::open(address, &id, "", size);
-            handle.send_frame(photo.clone());
+            handle.send_frame(photo.clone()).expect("there is memory");
             wait_exact(&mut view);
             let change = |value: u8| {
                 let mut pixels = photo.pixels().to_vec();
@@ -290,7 +290,7 @@ impl Bench {
             for value in 1..=u8::try_from(times).expect("few") {
                 let frame = change(value);
                 let start = Instant::now();
-                handle.send_frame(frame);
+                handle.send_frame(frame).expect("there is memory");
                 wait_exact(&mut view);
                 seconds.push(start.elapsed().as_secs_f64());
             }

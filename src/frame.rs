@@ -1,7 +1,11 @@
 //! A frame: the pixels that a renderer made, before any encoding.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::Deserialize;
+
+use crate::quota::{Account, Charge, OverMemory};
 
 /// How the pixels of a [`Frame`] are laid out in memory. All formats have 8 bits per channel,
 /// values 0..=255 in sRGB as a browser shows them, rows from top to bottom without padding.
@@ -128,6 +132,19 @@ impl Frame {
     /// Whether there is no pixel at all. Empty frames are ignored, as the seed system does.
     pub fn is_empty(&self) -> bool {
         self.pixels.is_empty()
+    }
+
+    /// The same frame, whose pixels count as long as any clone of them lives.
+    pub(crate) fn charged(self, charge: Charge) -> Self {
+        Self { pixels: charge.over(self.pixels), ..self }
+    }
+
+    /// The same frame, charged to an account.
+    ///
+    /// # Errors
+    /// When it is too much.
+    pub(crate) fn held(self, account: &Arc<Account>) -> Result<Self, OverMemory> {
+        Ok(Self { pixels: account.hold(self.pixels)?, ..self })
     }
 
     /// Number of pixels.

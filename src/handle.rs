@@ -15,7 +15,7 @@ use crate::{
     actors::widget::{self, Widget},
     clock::unix_now,
     event::ViewId,
-    quota::Quota,
+    quota::{Account, OverMemory, Places, Quota},
     render::Options,
     sharing::Shares,
     stats::{Stats, StatsSummary},
@@ -56,6 +56,23 @@ impl Pushed {
     }
 }
 
+/// Snapshots of a widget that are given out over HTTP at a time: so many to its owner, and as many to all others together, so that these
+/// keep the owner from none.
+#[derive(Debug)]
+pub(crate) struct SnapshotPlaces {
+    pub owners: Places,
+    pub others: Places,
+}
+
+/// Most of each: the next one is drawn and encoded while one is on its way.
+const SNAPSHOTS: usize = 2;
+
+impl Default for SnapshotPlaces {
+    fn default() -> Self {
+        Self { owners: Places::new(SNAPSHOTS), others: Places::new(SNAPSHOTS) }
+    }
+}
+
 /// What a widget's actor and its handles share: read at once from any thread, without a message.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -73,6 +90,8 @@ pub(crate) struct Shared {
     pub closed: AtomicBool,
     /// With whom the owner shares the widget.
     pub shares: Shares,
+    /// For snapshots over HTTP.
+    pub snapshots: SnapshotPlaces,
     /// The owner's notebook server whose kernel draws, empty for the default one; `None` if none is known to.
     pub notebook_server: Mutex<Option<String>>,
 }
@@ -99,6 +118,7 @@ impl Shared {
             stats: Mutex::new(Stats::default()),
             closed: AtomicBool::new(false),
             shares,
+            snapshots: SnapshotPlaces::default(),
             notebook_server: Mutex::new(None),
         }
     }
@@ -135,6 +155,9 @@ pub enum SnapshotError {
     /// The renderer is busy, and many wait for a snapshot already.
     #[error("{0} snapshots wait for the renderer, which is the limit: try again later")]
     Busy(usize),
+    /// There is no memory for it.
+    #[error(transparent)]
+    Memory(#[from] OverMemory),
     /// The widget was closed meanwhile.
     #[error("the widget is closed")]
     Closed,
@@ -162,13 +185,14 @@ impl WidgetHandle {
         &self.shared.identity.id
     }
 
-    pub(crate) fn quota(&self) -> &Quota {
-        &self.shared.quota
-    }
-
     /// What the widget is.
     pub fn identity(&self) -> &Identity {
         &self.shared.identity
+    }
+
+    /// Places for snapshots over HTTP.
+    pub(crate) fn snapshots(&self) -> &SnapshotPlaces {
+        &self.shared.snapshots
     }
 
     /// With whom the owner shares the widget.
@@ -196,7 +220,21 @@ impl WidgetHandle {
 
     /// Makes `frame` what the views show, without `get_frame`. It goes through the same credits as any frame: of frames pushed
     /// faster than a view can show, the view gets the latest. Empty frames are ignored.
-    pub fn send_frame(&self, frame: Frame) {
+    ///
+    /// # Errors
+    /// When there is no memory for it, not even that of the frame which was pushed before and waits: the views keep what they show.
+    pub fn send_frame(&self, frame: Frame) -> Result<(), OverMemory> {
+        let (account, bytes) = (self.shared.quota.memory(), frame.pixels().len());
+        let charge = account.charge(bytes).or_else(|over| {
+            let waited = self.shared.pushed.lock().waiting.take();
+            waited.map(drop).ok_or(over).and_then(|()| account.charge(bytes))
+        })?;
+        self.push(frame.charged(charge));
+        Ok(())
+    }
+
+    /// Makes a frame that is charged already what the views show.
+    pub(crate) fn push(&self, frame: Frame) {
         if frame.is_empty() {
             return;
         }
@@ -216,8 +254,20 @@ impl WidgetHandle {
     /// # Errors
     /// When the ratio is out of range, the picture too large, or the renderer has none.
     pub async fn snapshot(&self, pixel_ratio: Option<f64>) -> Result<Frame, SnapshotError> {
+        self.snapshot_for(pixel_ratio, Arc::clone(self.shared.quota.memory())).await
+    }
+
+    /// The same for somebody to whose account it is charged.
+    ///
+    /// # Errors
+    /// As [`WidgetHandle::snapshot`].
+    pub(crate) async fn snapshot_for(
+        &self,
+        pixel_ratio: Option<f64>,
+        account: Arc<Account>,
+    ) -> Result<Frame, SnapshotError> {
         let (answer, answered) = oneshot::channel();
-        self.widget.do_send(widget::TakeSnapshot { pixel_ratio, answer });
+        self.widget.do_send(widget::TakeSnapshot { pixel_ratio, account, answer });
         answered.await.unwrap_or(Err(SnapshotError::Closed))
     }
 

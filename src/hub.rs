@@ -30,7 +30,7 @@ use crate::{
     metrics::{Connected, Exposition, Format, Reason, ServerMetrics},
     panic,
     protocol::{InboundLimits, Refusal, close_code},
-    quota::{Full, Held, LimitsChange, Places, Quota, Quotas, Taken, UserLimits, UserReport},
+    quota::{Full, Held, LimitsChange, Memory, Places, Quota, Quotas, Taken, UserLimits, UserReport},
     render::{KindError, Kinds, Options},
     sharing::{Ledger, Links, Reach},
     traits::{TraitError, Traits},
@@ -100,6 +100,8 @@ impl From<CreateError> for Refusal {
 pub struct HubLimits {
     /// Most widgets.
     pub max_widgets: usize,
+    /// Most bytes that are held in memory.
+    pub max_memory: u64,
     /// Most widgets with series of their own in the metrics.
     pub max_metrics_widgets: usize,
     /// Most kernels connected.
@@ -128,13 +130,21 @@ struct Making {
     owner: Option<String>,
     /// Whether it stays while nobody uses it.
     stays: bool,
+    /// Whether its renderer is in this process.
+    in_process: bool,
+}
+
+/// A place for a kernel's connection, from its handshake on.
+pub struct KernelPlace {
+    _place: Held,
+    _held: Held,
+    /// The user is known by it.
+    _quota: Arc<Quota>,
 }
 
 /// A kernel's right to be connected; it counts as connected for as long as this lives.
 pub struct Admission {
-    _place: Held,
-    /// The user's, who is known by it.
-    _held: (Held, Arc<Quota>),
+    _place: KernelPlace,
     _counted: Connected,
 }
 
@@ -185,7 +195,9 @@ impl Hub {
             .map(|_| arbiter(limits.max_widgets))
             .collect();
         let pool = Arc::new(Pool::new(0)?);
-        let exposition = Exposition::new(Arc::clone(&pool), limits.max_metrics_widgets)?;
+        let quotas = Quotas::new(limits.user, limits.user_weights.clone(), limits.max_memory);
+        let memory = Arc::clone(quotas.memory());
+        let exposition = Exposition::new(Arc::clone(&pool), memory, limits.max_metrics_widgets)?;
         let counts = Arc::clone(exposition.server());
         let metrics = Metrics::new(exposition);
         Ok(Self(Arc::new(Inner {
@@ -193,7 +205,7 @@ impl Hub {
             registry: Registry::default(),
             kernels: Kernels::default(),
             kernel_places: Places::new(limits.max_kernels),
-            quotas: Quotas::new(limits.user, limits.user_weights.clone()),
+            quotas,
             budgets: Budgets::new(limits.budget),
             tickets: Tickets::new(limits.ticket_lifetime, unix_seconds()),
             ledger: Arc::new(Ledger::open(shares_file, unix_seconds())?),
@@ -233,7 +245,8 @@ impl Hub {
         options: Map<String, Value>,
         traits: &Map<String, Value>,
     ) -> Result<WidgetHandle, CreateError> {
-        self.create_of_kind(kind, id, Making { owner: None, stays: true }, options, traits).await
+        self.create_of_kind(kind, id, Making { owner: None, stays: true, in_process: true }, options, traits)
+            .await
     }
 
     /// Makes a widget of a kind for a user, if there are any. It is closed when nobody uses it, if the configuration says so.
@@ -247,7 +260,8 @@ impl Hub {
         options: Map<String, Value>,
         traits: &Map<String, Value>,
     ) -> Result<WidgetHandle, CreateError> {
-        self.create_of_kind(kind, None, Making { owner, stays: false }, options, traits).await
+        self.create_of_kind(kind, None, Making { owner, stays: false, in_process: true }, options, traits)
+            .await
     }
 
     async fn create_of_kind(
@@ -292,7 +306,7 @@ impl Hub {
         owner: Option<String>,
         traits: Traits,
     ) -> Result<WidgetHandle, CreateError> {
-        let making = Making { owner, stays: false };
+        let making = Making { owner, stays: false, in_process: false };
         let (handle, reserved) = self.begin(kind, id, making, Options::default(), traits).await?;
         list(&handle, reserved);
         Ok(handle)
@@ -311,7 +325,7 @@ impl Hub {
         &self,
         kind: String,
         id: Option<String>,
-        Making { owner, stays }: Making,
+        Making { owner, stays, in_process }: Making,
         options: Options,
         traits: Traits,
     ) -> Result<(WidgetHandle, Reserved), CreateError> {
@@ -334,6 +348,7 @@ impl Hub {
             metrics,
             limits: inner.limits.widget,
             stays,
+            in_process,
         };
         let for_actor = Arc::clone(&shared);
         let widget =
@@ -346,11 +361,21 @@ impl Hub {
         &self.0.arbiters[self.0.next_arbiter.fetch_add(1, Ordering::Relaxed) % self.0.arbiters.len()]
     }
 
-    /// Lets a kernel of a user in, if there is a place for it.
+    /// What a user takes, or all where there are none.
+    pub(crate) fn quota(&self, owner: Option<&str>) -> Arc<Quota> {
+        self.0.quotas.of(owner)
+    }
+
+    /// The server's memory.
+    pub fn memory(&self) -> &Memory {
+        self.0.quotas.memory()
+    }
+
+    /// A place for a connection of a user's kernel, if there is one.
     ///
     /// # Errors
     /// When as many kernels are connected as may be, in all or of this user.
-    pub(crate) fn admit_kernel(&self, owner: Option<&str>) -> Result<Admission, Refusal> {
+    pub(crate) fn kernel_place(&self, owner: Option<&str>) -> Result<KernelPlace, Refusal> {
         let quota = self.0.quotas.of(owner);
         let held = quota.kernel().map_err(|full| {
             self.0.counts.refused(Reason::Limit);
@@ -363,7 +388,12 @@ impl Hub {
                 format!("the server has {max} kernels, which is the limit (--max-kernels): end one of them");
             Refusal::of_connection("max_kernels", message, close_code::TRY_LATER)
         })?;
-        Ok(Admission { _place: place, _held: (held, quota), _counted: self.0.counts.kernel() })
+        Ok(KernelPlace { _place: place, _held: held, _quota: quota })
+    }
+
+    /// Lets the kernel in that has a place.
+    pub(crate) fn admit_kernel(&self, place: KernelPlace) -> Admission {
+        Admission { _place: place, _counted: self.0.counts.kernel() }
     }
 
     /// The kernel of a session, started if it is a new one.

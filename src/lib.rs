@@ -80,6 +80,7 @@ pub use event::{Event, EventKind};
 pub use frame::{Frame, FrameError, PixelFormat};
 pub use handle::{SnapshotError, WidgetHandle};
 pub use patience::Patience;
+pub use quota::OverMemory;
 pub use render::{Kind, KindError, Options, RemoteFrameBuffer, RenderError};
 pub use server::{Running, ServeError, Server};
 pub use stats::StatsSummary;

@@ -19,6 +19,8 @@ pub struct Patience {
     pub request: Duration,
     /// The body of a request has to be there after so long. Default 30 s.
     pub body: Duration,
+    /// An answer has to be taken whole after so long, or its connection is ended. Default 60 s.
+    pub answer: Duration,
 }
 
 impl Default for Patience {
@@ -30,6 +32,7 @@ impl Default for Patience {
             view: Duration::from_secs(60),
             request: Duration::from_secs(10),
             body: Duration::from_secs(30),
+            answer: Duration::from_secs(60),
         }
     }
 }

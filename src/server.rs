@@ -40,6 +40,7 @@ use crate::{
         half_open::{self, HalfOpen},
         pages::page_policy,
         routes::{Site, configure, configure_metrics},
+        snapshot::Snapshots,
     },
 };
 
@@ -217,7 +218,14 @@ impl Server {
         let listen = |error| ServeError::Listen { address, error };
         let listener = succession::listen(address, config.jupyterhub.as_ref()).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let hub = Hub::start(self.kinds, config.hub_limits(), config.shares_file.clone())
+        let limits = config.hub_limits();
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            max_memory = limits.max_memory,
+            user_memory = limits.user.memory,
+            "starting"
+        );
+        let hub = Hub::start(self.kinds, limits, config.shares_file.clone())
             .map_err(|error| ServeError::Start(error.to_string()))?;
         for kind in self.first {
             if let Err(error) = hub.create(&kind, Some(&kind), Map::new(), &Map::new()).await {
@@ -248,6 +256,7 @@ impl Server {
             body_within: config.patience.body,
             inbound: config.inbound_limits(),
             kernel_inbound: config.kernel_inbound_limits(),
+            snapshots: Snapshots::default(),
         });
         #[cfg(any(test, feature = "internals"))]
         let of_running = site.clone();

@@ -41,10 +41,15 @@ impl Shelf {
         self.lend(self.take(|_| true).unwrap_or_default())
     }
 
-    /// An empty buffer of at least this capacity, and of no more than twice as much.
-    pub fn of(&'static self, capacity: usize) -> Lent {
+    /// An empty buffer of at least this capacity, and of no more than twice as much, if one waits.
+    pub fn kept(&'static self, capacity: usize) -> Option<Lent> {
         let fits = |buffer: &Vec<u8>| (capacity..=capacity * 2).contains(&buffer.capacity());
-        self.lend(self.take(fits).unwrap_or_else(|| Vec::with_capacity(capacity)))
+        self.take(fits).map(|buffer| self.lend(buffer))
+    }
+
+    /// A buffer without any memory yet.
+    pub fn none(&'static self) -> Lent {
+        self.lend(Vec::new())
     }
 
     fn lend(&'static self, buffer: Vec<u8>) -> Lent {
@@ -61,6 +66,9 @@ impl Shelf {
     }
 
     fn put(&self, mut buffer: Vec<u8>) {
+        if buffer.capacity() == 0 {
+            return;
+        }
         let mut waiting = self.waiting.lock();
         if waiting.bytes + buffer.capacity() <= self.most {
             buffer.clear();
@@ -116,15 +124,16 @@ mod tests {
     #[test]
     fn what_is_still_needed_keeps_its_memory_and_what_is_not_gives_it_to_the_next() {
         let shelf = shelf();
-        let mut lent = shelf.of(1000);
+        let mut lent = shelf.none();
+        lent.reserve_exact(1000);
         lent.extend([7; 1000]);
         let bytes = lent.freeze();
         let (clone, place) = (bytes.clone(), bytes.as_ptr());
         drop(bytes);
-        assert_ne!(shelf.of(1000).as_ptr(), place);
+        assert!(shelf.kept(1000).is_none());
         assert_eq!(clone, [7; 1000][..]);
         drop(clone);
-        let again = shelf.of(1000);
+        let again = shelf.kept(1000).unwrap();
         assert!(again.as_ptr() == place && again.is_empty());
     }
 
@@ -142,8 +151,7 @@ mod tests {
     fn what_is_small_does_not_take_what_is_large() {
         let shelf = shelf();
         shelf.put(Vec::with_capacity(3000));
-        assert_eq!(shelf.of(1000).capacity(), 1000);
-        assert_eq!(shelf.of(2000).capacity(), 3000);
-        assert_eq!(shelf.of(4000).capacity(), 4000);
+        assert!(shelf.kept(1000).is_none() && shelf.kept(4000).is_none());
+        assert_eq!(shelf.kept(2000).unwrap().capacity(), 3000);
     }
 }

@@ -142,6 +142,7 @@ function showServer({ server, rates }) {
     threads: `Encoder, ${plural(server.encoder_threads, "thread")}`,
     encoder: percent(rates.encoder),
     jobs: String(server.encoder_jobs),
+    memory: `${of(server.memory / 2 ** 20, limits.max_memory / 2 ** 20)} MiB`,
   };
   for (const [name, text] of Object.entries(shown)) part(document, `#server-${name}`, HTMLElement).textContent = text;
 }

@@ -53,6 +53,8 @@ class Connection:
         self._lock = threading.RLock()
         self._waiting = threading.Condition(self._lock)
         self._outbox: deque[Callable[[], None]] = deque()
+        # Answers to pings, and the rest of a message that has begun: they do not wait behind frames.
+        self._first: deque[Callable[[], None]] = deque()
         # Whether bytes are on their way to the socket, so that others have to queue behind them. It may stay set after
         # an interrupt; the writer clears it.
         self._busy = False
@@ -92,7 +94,7 @@ class Connection:
             if self._closed:
                 return
             # Without a hand-over to the writer where nothing is on its way: that would cost some of its latency.
-            if not self._outbox and not self._busy:
+            if not self._outbox and not self._first and not self._busy:
                 self._busy = True
                 try:
                     rest = self._try_send(self._framed(data))
@@ -103,7 +105,7 @@ class Connection:
                     self._busy = False
                 if not rest:
                     return
-                self._outbox.append(lambda: self._sock.sendall(rest))
+                self._first.append(lambda: self._sock.sendall(rest))
             else:
                 self._outbox.append(lambda: self._sock.sendall(self._framed(data)))
             self._waiting.notify()
@@ -157,7 +159,7 @@ class Connection:
                     parts = []
                     yield whole.decode() if text else whole
             if answer:
-                self._queue(lambda answer=answer: self._sock.sendall(answer))  # type: ignore[misc]
+                self._answer(lambda answer=answer: self._sock.sendall(answer))  # type: ignore[misc]
             if ended or not data:
                 return
 
@@ -188,18 +190,18 @@ class Connection:
             self._writer.join()
         self._sock.close()
 
-    def _queue(self, write: Callable[[], None]) -> None:
+    def _answer(self, write: Callable[[], None]) -> None:
         with self._lock:
-            self._outbox.append(write)
+            self._first.append(write)
             self._waiting.notify()
 
     def _write(self) -> None:
         while True:
             with self._lock:
-                self._waiting.wait_for(lambda: self._outbox or self._closed)
-                if self._closed and not self._outbox:
+                self._waiting.wait_for(lambda: self._first or self._outbox or self._closed)
+                if self._closed and not self._first and not self._outbox:
                     return
-                write = self._outbox.popleft()
+                write = (self._first or self._outbox).popleft()
                 self._busy = True
             try:
                 write()

@@ -3,6 +3,7 @@
 pub mod kernel;
 pub mod kernels;
 pub mod metrics;
+pub mod outbox;
 pub mod registry;
 pub mod view;
 pub mod widget;

@@ -1,6 +1,6 @@
 //! What a configuration bounds.
 
-use super::{Auth, Config};
+use super::{Auth, Config, machine};
 use crate::{
     actors::{kernel::KernelSettings, view::ViewLimits, widget::WidgetLimits},
     budget::BudgetLimits,
@@ -21,7 +21,9 @@ const SHARES: [usize; 5] = [2, 2, 4, 8, 16];
 impl Config {
     /// The bounds on what the server carries.
     pub(crate) fn hub_limits(&self) -> HubLimits {
+        let max_memory = self.max_memory.unwrap_or_else(|| machine::memory() / 4 * 3);
         HubLimits {
+            max_memory,
             max_widgets: self.max_widgets,
             max_metrics_widgets: self.metrics_max_widgets,
             max_kernels: self.max_kernels,
@@ -32,6 +34,7 @@ impl Config {
                 pixels_per_second: self.user_megapixels * 1e6,
                 encoder_threads: self.user_encoder_threads,
                 weight: 1.0,
+                memory: self.user_memory.unwrap_or(max_memory / 4).min(max_memory),
             },
             user_weights: self.user_weights.iter().cloned().collect(),
             widget: self.widget_limits(),
@@ -121,6 +124,7 @@ impl Config {
             in_all: self.max_half_open,
             of_address: self.max_half_open_of_address,
             patience: self.patience.request,
+            answer: self.patience.answer,
         }
     }
 

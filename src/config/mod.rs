@@ -7,6 +7,7 @@ use clap::{Parser, ValueEnum};
 use crate::{Patience, jupyterhub::Service, network::Network};
 
 mod limits;
+mod machine;
 mod read;
 mod together;
 
@@ -153,10 +154,20 @@ pub struct Config {
     #[arg(long = "user-weight", env = "FRAMEHUB_USER_WEIGHT", value_name = "NAME=WEIGHT", value_delimiter = ',', value_parser = read::weight, help_heading = "Limits for each user")]
     pub user_weights: Vec<(String, f64)>,
 
+    /// Most bytes that are held in memory for one user: frames, images on their way, messages that come; plain or as in `512M`, `2G`. A
+    /// quarter of `--max-memory` by default
+    #[arg(long, env = "FRAMEHUB_USER_MEMORY", value_name = "BYTES", value_parser = read::memory, help_heading = "Limits for each user")]
+    pub user_memory: Option<u64>,
+
     /// Close widgets in which no user has acted for so many seconds, however many views are open; not those that are there from the
     /// start
     #[arg(long, env = "FRAMEHUB_IDLE_TIMEOUT", value_name = "SECONDS", value_parser = read::long_seconds, help_heading = "Limits")]
     pub idle_timeout: Option<Duration>,
+
+    /// Most bytes that are held in memory for all: frames, images on their way, messages that come; plain or as in `512M`, `2G`. Three
+    /// quarters of the machine's memory, or of what the control group allows, by default
+    #[arg(long, env = "FRAMEHUB_MAX_MEMORY", value_name = "BYTES", value_parser = read::memory, help_heading = "Limits")]
+    pub max_memory: Option<u64>,
 
     /// Most pixels that a renderer is asked for; larger views get them scaled up by the browser
     #[arg(long, env = "FRAMEHUB_MAX_PIXELS", value_name = "WxH", default_value = "3840x2160", value_parser = read::pixels, help_heading = "Limits")]
@@ -287,7 +298,9 @@ impl Default for Config {
             user_megapixels: 2000.0,
             user_encoder_threads: None,
             user_weights: Vec::new(),
+            user_memory: None,
             idle_timeout: None,
+            max_memory: None,
             max_pixels: 3840 * 2160,
             max_frame_pixels: 16_384 * 8192,
             max_snapshot_pixels: 7680 * 4320,
@@ -326,6 +339,19 @@ mod tests {
     }
 
     #[test]
+    fn memory_is_told_in_bytes_or_units_and_users_get_a_quarter_of_the_servers() {
+        let limits = |arguments: &[&str]| {
+            let limits = parsed(arguments).unwrap().hub_limits();
+            (limits.max_memory, limits.user.memory)
+        };
+        assert_eq!(limits(&["--max-memory", "2G"]), (2 << 30, 512 << 20));
+        assert_eq!(limits(&["--max-memory", "1g", "--user-memory", "3145728"]), (1 << 30, 3 << 20));
+        assert_eq!(limits(&["--max-memory", "2048K", "--user-memory", "1T"]), (2 << 20, 2 << 20));
+        let (all, users) = limits(&[]);
+        assert!(all >= 32 << 20 && users == all / 4, "{all} {users}");
+    }
+
+    #[test]
     fn a_bad_flag_is_refused_with_what_to_write_instead() {
         for (arguments, message) in [
             (["--base-url", "framehub"], "write a path such as /"),
@@ -355,6 +381,9 @@ mod tests {
             (["--user-encoder-threads", "NaN"], "threads from 0.01 to 1024"),
             (["--user-weight", "ann"], "such as ann=2"),
             (["--user-weight", "ann=0"], "from 0.01 to 100"),
+            (["--user-memory", "1000"], "a number of bytes from 1M to 1024T"),
+            (["--max-memory", "2X"], "such as 536870912, 512M or 2G"),
+            (["--max-memory", "99999999999T"], "from 1M to 1024T"),
         ] {
             let error = parsed(&arguments).expect_err(arguments[1]);
             assert!(error.contains(message), "{error}");

@@ -2,7 +2,7 @@
 
 use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
 
-use crate::quota::{ENCODER_THREADS, MEGAPIXELS, WEIGHT};
+use crate::quota::{ENCODER_THREADS, MEGAPIXELS, MEMORY, WEIGHT};
 
 pub(super) fn base_url(text: &str) -> Result<String, String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "/-_.~@".contains(c);
@@ -67,6 +67,22 @@ pub(super) fn message_bytes(text: &str) -> Result<usize, String> {
         .ok()
         .filter(|bytes| (4096..=1 << 30).contains(bytes))
         .ok_or_else(|| "write a number of bytes from 4096 to 1073741824".to_owned())
+}
+
+pub(super) fn memory(text: &str) -> Result<u64, String> {
+    let (digits, shift) = match text.as_bytes().last().map(u8::to_ascii_uppercase) {
+        Some(b'K') => (&text[..text.len() - 1], 10),
+        Some(b'M') => (&text[..text.len() - 1], 20),
+        Some(b'G') => (&text[..text.len() - 1], 30),
+        Some(b'T') => (&text[..text.len() - 1], 40),
+        _ => (text, 0),
+    };
+    digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(1 << shift))
+        .filter(|bytes| MEMORY.contains(bytes))
+        .ok_or_else(|| "write a number of bytes from 1M to 1024T, such as 536870912, 512M or 2G".to_owned())
 }
 
 pub(super) fn pixels(text: &str) -> Result<u64, String> {

@@ -194,6 +194,13 @@ impl Delivery {
         }
     }
 
+    /// What failed for views is tried again with the next [`Delivery::serve`].
+    pub fn forgive(&mut self) {
+        for seat in self.seats.values_mut() {
+            seat.fail(0);
+        }
+    }
+
     /// For a frame that comes, to compare with the latest before it is published.
     pub fn comparer(&self) -> Comparer {
         Picture::comparer(self.picture.as_ref())

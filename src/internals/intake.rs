@@ -4,12 +4,17 @@ use actix_web_actors::ws::Message;
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, stream};
 
-use crate::web::intake::Intake;
+use crate::{
+    quota::Memory,
+    web::intake::{Incoming, Intake, Longest, Trust},
+};
 
 /// Longest message.
 const MAX: usize = 300_000;
 /// Longest stream: a few large messages.
 const LONGEST: usize = 1_000_000;
+/// More than all messages of it take while they come.
+const MEMORY: u64 = 16 << 20;
 /// From here on a byte of the input stands for a run of its own pattern, each step as long as this.
 const RUNS: u8 = 0xf0;
 const RUN: usize = 20_000;
@@ -67,10 +72,16 @@ fn pieces(stream: &[u8], mut seed: u32) -> Vec<Bytes> {
 
 /// What comes out, up to the first error.
 fn decoded(pieces: Vec<Bytes>) -> Vec<Result<Message, String>> {
-    let mut intake = Intake::new(stream::iter(pieces.into_iter().map(Ok)), MAX);
+    let (trust, account) = (Trust::default(), Memory::new(MEMORY).account(MEMORY));
+    trust.give();
+    let longest = Longest { text: MAX, binary: MAX };
+    let mut intake = Intake::new(stream::iter(pieces.into_iter().map(Ok)), longest, trust, account);
     let mut messages = Vec::new();
     while let Some(message) = intake.next().now_or_never().expect("nothing is waited for") {
-        let message = message.map_err(|error| error.to_string());
+        let message = message.map_err(|error| format!("{error:?}")).map(|incoming| match incoming {
+            Incoming::Message(message) => message,
+            Incoming::OverMemory(_, over) => panic!("{over}"),
+        });
         let failed = message.is_err();
         messages.push(message);
         if failed {

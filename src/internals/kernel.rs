@@ -5,16 +5,22 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::{check_told, lines};
-use crate::protocol::kernel::{Drawn, KernelInbound, KernelInboundLimits, KernelMessage, Refused};
+use crate::{
+    protocol::kernel::{Drawn, KernelInbound, KernelInboundLimits, KernelMessage, Refused},
+    quota::Memory,
+};
 
 const LIMITS: KernelInboundLimits =
     KernelInboundLimits { max_message_bytes: 4096, max_frame_pixels: 64 * 64 };
+/// More than the longest message takes.
+const MEMORY: u64 = 1 << 20;
 
 /// Lines, each of how the message comes and its content: `t` text; `b` binary; `h` binary, the length of the header before the first
 /// `|` put in front; `f` and `g` the first fragment of text and of bytes; `n` a further one; `l` the last.
 pub(super) fn run(input: &[u8]) {
     let now = Instant::now();
-    let mut inbound = KernelInbound::new(LIMITS, now);
+    let mut inbound = KernelInbound::new(LIMITS, Memory::new(MEMORY).account(MEMORY), now);
+    inbound.trust();
     for line in lines(input) {
         let [how, content @ ..] = line else { continue };
         let bytes = Bytes::copy_from_slice(content);

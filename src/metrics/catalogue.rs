@@ -115,6 +115,17 @@ pub const CATALOGUE: &[Metric] = &[
         &[],
         "Time that encoder threads were at work; its rate over framehub_encoder_threads is the busy share.",
     ),
+    gauge(
+        "framehub_memory_bytes",
+        &[],
+        "Bytes held in memory and counted against --max-memory: frames, images on their way, messages of kernels, snapshots.",
+    ),
+    gauge("framehub_memory_limit_bytes", &[], "Most of these bytes (--max-memory)."),
+    counter(
+        "framehub_memory_refusals_total",
+        &["limit"],
+        "Frames, images, messages, snapshots, widgets and views refused since they were too many bytes: user_memory (--user-memory, or what an administrator set), memory (--max-memory).",
+    ),
     gauge("framehub_renderers_queued", &[], "Renderers that wait for a thread; those in kernels need none."),
     gauge("framehub_renderers_busy", &[], "Renderers at work on the server's threads."),
     counter(

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use prometheus::{TextEncoder, proto::MetricType};
 
 use super::{ServerMetrics, WidgetMetrics, catalogue::Metric, openmetrics, series::WidgetSeries};
-use crate::{encode::Pool, handle::Shared};
+use crate::{encode::Pool, handle::Shared, quota::Memory};
 
 /// How a scrape is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,19 +61,28 @@ pub struct Exposition {
     server: Arc<ServerMetrics>,
     series: WidgetSeries,
     pool: Arc<Pool>,
-    /// Seconds of the encoder's that are counted already.
-    counted: Arc<Mutex<f64>>,
+    memory: Arc<Memory>,
+    counted: Arc<Mutex<Counted>>,
+}
+
+/// What is counted already of what others sum up.
+#[derive(Default)]
+struct Counted {
+    /// Seconds of the encoder's.
+    busy: f64,
+    /// Refusals of memory.
+    refused: [u64; 2],
 }
 
 impl Exposition {
-    /// The counts of a server with this encoder pool; at most so many widgets have series of their own.
+    /// The counts of a server with this encoder pool and memory; at most so many widgets have series of their own.
     ///
     /// # Errors
     /// When the catalogue lacks a metric, or has one twice.
-    pub fn new(pool: Arc<Pool>, max_widgets: usize) -> Result<Self, prometheus::Error> {
+    pub fn new(pool: Arc<Pool>, memory: Arc<Memory>, max_widgets: usize) -> Result<Self, prometheus::Error> {
         let server = Arc::new(ServerMetrics::new()?);
         let series = WidgetSeries::new(Arc::clone(&server), max_widgets);
-        Ok(Self { server, series, pool, counted: Arc::default() })
+        Ok(Self { server, series, pool, memory, counted: Arc::default() })
     }
 
     /// The counts of the server as a whole.
@@ -98,14 +107,23 @@ impl Exposition {
     /// # Errors
     /// When a metric cannot be written.
     pub fn write(&self, format: Format) -> Result<String, prometheus::Error> {
-        let as_gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        self.server.encoder_threads.set(as_gauge(self.pool.threads()));
-        self.server.encoder_queue.set(as_gauge(self.pool.jobs()));
+        let as_gauge = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        self.server.encoder_threads.set(as_gauge(self.pool.threads() as u64));
+        self.server.encoder_queue.set(as_gauge(self.pool.jobs() as u64));
+        self.server.memory.set(as_gauge(self.memory.held()));
+        self.server.memory_limit.set(as_gauge(self.memory.limit()));
         {
             let mut counted = self.counted.lock();
             let busy = self.pool.busy().as_secs_f64();
-            self.server.encoder_busy.inc_by((busy - *counted).max(0.0));
-            *counted = busy;
+            self.server.encoder_busy.inc_by((busy - counted.busy).max(0.0));
+            counted.busy = busy;
+            let refused = self.memory.refused();
+            for ((metric, now), counted) in
+                self.server.memory_refusals.iter().zip(refused).zip(&mut counted.refused)
+            {
+                metric.inc_by(now.saturating_sub(*counted));
+                *counted = now;
+            }
         }
         self.series.refresh();
         let families = self.server.registry.gather();

@@ -16,6 +16,9 @@ const SECONDS: [f64; 14] =
 /// Bytes, from a few tiles to a large picture without loss.
 const BYTES: [f64; 9] = [1e3, 4e3, 16e3, 64e3, 128e3, 256e3, 512e3, 1e6, 4e6];
 
+/// What there is not enough of when memory is refused: a user's, or the server's.
+const MEMORY: [&str; 2] = ["user_memory", "memory"];
+
 /// Why something was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
@@ -36,7 +39,8 @@ impl Reason {
     /// Why a message was refused, by the refusal's code.
     pub fn of_message(code: &str) -> Self {
         match code {
-            "not_kept" | "rate" | "queue" | "too_big" | "max_widgets" | "user_max_widgets" => Self::Limit,
+            "not_kept" | "rate" | "queue" | "too_big" | "max_widgets" | "user_max_widgets"
+            | "user_memory" | "memory" => Self::Limit,
             _ => Self::Protocol,
         }
     }
@@ -103,6 +107,10 @@ pub struct ServerMetrics {
     pub(super) encoder_threads: IntGauge,
     pub(super) encoder_queue: IntGauge,
     pub(super) encoder_busy: Counter,
+    pub(super) memory: IntGauge,
+    pub(super) memory_limit: IntGauge,
+    /// By what is not enough: the user's, or the server's.
+    pub(super) memory_refusals: [IntCounter; 2],
     renderers_queued: IntGauge,
     renderers_busy: IntGauge,
     renderers_busy_seconds: Counter,
@@ -120,6 +128,7 @@ impl ServerMetrics {
         registry.register(Box::new(ProcessCollector::for_self()))?;
         let refusals = counts(&registry, "framehub_refusals_total", Reason::ALL.map(Reason::name))?;
         let exceeded = counts(&registry, "framehub_budget_refusals_total", Spent::ALL.map(Spent::name))?;
+        let memory_refusals = counts(&registry, "framehub_memory_refusals_total", MEMORY)?;
         Ok(Self {
             widgets: int_gauges(&registry, "framehub_widgets")?,
             widgets_summed: gauge(&registry, "framehub_widgets_summed")?,
@@ -153,6 +162,9 @@ impl ServerMetrics {
             encoder_threads: gauge(&registry, "framehub_encoder_threads")?,
             encoder_queue: gauge(&registry, "framehub_encoder_queue")?,
             encoder_busy: seconds(&registry, "framehub_encoder_busy_seconds_total")?,
+            memory: gauge(&registry, "framehub_memory_bytes")?,
+            memory_limit: gauge(&registry, "framehub_memory_limit_bytes")?,
+            memory_refusals: MEMORY.map(|limit| memory_refusals.with_label_values(&[limit])),
             renderers_queued: gauge(&registry, "framehub_renderers_queued")?,
             renderers_busy: gauge(&registry, "framehub_renderers_busy")?,
             renderers_busy_seconds: seconds(&registry, "framehub_renderers_busy_seconds_total")?,

@@ -1,14 +1,15 @@
 //! Messages that come in several WebSocket fragments, put together again.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::{Refusal, close_code};
+use crate::quota::OverMemory;
 
 /// A message that is not complete yet.
 #[derive(Debug)]
 pub struct Fragments {
     max_bytes: usize,
-    partial: Option<BytesMut>,
+    partial: Option<Vec<u8>>,
 }
 
 impl Fragments {
@@ -22,6 +23,11 @@ impl Fragments {
         self.partial.is_some()
     }
 
+    /// Bytes of it that came.
+    pub fn came(&self) -> usize {
+        self.partial.as_ref().map_or(0, Vec::len)
+    }
+
     /// Takes the first fragment.
     ///
     /// # Errors
@@ -30,7 +36,7 @@ impl Fragments {
         if self.partial.is_some() {
             return Err(out_of_order("a new message began within a fragmented one"));
         }
-        self.partial = Some(BytesMut::new());
+        self.partial = Some(Vec::new());
         self.append(bytes)
     }
 
@@ -44,6 +50,7 @@ impl Fragments {
         if partial.len() + bytes.len() > self.max_bytes {
             return Err(too_big(self.max_bytes));
         }
+        partial.try_reserve(bytes.len()).map_err(|_| no_memory(bytes.len()))?;
         partial.extend_from_slice(bytes);
         Ok(())
     }
@@ -54,7 +61,7 @@ impl Fragments {
     /// As [`Fragments::append`].
     pub fn last(&mut self, bytes: &Bytes) -> Result<Bytes, Refusal> {
         self.append(bytes)?;
-        Ok(self.partial.take().unwrap_or_default().freeze())
+        Ok(self.partial.take().unwrap_or_default().into())
     }
 }
 
@@ -65,6 +72,11 @@ pub fn too_big(max_bytes: usize) -> Refusal {
         format!("the message is longer than {max_bytes} bytes: send smaller messages"),
         close_code::TOO_BIG,
     )
+}
+
+fn no_memory(bytes: usize) -> Refusal {
+    let over = OverMemory::System(bytes as u64);
+    Refusal::of_connection(over.code(), over.to_string(), close_code::TRY_LATER)
 }
 
 fn out_of_order(message: &str) -> Refusal {

@@ -12,6 +12,8 @@ const COUNT: RangeInclusive<usize> = 1..=1_000_000;
 pub const MEGAPIXELS: RangeInclusive<f64> = 0.1..=1e6;
 /// How many seconds of encoder threads a second.
 pub const ENCODER_THREADS: RangeInclusive<f64> = 0.01..=1024.0;
+/// How many bytes of memory.
+pub const MEMORY: RangeInclusive<u64> = 1 << 20..=1 << 50;
 /// How much of the encoder beside others.
 pub const WEIGHT: RangeInclusive<f64> = 0.01..=100.0;
 
@@ -31,6 +33,8 @@ pub struct UserLimits {
     pub encoder_threads: Option<f64>,
     /// How much the user gets of the encoder's threads while others want them, relative to the others' weights; more than 0.
     pub weight: f64,
+    /// Most bytes that are held in memory for the user: frames, images on their way, messages that come.
+    pub memory: u64,
 }
 
 /// What an administrator says of one of a user's limits.
@@ -70,6 +74,7 @@ pub struct LimitsChange {
     pixels_per_second: Said<f64>,
     encoder_threads: Said<f64>,
     weight: Said<f64>,
+    memory: Said<u64>,
 }
 
 impl LimitsChange {
@@ -84,6 +89,7 @@ impl LimitsChange {
         within("max_kernels", self.max_kernels, &COUNT)?;
         within("pixels_per_second", self.pixels_per_second, &pixels)?;
         within("encoder_threads", self.encoder_threads, &ENCODER_THREADS)?;
+        within("memory", self.memory, &MEMORY)?;
         within("weight", self.weight, &WEIGHT)
     }
 }
@@ -114,6 +120,7 @@ struct Set {
     pixels_per_second: Option<f64>,
     encoder_threads: Option<f64>,
     weight: Option<f64>,
+    memory: Option<u64>,
 }
 
 impl Set {
@@ -125,6 +132,7 @@ impl Set {
             pixels_per_second: self.pixels_per_second.unwrap_or(flags.pixels_per_second),
             encoder_threads: self.encoder_threads.or(flags.encoder_threads),
             weight: self.weight.unwrap_or(flags.weight),
+            memory: self.memory.unwrap_or(flags.memory),
         }
     }
 }
@@ -162,6 +170,7 @@ impl Rules {
         change.pixels_per_second.changes(&mut set.pixels_per_second);
         change.encoder_threads.changes(&mut set.encoder_threads);
         change.weight.changes(&mut set.weight);
+        change.memory.changes(&mut set.memory);
         if set != Set::default() {
             self.set.insert(user.to_owned(), set);
         }
@@ -185,6 +194,7 @@ mod tests {
         pixels_per_second: 1e6,
         encoder_threads: None,
         weight: 1.0,
+        memory: 8 << 20,
     };
 
     fn change(text: &str) -> LimitsChange {
@@ -197,10 +207,11 @@ mod tests {
         rules.change("ann", change(r#"{"max_widgets": 9, "encoder_threads": 0.5}"#));
         let expected = UserLimits { max_widgets: 9, encoder_threads: Some(0.5), weight: 2.0, ..FLAGS };
         assert_eq!((rules.of("ann"), rules.of("bob")), (expected, FLAGS));
-        rules.change("ann", change(r#"{"weight": 3, "max_widgets": null}"#));
-        assert_eq!(rules.of("ann"), UserLimits { encoder_threads: Some(0.5), weight: 3.0, ..FLAGS });
+        rules.change("ann", change(r#"{"weight": 3, "max_widgets": null, "memory": 2097152}"#));
+        let expected = UserLimits { encoder_threads: Some(0.5), weight: 3.0, memory: 2 << 20, ..FLAGS };
+        assert_eq!(rules.of("ann"), expected);
         assert_eq!(rules.changed(), ["ann"]);
-        rules.change("ann", change(r#"{"weight": null, "encoder_threads": null}"#));
+        rules.change("ann", change(r#"{"weight": null, "encoder_threads": null, "memory": null}"#));
         assert_eq!((rules.of("ann"), rules.changed().len()), (UserLimits { weight: 2.0, ..FLAGS }, 0));
         assert_eq!(rules.of("ann"), rules.by_flags("ann"));
     }
@@ -214,6 +225,7 @@ mod tests {
             (r#"{"pixels_per_second": 99999}"#, "pixels_per_second", "from 100000 to 1000000000000"),
             (r#"{"encoder_threads": 0}"#, "encoder_threads", "from 0.01 to 1024"),
             (r#"{"weight": 101}"#, "weight", "from 0.01 to 100"),
+            (r#"{"memory": 1048575}"#, "memory", "from 1048576 to 1125899906842624"),
         ] {
             let refusal = change(text).check().unwrap_err();
             assert_eq!(refusal.field, Some(format!("limits.{field}")), "{text}");

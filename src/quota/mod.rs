@@ -1,10 +1,12 @@
-//! What each user may take of the server: so many widgets, views and kernels, and so much a second of what frames cost.
+//! What each user may take of the server: so many widgets, views and kernels, so much memory, and so much a second of what frames
+//! cost.
 //!
-//! Counts that are exceeded are refused with a message; rates that are exceeded slow down that user's frames. Where there are no
-//! users, nothing is limited for each of them, and all widgets are one party at the encoder: first come, first served.
+//! Counts and bytes that are exceeded are refused with a message; rates that are exceeded slow down that user's frames. Where there are
+//! no users, nothing is limited for each of them, and all widgets are one party at the encoder: first come, first served.
 
 mod allowance;
 mod limits;
+mod memory;
 mod places;
 mod report;
 
@@ -25,11 +27,15 @@ use tokio::sync::Semaphore;
 
 use self::{allowance::Allowance, limits::Rules};
 pub use self::{
-    limits::{ENCODER_THREADS, LimitsChange, MEGAPIXELS, UserLimits, WEIGHT},
+    limits::{ENCODER_THREADS, LimitsChange, MEGAPIXELS, MEMORY, UserLimits, WEIGHT},
+    memory::{Account, Charge, LEAST_ROOM, Memory, OverMemory},
     places::{Held, Places},
     report::{Taken, UserReport},
 };
 use crate::{encode::Party, protocol::Refusal};
+
+/// Most snapshots that one user is given at a time: as many as a page with several pictures asks for at once.
+const SNAPSHOTS: usize = 4;
 
 /// A user has as many of something as one may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -54,12 +60,16 @@ pub enum Full {
         "the user may have {0} kernels (--user-max-kernels, or what an administrator set): end one of them"
     )]
     Kernels(usize),
+    /// Memory.
+    #[error(transparent)]
+    Memory(#[from] OverMemory),
 }
 
 impl Full {
     /// The code for programs.
     pub fn code(self) -> &'static str {
         match self {
+            Self::Memory(over) => over.code(),
             Self::Widgets(_) => "user_max_widgets",
             Self::Views(_) | Self::Visitors(_) => "user_max_views",
             Self::Kernels(_) => "user_max_kernels",
@@ -108,6 +118,8 @@ pub struct Quota {
     /// Of these, views of others than the user.
     visitors: Places,
     kernels: Places,
+    snapshots: Places,
+    memory: Arc<Account>,
     renderers: Arc<Semaphore>,
     /// Pixels sent to the views of the user's widgets.
     sent_pixels: AtomicU64,
@@ -126,8 +138,9 @@ struct Spending {
 }
 
 impl Quota {
-    /// The quota of a user, with the limits that the server's flags say; without a user, of everybody, and without limits.
-    pub fn new(owner: Option<String>, limits: UserLimits) -> Self {
+    /// The quota of a user, with the limits that the server's flags say; without a user, of everybody, and without limits. What is held
+    /// in memory counts on the account.
+    pub fn new(owner: Option<String>, limits: UserLimits, memory: Arc<Account>) -> Self {
         let places = |most| if owner.is_some() { Places::new(most) } else { Places::unlimited() };
         let now = Instant::now();
         let spending = owner.is_some().then(|| {
@@ -142,6 +155,8 @@ impl Quota {
             views: places(limits.max_views),
             visitors: places(most_of_visitors(limits.max_views)),
             kernels: places(limits.max_kernels),
+            snapshots: places(SNAPSHOTS),
+            memory,
             renderers: Arc::new(Semaphore::new(match &owner {
                 Some(_) => available_parallelism().map_or(1, NonZero::get),
                 None => Semaphore::MAX_PERMITS,
@@ -165,6 +180,7 @@ impl Quota {
         self.views.set_most(limits.max_views);
         self.visitors.set_most(most_of_visitors(limits.max_views));
         self.kernels.set_most(limits.max_kernels);
+        self.memory.set_limit(limits.memory);
         self.party.set_weight(limits.weight);
         self.visitors_party.set_weight(limits.weight * VISITORS_WEIGHT);
         self.visitors_pixels.lock().set_rate(limits.pixels_per_second, now);
@@ -186,6 +202,11 @@ impl Quota {
         self.owner.as_deref()
     }
 
+    /// What is held in memory for the user.
+    pub fn memory(&self) -> &Arc<Account> {
+        &self.memory
+    }
+
     /// Who this is at the encoder.
     pub fn party(&self, whose: Whose) -> &Party {
         match whose {
@@ -197,16 +218,18 @@ impl Quota {
     /// A place for one more widget.
     ///
     /// # Errors
-    /// When the user has as many as one may.
+    /// When the user has as many as one may, or no memory left for one.
     pub fn widget(&self) -> Result<Held, Full> {
+        self.memory.has_room(LEAST_ROOM)?;
         self.widgets.take().ok_or_else(|| Full::Widgets(self.limits.lock().max_widgets))
     }
 
     /// A place for one more view of the user's widgets, the user's own or a visitor's: those leave some to the user.
     ///
     /// # Errors
-    /// When there are as many as may be.
+    /// When there are as many as may be, or no memory left for one.
     pub fn view(&self, is_visitors: bool) -> Result<ViewPlace, Full> {
+        self.memory.has_room(LEAST_ROOM)?;
         let max = || self.limits.lock().max_views;
         let visitors =
             is_visitors.then(|| self.visitors.take().ok_or_else(|| Full::Visitors(most_of_visitors(max()))));
@@ -221,6 +244,11 @@ impl Quota {
     /// When the user has as many as one may.
     pub fn kernel(&self) -> Result<Held, Full> {
         self.kernels.take().ok_or_else(|| Full::Kernels(self.limits.lock().max_kernels))
+    }
+
+    /// A place for one more snapshot that the user asks for over HTTP, if there is one.
+    pub fn snapshot(&self) -> Option<Held> {
+        self.snapshots.take()
     }
 
     /// Places for the user's renderers that work on the server's threads: as many at a time as there are cores. A user with many
@@ -267,33 +295,52 @@ impl Quota {
 
 /// The quotas of all users. Those of users who have nothing any more are forgotten; what was set for them is not.
 pub struct Quotas {
-    users: DashMap<String, Weak<Quota>>,
+    users: DashMap<String, Known>,
     /// Locked while the user's entry above is, and never the other way round.
     rules: Mutex<Rules>,
     everybody: Arc<Quota>,
+    memory: Arc<Memory>,
+}
+
+/// What there is of a user's, as long as somebody holds it.
+#[derive(Default)]
+struct Known {
+    quota: Weak<Quota>,
+    /// Bytes may be held a little longer than anything that the user has.
+    memory: Weak<Account>,
 }
 
 impl Quotas {
-    /// Nobody has anything. `weights` are those of users who have another than the rest.
-    pub fn new(limits: UserLimits, weights: HashMap<String, f64>) -> Self {
+    /// Nobody has anything of a memory of so many bytes. `weights` are those of users who have another than the rest.
+    pub fn new(limits: UserLimits, weights: HashMap<String, f64>, max_memory: u64) -> Self {
         let rules = Mutex::new(Rules::new(limits, weights));
-        Self { users: DashMap::new(), rules, everybody: Arc::new(Quota::new(None, limits)) }
+        let memory = Memory::new(max_memory);
+        let everybody = Arc::new(Quota::new(None, limits, memory.account(u64::MAX)));
+        Self { users: DashMap::new(), rules, everybody, memory }
+    }
+
+    /// The server's memory.
+    pub fn memory(&self) -> &Arc<Memory> {
+        &self.memory
     }
 
     /// The quota of a user, or the common one where there are none.
     pub fn of(&self, owner: Option<&str>) -> Arc<Quota> {
         let Some(owner) = owner else { return Arc::clone(&self.everybody) };
-        if let Some(quota) = self.users.get(owner).and_then(|quota| quota.upgrade()) {
+        if let Some(quota) = self.users.get(owner).and_then(|known| known.quota.upgrade()) {
             return quota;
         }
-        self.users.retain(|_, quota| quota.strong_count() > 0);
-        let mut entry = self.users.entry(owner.to_owned()).or_default();
-        entry.upgrade().unwrap_or_else(|| {
+        self.users.retain(|_, known| known.quota.strong_count() + known.memory.strong_count() > 0);
+        let mut known = self.users.entry(owner.to_owned()).or_default();
+        known.quota.upgrade().unwrap_or_else(|| {
             let rules = self.rules.lock();
-            let quota = Quota::new(Some(owner.to_owned()), rules.by_flags(owner));
+            let flags = rules.by_flags(owner);
+            let memory = known.memory.upgrade().unwrap_or_else(|| self.memory.account(flags.memory));
+            known.memory = Arc::downgrade(&memory);
+            let quota = Quota::new(Some(owner.to_owned()), flags, memory);
             quota.set_limits(rules.of(owner), Instant::now());
             let quota = Arc::new(quota);
-            *entry = Arc::downgrade(&quota);
+            known.quota = Arc::downgrade(&quota);
             quota
         })
     }
@@ -319,7 +366,7 @@ impl Quotas {
         let changed = self.rules.lock().changed();
         // As long as these are held they are among the others.
         let _changed: Vec<_> = changed.iter().map(|user| self.of(Some(user))).collect();
-        self.users.iter().filter_map(|quota| quota.upgrade()).collect()
+        self.users.iter().filter_map(|known| known.quota.upgrade()).collect()
     }
 }
 
@@ -334,11 +381,14 @@ mod tests {
         pixels_per_second: 1000.0,
         encoder_threads: Some(0.5),
         weight: 1.0,
+        memory: USERS,
     };
+    const USERS: u64 = 8 << 20;
+    const ALL: u64 = 64 << 20;
 
     #[test]
     fn each_user_has_places_of_their_own_and_gets_them_back() {
-        let quotas = Quotas::new(LIMITS, HashMap::new());
+        let quotas = Quotas::new(LIMITS, HashMap::new(), ALL);
         let (ann, bob) = (quotas.of(Some("ann")), quotas.of(Some("bob")));
         let held = (ann.widget().unwrap(), quotas.of(Some("ann")).widget().unwrap());
         assert_eq!(ann.widget().unwrap_err(), Full::Widgets(2));
@@ -357,7 +407,11 @@ mod tests {
         for (views, visitors) in [(1, 0), (2, 1), (3, 1), (4, 2), (10, 8), (30, 27), (1000, 900)] {
             assert_eq!(most_of_visitors(views), visitors, "{views}");
         }
-        let quota = Quota::new(Some("ann".to_owned()), UserLimits { max_views: 4, ..LIMITS });
+        let quota = Quota::new(
+            Some("ann".to_owned()),
+            UserLimits { max_views: 4, ..LIMITS },
+            Memory::new(ALL).account(USERS),
+        );
         let held = [quota.view(true).unwrap(), quota.view(true).unwrap()];
         assert_eq!(quota.view(true).unwrap_err(), Full::Visitors(2));
         let own = [quota.view(false).unwrap(), quota.view(false).unwrap()];
@@ -371,8 +425,33 @@ mod tests {
     }
 
     #[test]
+    fn who_has_no_memory_left_gets_no_widget_and_no_view_and_others_do() {
+        let quotas = Quotas::new(LIMITS, HashMap::new(), ALL);
+        let (ann, bob, none) = (quotas.of(Some("ann")), quotas.of(Some("bob")), quotas.of(None));
+        let held = ann.memory().charge(7 << 20).unwrap();
+        assert!(ann.widget().is_ok());
+        let more = ann.memory().charge(1).unwrap();
+        let over = ann.widget().unwrap_err();
+        assert_eq!((over.code(), ann.view(false).unwrap_err().code()), ("user_memory", "user_memory"));
+        assert!(over.to_string().contains("--user-memory"), "{over}");
+        assert!(ann.kernel().is_ok() && bob.widget().is_ok() && bob.view(true).is_ok());
+        // What is held of who is forgotten counts when the user comes back.
+        drop(ann);
+        let ann = quotas.of(Some("ann"));
+        assert_eq!((ann.memory().held(), ann.widget().is_err()), ((7 << 20) + 1, true));
+        quotas.change("ann", change(r#"{"memory": 9437184}"#)).unwrap();
+        assert!(ann.widget().is_ok());
+        drop((held, more));
+        assert_eq!(quotas.memory().held(), 0);
+        // Where there are no users only the server's memory is an end.
+        let all = none.memory().charge(64 << 20).unwrap();
+        assert_eq!(none.widget().unwrap_err().code(), "memory");
+        drop(all);
+    }
+
+    #[test]
     fn where_there_are_no_users_nothing_is_limited() {
-        let everybody = Quotas::new(LIMITS, HashMap::new()).of(None);
+        let everybody = Quotas::new(LIMITS, HashMap::new(), ALL).of(None);
         let held: Vec<_> =
             (0..100).map(|_| (everybody.widget(), everybody.view(true), everybody.kernel())).collect();
         assert!(held.iter().all(|held| held.0.is_ok() && held.1.is_ok() && held.2.is_ok()));
@@ -383,7 +462,7 @@ mod tests {
 
     #[test]
     fn who_is_given_another_weight_has_it_and_nobody_else() {
-        let quotas = Quotas::new(LIMITS, HashMap::from([("ann".to_owned(), 2.0)]));
+        let quotas = Quotas::new(LIMITS, HashMap::from([("ann".to_owned(), 2.0)]), ALL);
         let weight = |user| quotas.of(user).report(Instant::now()).limits.map(|limits| limits.weight);
         assert_eq!([weight(Some("ann")), weight(Some("bob")), weight(None)], [Some(2.0), Some(1.0), None]);
     }
@@ -394,7 +473,7 @@ mod tests {
 
     #[test]
     fn limits_that_are_changed_hold_at_once_and_when_the_user_comes_back() {
-        let quotas = Quotas::new(LIMITS, HashMap::new());
+        let quotas = Quotas::new(LIMITS, HashMap::new(), ALL);
         let (ann, now) = (quotas.of(Some("ann")), Instant::now());
         let held = (ann.widget().unwrap(), ann.widget().unwrap());
         quotas.change("ann", change(r#"{"max_widgets": 1, "weight": 4, "encoder_threads": 2}"#)).unwrap();
@@ -417,7 +496,8 @@ mod tests {
 
     #[test]
     fn a_rate_that_is_set_holds_from_then_on_and_makes_no_debt_of_what_was_before() {
-        let quota = Quota::new(Some("ann".to_owned()), UserLimits { encoder_threads: None, ..LIMITS });
+        let limits = UserLimits { encoder_threads: None, ..LIMITS };
+        let quota = Quota::new(Some("ann".to_owned()), limits, Memory::new(ALL).account(USERS));
         let now = Instant::now();
         quota.sent(Whose::Owner, 2000, now);
         assert_eq!(quota.wait(Whose::Owner, now), Some(Duration::from_secs(1)));
@@ -433,7 +513,7 @@ mod tests {
         let now = Instant::now();
         for owner in [Some("ann".to_owned()), None] {
             let has_user = owner.is_some();
-            let quota = Quota::new(owner, LIMITS);
+            let quota = Quota::new(owner, LIMITS, Memory::new(ALL).account(USERS));
             quota.sent(Whose::Visitors, 3000, now);
             assert_eq!(quota.wait(Whose::Owner, now), None);
             assert_eq!(quota.wait(Whose::Visitors, now), Some(Duration::from_secs(2)));
@@ -446,7 +526,7 @@ mod tests {
 
     #[test]
     fn who_took_more_than_a_second_gives_waits_until_it_is_paid() {
-        let quota = Quota::new(Some("ann".to_owned()), LIMITS);
+        let quota = Quota::new(Some("ann".to_owned()), LIMITS, Memory::new(ALL).account(USERS));
         let now = Instant::now();
         assert_eq!(quota.wait(Whose::Owner, now), None);
         quota.sent(Whose::Owner, 4000, now);

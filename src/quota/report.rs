@@ -28,6 +28,8 @@ pub struct UserReport {
     pub encoder_seconds: f64,
     /// Pixels that were sent to the views of the user's widgets.
     pub sent_pixels: u64,
+    /// Bytes that are held in memory for the user.
+    pub memory: u64,
     /// Seconds for which the user's frames have to wait from now on, having taken more than one may; 0 when they need not.
     pub wait: f64,
     /// What holds for the user; `null` where there are no users.
@@ -49,6 +51,7 @@ impl Quota {
             },
             encoder_seconds: (self.party.used() + self.visitors_party.used()).as_secs_f64(),
             sent_pixels: self.sent_pixels.load(Ordering::Relaxed),
+            memory: self.memory.held(),
             wait: self.wait(Whose::Owner, now).map_or(0.0, |wait| wait.as_secs_f64()),
             limits: self.owner.is_some().then(|| *self.limits.lock()),
             flags: self.owner.is_some().then_some(self.flags),
@@ -59,6 +62,7 @@ impl Quota {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quota::Memory;
 
     #[test]
     fn a_report_tells_what_is_held_what_was_sent_and_what_holds() {
@@ -69,15 +73,19 @@ mod tests {
             pixels_per_second: 1000.0,
             encoder_threads: None,
             weight: 1.0,
+            memory: 8 << 20,
         };
         let now = Instant::now();
-        let (ann, everybody) = (Quota::new(Some("ann".to_owned()), limits), Quota::new(None, limits));
+        let account = || Memory::new(64 << 20).account(limits.memory);
+        let ann = Quota::new(Some("ann".to_owned()), limits, account());
+        let everybody = Quota::new(None, limits, account());
         for quota in [&ann, &everybody] {
-            let held = (quota.widget().unwrap(), quota.view(false).unwrap());
+            let held =
+                (quota.widget().unwrap(), quota.view(false).unwrap(), quota.memory().charge(5).unwrap());
             quota.sent(Whose::Owner, 3000, now);
             let report = quota.report(now);
             assert_eq!(report.taken, Taken { widgets: 1, views: 1, kernels: 0 });
-            assert_eq!(report.sent_pixels, 3000);
+            assert_eq!((report.sent_pixels, report.memory), (3000, 5));
             assert_eq!(report.name.as_deref(), quota.owner());
             drop(held);
             assert_eq!(quota.report(now).taken, Taken::default());

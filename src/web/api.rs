@@ -3,11 +3,10 @@
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
-    web::{Bytes, Data, Payload, Query},
+    web::{Bytes, Data, Payload},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tokio::sync::oneshot;
 
 use super::{
     auth::caller::{Acting, Caller, Named, Observed, Owned, Right},
@@ -15,16 +14,11 @@ use super::{
     routes::Site,
 };
 use crate::{
-    audit::Audit,
-    encode::{self, SnapshotFormat},
     handle::WidgetHandle,
     hub::Hub,
     metrics::{Format, Scrapes},
     protocol::json::read,
 };
-
-/// Who asks for a snapshot of a widget whose renderer is busy waits so long.
-const SNAPSHOT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// `GET /health`.
 pub async fn health() -> HttpResponse {
@@ -202,52 +196,6 @@ pub async fn stats(site: Data<Site>, Observed(widget): Observed) -> Result<HttpR
 pub async fn reset_stats(Owned(widget): Owned) -> HttpResponse {
     widget.reset_stats();
     HttpResponse::NoContent().finish()
-}
-
-/// The query of a snapshot.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SnapshotQuery {
-    #[serde(default)]
-    format: SnapshotFormat,
-    pixel_ratio: Option<f64>,
-}
-
-/// `GET /api/widgets/{id}/snapshot`.
-///
-/// # Errors
-/// 400 for a bad query, 404 for an unknown widget, 409 when the renderer has no frame, 413 when it would be too large, 503 when
-/// the renderer stays busy.
-pub async fn snapshot(
-    site: Data<Site>,
-    Named(widget, right): Named,
-    audit: Audit,
-    query: Query<SnapshotQuery>,
-) -> Result<HttpResponse, ApiError> {
-    if right == Right::Administer {
-        audit.used(&widget);
-    }
-    let frame = tokio::time::timeout(SNAPSHOT_TIMEOUT, widget.snapshot(query.pixel_ratio))
-        .await
-        .map_err(|_| ApiError::unavailable("the renderer is busy: try again later"))??;
-    let (done, encoded) = oneshot::channel();
-    let format = query.format;
-    site.hub.pool().run_for(
-        widget.quota().party(right.asks_as()),
-        move || encode::snapshot(&frame, format),
-        // Who asked may have gone away.
-        move |file| drop(done.send(file)),
-    );
-    let failed =
-        |message: String| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "encoder_failed", message);
-    let bytes = encoded
-        .await
-        .map_err(|_| failed("the encoder failed".to_owned()))?
-        .map_err(|error| failed(error.to_string()))?;
-    Ok(HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .content_type(format.mimetype())
-        .body(bytes))
 }
 
 /// The body of a request.

@@ -9,7 +9,8 @@ use actix_web::{
 use serde_json::json;
 
 use crate::{
-    handle::SnapshotError, hub::CreateError, protocol::Refusal, render::KindError, traits::TraitError,
+    handle::SnapshotError, hub::CreateError, protocol::Refusal, quota::OverMemory, render::KindError,
+    traits::TraitError,
 };
 
 /// An error that a request is answered with.
@@ -20,6 +21,7 @@ pub struct ApiError {
     code: &'static str,
     message: String,
     field: Option<String>,
+    /// How soon it is worth asking again, where that is known.
     retry_after: Option<Duration>,
 }
 
@@ -103,12 +105,12 @@ impl ResponseError for ApiError {
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         let status = match refusal.code {
-            "max_shares" => StatusCode::TOO_MANY_REQUESTS,
+            "max_shares" | "user_memory" | "memory" => StatusCode::TOO_MANY_REQUESTS,
             "unknown_share" => StatusCode::NOT_FOUND,
             "not_kept" => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,
         };
-        Self { status, code: refusal.code, message: refusal.message, field: refusal.field, retry_after: None }
+        Self { field: refusal.field, ..Self::new(status, refusal.code, refusal.message) }
     }
 }
 
@@ -134,6 +136,12 @@ impl From<CreateError> for ApiError {
     }
 }
 
+impl From<OverMemory> for ApiError {
+    fn from(over: OverMemory) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, over.code(), over.to_string())
+    }
+}
+
 impl From<SnapshotError> for ApiError {
     fn from(error: SnapshotError) -> Self {
         let message = error.to_string();
@@ -149,6 +157,7 @@ impl From<SnapshotError> for ApiError {
             SnapshotError::Failed(_) => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "renderer_failed", message)
             }
+            SnapshotError::Memory(over) => over.into(),
             SnapshotError::Closed => Self::new(StatusCode::NOT_FOUND, "unknown_widget", message),
         }
     }

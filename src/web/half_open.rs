@@ -44,6 +44,8 @@ pub struct HalfOpenLimits {
     pub of_address: usize,
     /// For how long one waits.
     pub patience: Duration,
+    /// For how long an answer may be on its way.
+    pub answer: Duration,
 }
 
 /// Those that wait, the oldest first, each with what is needed to end it.
@@ -113,6 +115,8 @@ pub struct HalfOpen {
     queue: Mutex<Queue<Arc<Socket>>>,
     /// Of files and sockets, for connections.
     descriptors: Arc<Places>,
+    /// Those that are sent an answer: one that is read too slowly is not kept for ever.
+    answers: Mutex<Queue<Arc<Socket>>>,
     /// Proxies, through which many come.
     trusted: Vec<Network>,
     counts: Arc<ServerMetrics>,
@@ -126,7 +130,15 @@ impl HalfOpen {
         trusted: Vec<Network>,
         counts: Arc<ServerMetrics>,
     ) -> Arc<Self> {
-        let all = Arc::new(Self { queue: Mutex::new(Queue::new(limits)), descriptors, trusted, counts });
+        let answers =
+            HalfOpenLimits { in_all: usize::MAX, of_address: usize::MAX, patience: limits.answer, ..limits };
+        let all = Arc::new(Self {
+            queue: Mutex::new(Queue::new(limits)),
+            answers: Mutex::new(Queue::new(answers)),
+            descriptors,
+            trusted,
+            counts,
+        });
         actix_web::rt::spawn(Self::watch(Arc::downgrade(&all)));
         all
     }
@@ -140,16 +152,20 @@ impl HalfOpen {
 
     /// Answers when to look again.
     fn end_overdue(&self, now: Instant) -> Instant {
-        loop {
-            let overdue = self.queue.lock().overdue(now);
-            match overdue {
-                Ok(socket) => {
-                    tracing::debug!("a connection has not sent its request in time");
-                    end(&socket);
+        let end_all = |queue: &Mutex<Queue<Arc<Socket>>>, what: &str| {
+            loop {
+                let overdue = queue.lock().overdue(now);
+                match overdue {
+                    Ok(socket) => {
+                        tracing::debug!("{what}");
+                        end(&socket);
+                    }
+                    Err(due) => return due,
                 }
-                Err(due) => return due,
             }
-        }
+        };
+        let asks = end_all(&self.queue, "a connection has not sent its request in time");
+        asks.min(end_all(&self.answers, "a connection has not taken its answer in time"))
     }
 
     fn enter(&self, address: Option<IpAddr>, socket: Arc<Socket>) -> u64 {
@@ -194,6 +210,8 @@ pub struct Connection {
     _descriptor: Held,
     /// Its number among those that wait.
     number: Cell<u64>,
+    /// Its number among those that are sent an answer.
+    answer: Cell<u64>,
 }
 
 impl Connection {
@@ -213,8 +231,9 @@ impl Connection {
         let socket = Arc::new(SockRef::from(stream).try_clone()?);
         let address = counts.then(|| subscriber(peer));
         let number = Cell::new(among.enter(address, Arc::clone(&socket)));
+        let (among, answer) = (Arc::clone(among), Cell::new(0));
         let socket = RefCell::new(Some((socket, of_socket)));
-        Ok(Rc::new(Self { among: Arc::clone(among), address, socket, _descriptor: own, number }))
+        Ok(Rc::new(Self { among, address, socket, _descriptor: own, number, answer }))
     }
 
     /// A whole request came.
@@ -222,8 +241,17 @@ impl Connection {
         self.among.queue.lock().leave(self.number.get());
     }
 
+    /// It is sent an answer from now on.
+    fn is_answered(&self) {
+        if let Some((socket, _)) = &*self.socket.borrow() {
+            let mut answers = self.among.answers.lock();
+            self.answer.set(answers.enter(None, Arc::clone(socket), Instant::now()).0);
+        }
+    }
+
     /// It was answered, so that the next request is owed.
     fn answered(&self) {
+        self.among.answers.lock().leave(self.answer.get());
         if let Some((socket, _)) = &*self.socket.borrow() {
             self.number.set(self.among.enter(self.address, Arc::clone(socket)));
         }
@@ -238,6 +266,7 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.asks();
+        self.among.answers.lock().leave(self.answer.get());
     }
 }
 
@@ -253,6 +282,7 @@ pub async fn heard(request: ServiceRequest, next: Next<BoxBody>) -> Result<Servi
         answered.0.is_a_websocket();
         return Ok(response);
     }
+    answered.0.is_answered();
     Ok(response.map_body(|_, body| BoxBody::new(Answer { body, _then: answered })))
 }
 
@@ -293,7 +323,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(10);
 
     fn queue() -> Queue<&'static str> {
-        Queue::new(HalfOpenLimits { in_all: 4, of_address: 2, patience: PATIENCE })
+        Queue::new(HalfOpenLimits { in_all: 4, of_address: 2, patience: PATIENCE, answer: PATIENCE })
     }
 
     fn address(last: u8) -> IpAddr {

@@ -3,17 +3,16 @@
 //! An actor that is polled only while its connection has room, so that a kernel that stops reading freezes it. It therefore
 //! decides nothing: what comes in is checked and handed to the Kernel, what the Kernel sends goes out.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use actix::prelude::*;
-use actix_http::ws::{Codec, Item};
+use actix_http::ws::Item;
 use actix_web::{
     Error, HttpRequest, HttpResponse,
     web::{Data, Payload},
 };
 use actix_web_actors::ws::{self, Message, ProtocolError, WebsocketContext};
 use bytes::Bytes;
-use futures_util::stream;
 
 use super::{
     auth::{
@@ -21,17 +20,18 @@ use super::{
         jupyterhub::{Lease, Watch},
     },
     forwarded::Origin,
-    intake::Intake,
+    intake::{Broken, Incoming, Intake, Longest, Trust},
     routes::Site,
     websocket::{self, Outgoing, Peer},
 };
 use crate::{
-    actors::kernel::{Connect, Disconnected, FromKernel, Heard, Kernel, SignedOut, ToKernel},
-    hub::Hub,
+    actors::kernel::{Connect, Disconnected, FromKernel, Heard, Kernel, Ponged, SignedOut, ToKernel},
+    hub::{Hub, KernelPlace},
     metrics::{Connected, Reason},
     protocol::{
         FrameKind, Refusal, close_code,
         kernel::{Hello, KernelInbound, KernelMessage, Refused, SUBPROTOCOL, ServerMessage},
+        too_big,
     },
     usage::Use,
 };
@@ -48,21 +48,27 @@ pub async fn connect(
 ) -> Result<HttpResponse, Error> {
     let response = ws::handshake_with_protocols(&request, &[SUBPROTOCOL]).map_err(websocket::no_handshake)?;
     let limits = site.kernel_inbound;
+    let longest = Longest { text: limits.max_message_bytes, binary: limits.max_binary_bytes() };
+    let owner = caller.owner();
+    let place = site.hub.kernel_place(owner.as_deref());
+    let account = Arc::clone(site.hub.quota(owner.as_deref()).memory());
+    let trust = Trust::default();
     let socket = Socket {
         hub: site.hub.clone(),
         base: public_base(&request, &site),
-        intake: Some(Intake::new(payload, limits.max_bytes())),
-        inbound: KernelInbound::new(limits, Instant::now()),
+        intake: Some(Intake::new(payload, longest, trust.clone(), Arc::clone(&account))),
+        inbound: KernelInbound::new(limits, account, Instant::now()),
+        trust,
+        place: Some(place),
         _counted: site.hub.counts().connection(),
         _use: site.usage.begin(),
-        owner: caller.owner(),
+        owner,
         lease: caller.lease().cloned(),
         kernel: None,
         watch: None,
         outgoing: Outgoing::default(),
     };
-    // The context's own reading has nothing to read: the intake does it.
-    Ok(websocket::stream(socket, stream::pending(), Codec::new(), response))
+    Ok(websocket::answer(socket, response))
 }
 
 /// The server's address as the client reached it, a proxy between them included.
@@ -79,6 +85,10 @@ struct Socket {
     /// What comes in, until this actor starts to read it.
     intake: Option<Intake<Payload>>,
     inbound: KernelInbound,
+    /// Lets messages be long, once it is known whose they are.
+    trust: Trust,
+    /// The place for this connection, or why there is none; until it is the kernel's.
+    place: Option<Result<KernelPlace, Refusal>>,
     _counted: Connected,
     /// The server is used for as long as this lives.
     _use: Use,
@@ -113,18 +123,15 @@ impl Socket {
     }
 
     fn hello(&mut self, hello: Hello, context: &mut WebsocketContext<Self>) {
-        let admission = match self.hub.admit_kernel(self.owner.as_deref()) {
-            Ok(admission) => admission,
-            Err(refusal) => {
-                refuse(&refusal, context);
-                return;
-            }
-        };
+        let Some(Ok(place)) = self.place.take() else { return };
+        let admission = self.hub.admit_kernel(place);
+        self.trust.give();
+        self.inbound.trust();
         let kernel = self.hub.kernel(&(self.owner.clone(), hello.session));
-        let outbox = context.address().recipient();
+        let socket = context.address().recipient();
         let notebook_server = self.lease.as_ref().and_then(|lease| lease.user().notebook_server.clone());
         let connect =
-            Connect { name: hello.name, outbox, base: self.base.clone(), notebook_server, admission };
+            Connect { name: hello.name, socket, base: self.base.clone(), notebook_server, admission };
         // Nothing is read before the kernel is there.
         kernel
             .send(connect)
@@ -155,6 +162,10 @@ impl Actor for Socket {
     type Context = WebsocketContext<Self>;
 
     fn started(&mut self, context: &mut Self::Context) {
+        if let Some(Err(refusal)) = &self.place {
+            refuse(refusal, context);
+            return;
+        }
         if let Some(intake) = self.intake.take() {
             context.add_stream(intake);
         }
@@ -202,13 +213,17 @@ impl Peer for Socket {
         };
         match outcome.transpose() {
             Some(message) => self.forward(message, context),
-            None => self.pong(),
+            None => {
+                if let Some((kernel, connection)) = &self.kernel {
+                    kernel.do_send(Heard { connection: *connection });
+                }
+            }
         }
     }
 
     fn pong(&mut self) {
         if let Some((kernel, connection)) = &self.kernel {
-            kernel.do_send(Heard { connection: *connection });
+            kernel.do_send(Ponged { connection: *connection });
         }
     }
 
@@ -225,6 +240,21 @@ impl Peer for Socket {
     }
 }
 
+impl StreamHandler<Result<Incoming, Broken>> for Socket {
+    fn handle(&mut self, incoming: Result<Incoming, Broken>, context: &mut Self::Context) {
+        match incoming {
+            Ok(Incoming::Message(message)) => websocket::receive(self, Ok(message), context),
+            Ok(Incoming::OverMemory(beginning, over)) => {
+                let refused = self.inbound.over_memory(&beginning, over, Instant::now());
+                self.forward(Err(refused), context);
+            }
+            Err(Broken::TooBig(longest)) => self.refused(too_big(longest), context),
+            Err(Broken::Protocol(error)) => websocket::receive(self, Err(error), context),
+        }
+    }
+}
+
+/// Of the context's own reading, which has nothing to read.
 impl StreamHandler<Result<Message, ProtocolError>> for Socket {
     fn handle(&mut self, message: Result<Message, ProtocolError>, context: &mut Self::Context) {
         websocket::receive(self, message, context);
@@ -236,7 +266,10 @@ impl Handler<ToKernel> for Socket {
 
     fn handle(&mut self, message: ToKernel, context: &mut Self::Context) {
         match message {
-            ToKernel::Text(text) => websocket::send_text(self, context, text),
+            ToKernel::Text(text, waiting) => {
+                websocket::send_text(self, context, text);
+                self.outgoing.hold(waiting);
+            }
             ToKernel::Binary(parts) => websocket::send_parts(self, context, parts),
             ToKernel::Ping => context.ping(b""),
             ToKernel::Close { code, reason } => websocket::close(context, code, reason),

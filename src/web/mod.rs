@@ -11,6 +11,7 @@ pub mod kernel;
 pub mod pages;
 pub mod routes;
 pub mod shares;
+pub mod snapshot;
 pub mod socket;
 mod trace;
 pub mod users;

@@ -19,7 +19,9 @@ use super::{
     auth::{Access, guard, jupyterhub, key::AccessKey},
     budget,
     error::{ApiError, Foreign},
-    kernel, pages, shares, socket,
+    kernel, pages, shares,
+    snapshot::{self, Snapshots},
+    socket,
     trace::trace,
     users, views,
 };
@@ -57,6 +59,8 @@ pub struct Site {
     pub inbound: InboundLimits,
     /// Bounds on what a kernel's socket may send.
     pub kernel_inbound: KernelInboundLimits,
+    /// The snapshots that are under way.
+    pub snapshots: Snapshots,
 }
 
 /// Adds all routes.
@@ -209,7 +213,7 @@ fn guarded() -> impl actix_web::dev::HttpServiceFactory {
             "/api/widgets/{id}/stats/reset",
             [(Method::POST, web::post().to(api::reset_stats))],
         ))
-        .service(resource("/api/widgets/{id}/snapshot", [(Method::GET, web::get().to(api::snapshot))]))
+        .service(resource("/api/widgets/{id}/snapshot", [(Method::GET, web::get().to(snapshot::snapshot))]))
         .service(resource("/api/users", [(Method::GET, web::get().to(users::list))]))
         .service(resource("/api/users/{name}", [(Method::PATCH, web::patch().to(users::patch))]))
         .service(resource("/api/kernel", [(Method::GET, web::get().to(kernel::connect))]))

@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Instant};
 
 use actix::prelude::*;
-use actix_http::ws::{Codec, Item};
+use actix_http::ws::Item;
 use actix_web::{
     Error, HttpRequest, HttpResponse,
     http::StatusCode,
@@ -24,6 +24,7 @@ use super::{
     },
     budget,
     error::ApiError,
+    intake::{Broken, Incoming, Intake, Longest, Trust},
     routes::Site,
     websocket::{self, Outgoing, Peer, close},
 };
@@ -96,8 +97,12 @@ pub async fn connect(
     let roles = Roles { wanted: query.role, role: query.role.at_most(right.role()) };
     audit(&request).opened(&widget, right.name(), roles.role.name());
     let acting = site.access.acting(&caller, &widget).filter(|_| roles.role == Role::Interact);
+    let max = site.inbound.max_message_bytes;
+    let account = Arc::clone(site.hub.quota(widget.identity().owner.as_deref()).memory());
+    let intake = Intake::new(payload, Longest { text: max, binary: max }, Trust::default(), account);
     let socket = Socket {
         acting,
+        intake: Some(intake),
         _counted: site.hub.counts().connection(),
         widget,
         roles,
@@ -116,13 +121,14 @@ pub async fn connect(
         standing: None,
         outgoing: Outgoing::default(),
     };
-    let codec = Codec::new().max_size(site.inbound.max_message_bytes);
-    Ok(websocket::stream(socket, payload, codec, response))
+    Ok(websocket::answer(socket, response))
 }
 
 /// The actor. See the module's documentation.
 struct Socket {
     _counted: Connected,
+    /// What comes in, until this actor starts to read it.
+    intake: Option<Intake<Payload>>,
     widget: WidgetHandle,
     roles: Roles,
     base64: bool,
@@ -233,6 +239,9 @@ impl Actor for Socket {
                 }
             })
             .wait(context);
+        if let Some(intake) = self.intake.take() {
+            context.add_stream(intake);
+        }
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
@@ -288,9 +297,21 @@ impl Peer for Socket {
     }
 }
 
+/// Of the context's own reading, which has nothing to read.
 impl StreamHandler<Result<Message, ProtocolError>> for Socket {
     fn handle(&mut self, message: Result<Message, ProtocolError>, context: &mut Self::Context) {
         websocket::receive(self, message, context);
+    }
+}
+
+impl StreamHandler<Result<Incoming, Broken>> for Socket {
+    fn handle(&mut self, incoming: Result<Incoming, Broken>, context: &mut Self::Context) {
+        match incoming {
+            Ok(Incoming::Message(message)) => websocket::receive(self, Ok(message), context),
+            Ok(Incoming::OverMemory(..)) => self.forward(Err(self.inbound.binary())),
+            Err(Broken::TooBig(_)) => self.forward(Err(self.inbound.too_big())),
+            Err(Broken::Protocol(error)) => websocket::receive(self, Err(error), context),
+        }
     }
 
     /// The view ends the connection in its own time, so that what it still has to say is said.
@@ -307,9 +328,11 @@ impl Handler<ToClient> for Socket {
 
     fn handle(&mut self, message: ToClient, context: &mut Self::Context) {
         match message {
-            ToClient::Text(text) | ToClient::Frame(FrameMessage::Base64(text)) => {
+            ToClient::Text(text, waiting) => {
                 websocket::send_text(self, context, text);
+                self.outgoing.hold(waiting);
             }
+            ToClient::Frame(FrameMessage::Base64(text)) => websocket::send_text(self, context, text),
             ToClient::Frame(FrameMessage::Binary { header, parts }) => {
                 websocket::send_parts(self, context, std::iter::once(header).chain(parts));
             }

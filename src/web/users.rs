@@ -66,6 +66,7 @@ pub async fn list(site: Data<Site>, caller: Caller) -> Result<HttpResponse, ApiE
         "widgets": handles.len(),
         "views": views,
         "kernels": hub.connected_kernels(),
+        "memory": hub.memory().held(),
         "encoder_threads": pool.threads(),
         "encoder_jobs": pool.jobs(),
         "encoder_seconds": pool.busy().as_secs_f64(),
@@ -74,6 +75,7 @@ pub async fn list(site: Data<Site>, caller: Caller) -> Result<HttpResponse, ApiE
             "max_widgets": limits.max_widgets,
             "max_views": limits.widget.max_views,
             "max_kernels": limits.max_kernels,
+            "max_memory": limits.max_memory,
             "idle_timeout": limits.widget.idle.map(|idle| idle.as_secs_f64()),
         },
     });

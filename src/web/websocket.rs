@@ -14,10 +14,13 @@ use actix_web::{Error, HttpResponse, HttpResponseBuilder, error::PayloadError};
 use actix_web_actors::ws::{CloseCode, CloseReason, Message, ProtocolError, WebsocketContext};
 use bytes::{BufMut, Bytes, BytesMut};
 use bytestring::ByteString;
-use futures_util::{Stream, stream::poll_fn};
+use futures_util::stream::{self, poll_fn};
 
 use super::error::ApiError;
-use crate::protocol::{FrameKind, Refusal, close_code};
+use crate::{
+    actors::outbox::Waiting,
+    protocol::{FrameKind, Refusal, close_code},
+};
 
 /// The end of a WebSocket that hands on what comes in.
 pub trait Peer: Actor<Context = WebsocketContext<Self>> {
@@ -81,14 +84,16 @@ pub fn receive<P: Peer>(
 const AT_A_TIME: usize = 60 << 10;
 
 /// Answers a handshake with the stream of a socket: what its context makes of messages, and what is [`Outgoing`].
-pub fn stream<P, S>(socket: P, payload: S, codec: Codec, mut response: HttpResponseBuilder) -> HttpResponse
+pub fn answer<P>(socket: P, mut response: HttpResponseBuilder) -> HttpResponse
 where
     P: Peer + StreamHandler<Result<Message, ProtocolError>>,
-    S: Stream<Item = Result<Bytes, PayloadError>> + 'static,
 {
     let outgoing = socket.outgoing().clone();
-    let mut context = Box::pin(WebsocketContext::with_codec(socket, payload, codec));
+    // The context's own reading has nothing to read: the intake does it.
+    let nothing = stream::pending::<Result<Bytes, PayloadError>>();
+    let mut context = Box::pin(WebsocketContext::with_codec(socket, nothing, Codec::new()));
     response.streaming(poll_fn(move |waker| {
+        outgoing.taken();
         let next = || outgoing.next().map(|bytes| Poll::Ready(Some(Ok(bytes))));
         next().unwrap_or_else(|| match context.as_mut().poll_next(waker) {
             // It may have put something out.
@@ -100,11 +105,31 @@ where
 
 /// Messages that go out as they are: the context would copy them into a buffer of its own first.
 #[derive(Clone, Default)]
-pub struct Outgoing(Rc<RefCell<VecDeque<Bytes>>>);
+pub struct Outgoing {
+    pieces: Rc<RefCell<VecDeque<Bytes>>>,
+    /// What says that text waits, until the connection has taken that.
+    waiting: Rc<RefCell<Vec<Waiting>>>,
+}
 
 impl Outgoing {
     fn next(&self) -> Option<Bytes> {
-        self.0.borrow_mut().pop_front()
+        self.pieces.borrow_mut().pop_front()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.pieces.borrow().is_empty()
+    }
+
+    /// Text that was just sent waits until the connection has taken it.
+    pub fn hold(&self, waiting: Option<Waiting>) {
+        self.waiting.borrow_mut().extend(waiting);
+    }
+
+    /// The connection asks for more: it has taken all that was not kept here in pieces.
+    fn taken(&self) {
+        if self.is_empty() {
+            self.waiting.borrow_mut().clear();
+        }
     }
 }
 
@@ -135,7 +160,7 @@ fn send<P: Peer>(
 ) {
     let mut pieces: VecDeque<_> = parts.into_iter().flat_map(cut).collect();
     pieces.push_front(head(opcode, pieces.iter().map(Bytes::len).sum()));
-    peer.outgoing().0.borrow_mut().append(&mut pieces);
+    peer.outgoing().pieces.borrow_mut().append(&mut pieces);
     context.wait(Sent(peer.outgoing().clone()));
 }
 
@@ -173,7 +198,7 @@ impl<A: Actor> ActorFuture<A> for Sent {
 
     /// The connection asks for more as soon as it has got rid of what it was given: nobody needs to be woken.
     fn poll(self: Pin<&mut Self>, _: &mut A, _: &mut A::Context, _: &mut task::Context<'_>) -> Poll<()> {
-        if self.0.0.borrow().is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        if self.0.is_empty() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 

@@ -9,6 +9,8 @@ import { part } from "./part.js";
 
 /** Pixels are told in millions. */
 const MILLION = 1e6;
+/** And memory in 2²⁰ bytes. */
+const MEBI = 2 ** 20;
 
 /** @type {{name: keyof Limits, label: string, note: string, unit?: number, whole?: boolean}[]} */
 const FIELDS = [
@@ -17,6 +19,7 @@ const FIELDS = [
   { name: "max_kernels", label: "Kernels", note: "Connected at a time", whole: true },
   { name: "pixels_per_second", label: "Mpx/s", note: "Sent to all views; frames wait beyond it", unit: MILLION },
   { name: "encoder_threads", label: "Encoder threads", note: "On average; frames wait beyond it" },
+  { name: "memory", label: "Memory, MiB", note: "Frames, images on their way, messages that come; refused beyond it", unit: MEBI, whole: true },
   { name: "weight", label: "Weight", note: "Share of the encoder while others want it, who have 1" },
 ];
 
@@ -66,8 +69,10 @@ export class LimitsDialog {
     const limits = {};
     for (const [input, before] of this.#before) {
       if (!input.reportValidity()) return;
-      const unit = FIELDS.find(({ name }) => name === input.name)?.unit ?? 1;
-      if (input.value !== before) limits[input.name] = input.value === "" ? null : input.valueAsNumber * unit;
+      const field = FIELDS.find(({ name }) => name === input.name);
+      const { unit = 1, whole = false } = /** @type {Partial<(typeof FIELDS)[number]>} */ (field ?? {});
+      const value = input.valueAsNumber * unit;
+      if (input.value !== before) limits[input.name] = input.value === "" ? null : whole ? Math.round(value) : value;
     }
     const changed = Object.keys(limits).length > 0;
     this.#action.start({
@@ -99,7 +104,7 @@ export class LimitsDialog {
  */
 function fieldOf({ name, label, note, unit = 1, whole = false }, holds, flag) {
   const text = (/** @type {number | null} */ value) => (value === null ? "" : String(value / unit));
-  const input = make("input", { name, type: "number", step: whole ? "1" : "any", placeholder: flag === null ? "none" : text(flag) });
+  const input = make("input", { name, type: "number", step: whole && unit === 1 ? "1" : "any", placeholder: flag === null ? "none" : text(flag) });
   input.value = holds === flag ? "" : text(holds);
   return make("label", {}, label, input, make("small", {}, note));
 }

@@ -12,11 +12,11 @@
  * @typedef {{id: string, kind: string, title: string, role: "owner" | "administrator" | "interact" | "watch" | "observer", created: number,
  *   stats: StatsAnswer}} WidgetAnswer `role`: what the administrator may do with it, `observer` for no more than to see its numbers
  * @typedef {{max_widgets: number, max_views: number, max_kernels: number, pixels_per_second: number, encoder_threads: number | null,
- *   weight: number}} Limits `encoder_threads`: null for none
+ *   weight: number, memory: number}} Limits `encoder_threads`: null for none
  * @typedef {{name: string | null, taken: {widgets: number, views: number, kernels: number}, encoder_seconds: number, sent_pixels: number,
- *   wait: number, limits: Limits | null, flags: Limits | null, widgets: WidgetAnswer[]}} UserAnswer
+ *   memory: number, wait: number, limits: Limits | null, flags: Limits | null, widgets: WidgetAnswer[]}} UserAnswer
  * @typedef {{time: number, widgets: number, views: number, kernels: number, encoder_threads: number, encoder_jobs: number,
- *   encoder_seconds: number, limits: {max_widgets: number, max_views: number, max_kernels: number}}} ServerAnswer
+ *   encoder_seconds: number, memory: number, limits: {max_widgets: number, max_views: number, max_kernels: number, max_memory: number}}} ServerAnswer
  * @typedef {{server: ServerAnswer, users: UserAnswer[]}} Answer
  *
  * What is taken a second; null before there are two answers.

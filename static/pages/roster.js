@@ -285,13 +285,14 @@ function placesOf(load) {
  * What a user has, and may have.
  * @param {UserLoad} load
  */
-function detailsOf({ user: { taken, limits, flags, wait }, pixels, threads }) {
+function detailsOf({ user: { taken, memory, limits, flags, wait }, pixels, threads }) {
   const megapixels = pixels === null ? null : pixels / 1e6;
   /** @type {[number | null, number | null | undefined, string][]} */
   const parts = [
     [taken.widgets, limits?.max_widgets, taken.widgets === 1 && !limits ? "widget" : "widgets"],
     [taken.views, limits?.max_views, taken.views === 1 && !limits ? "view" : "views"],
     [taken.kernels, limits?.max_kernels, taken.kernels === 1 && !limits ? "kernel" : "kernels"],
+    [memory / 2 ** 20, limits && limits.memory / 2 ** 20, "MiB"],
     [megapixels, limits && limits.pixels_per_second / 1e6, "Mpx/s"],
     ...(limits?.encoder_threads ? [/** @type {[number | null, number, string]} */ ([threads, limits.encoder_threads, "encoder threads"])] : []),
   ];

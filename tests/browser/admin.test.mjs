@@ -266,14 +266,14 @@ describe("the administrator's page of a server with users", () => {
       await until(async () => (await rows(visit))[0]?.[1] === "5.0", "the rates", { clues: visit.clues });
       const shown = await rows(visit);
       assert.deepEqual(shown.slice(0, 4), [
-        ["ann 1 of 10 widgets 1 of 500 views 0 of 20 kernels 10 of 2000 Mpx/s", "5.0", "500 KB/s", "6 %", "network", "Limits Disconnect all"],
+        ["ann 1 of 10 widgets 1 of 500 views 0 of 20 kernels 64 of 256 MiB 10 of 2000 Mpx/s", "5.0", "500 KB/s", "6 %", "network", "Limits Disconnect all"],
         ["<b>Plot 0</b> kernel gone plot 1 view ann-0", "5.0", "500 KB/s", "0 %", "network", "Close"],
         ["v1, root interacts 640 × 480", "5.0", "500 KB/s", "", "network", "Disconnect"],
-        ["bob 9 of 10 widgets 9 of 500 views 0 of 20 kernels 10 of 2000 Mpx/s over a limit: frames wait", "45", "4.5 MB/s", "56 %", "limit", "Limits Disconnect all"],
+        ["bob 9 of 10 widgets 9 of 500 views 0 of 20 kernels 64 of 256 MiB 10 of 2000 Mpx/s over a limit: frames wait", "45", "4.5 MB/s", "56 %", "limit", "Limits Disconnect all"],
       ]);
       assert.deepEqual(await visit.page.locator(".full").allInnerTexts(), ["9 of 10 widgets", "over a limit: frames wait"]);
       const totals = (await visit.page.locator(".server dd").allInnerTexts()).map((text) => text.trim());
-      assert.deepEqual(totals, ["10 of 1000", "10", "0 of 100", "50", "5 MB/s", "13 %", "1"]);
+      assert.deepEqual(totals, ["10 of 1000", "10", "0 of 100", "50", "5 MB/s", "13 %", "1", "128 of 1024 MiB"]);
       const names = await visit.page.getByRole("columnheader").allInnerTexts();
       assert.deepEqual(names.map((name) => name.trim()), ["User, widget, view", "Frames/s", "Sent", "Encoder", "Bottleneck", "Actions"]);
     }));
@@ -331,8 +331,8 @@ describe("the administrator's page of a server with users", () => {
 
         await page.getByRole("button", { name: "Limits of ann" }).focus();
         await page.keyboard.press("Enter");
-        assert.deepEqual(await Promise.all((await fields()).map((field) => field.getAttribute("placeholder"))), ["10", "500", "20", "2000", "none", "1"]);
-        assert.deepEqual(await values(), ["", "", "", "", "", ""]);
+        assert.deepEqual(await Promise.all((await fields()).map((field) => field.getAttribute("placeholder"))), ["10", "500", "20", "2000", "none", "256", "1"]);
+        assert.deepEqual(await values(), ["", "", "", "", "", "", ""]);
         assert.equal(await page.evaluate(() => document.activeElement?.getAttribute("name")), "max_widgets");
         await page.keyboard.type("3");
         await limits.getByLabel("Weight").fill("500");
@@ -341,6 +341,7 @@ describe("the administrator's page of a server with users", () => {
         assert.equal(await page.evaluate(() => document.activeElement?.getAttribute("name")), "weight");
         await limits.getByLabel("Weight").fill("2.5");
         await limits.getByLabel("Mpx/s").fill("0.5");
+        await limits.getByLabel("Memory").fill("1.5");
         await page.keyboard.press("Enter");
         await page.getByRole("status").getByText("The limits of ann are changed.").waitFor();
         await limits.waitFor({ state: "hidden" });
@@ -348,20 +349,20 @@ describe("the administrator's page of a server with users", () => {
         const changed = { max_widgets: 3, weight: 2.5 };
         assert.deepEqual(asked, [
           { method: "PATCH", limits: { ...changed, weight: 500 } },
-          { method: "PATCH", limits: { ...changed, pixels_per_second: 500_000 } },
+          { method: "PATCH", limits: { ...changed, pixels_per_second: 500_000, memory: 1_572_864 } },
         ]);
         await row(visit, "ann").getByText("own limits").waitFor();
         assert.equal(await row(visit, "bob").getByText("own limits").count(), 0);
 
         await page.keyboard.press("Enter");
-        assert.deepEqual(await values(), ["3", "", "", "0.5", "", "2.5"]);
+        assert.deepEqual(await values(), ["3", "", "", "0.5", "", "1.5", "2.5"]);
         await limits.getByRole("button", { name: "Save" }).click();
         await limits.waitFor({ state: "hidden" });
         await page.getByRole("button", { name: "Limits of ann" }).click();
         for (const field of await fields()) await field.fill("");
         await limits.getByRole("button", { name: "Save" }).click();
         await row(visit, "ann").getByText("own limits").waitFor({ state: "detached" });
-        assert.deepEqual(asked.slice(2), [{ method: "PATCH", limits: { max_widgets: null, pixels_per_second: null, weight: null } }]);
+        assert.deepEqual(asked.slice(2), [{ method: "PATCH", limits: { max_widgets: null, pixels_per_second: null, memory: null, weight: null } }]);
       },
       { tolerate: /400/ },
     ));

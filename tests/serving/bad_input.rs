@@ -284,3 +284,17 @@ fn more_views_than_allowed_are_told_so() {
     assert!(close["message"].as_str().unwrap().contains("--max-views"), "{close}");
     assert_eq!(third.close_code(), 1013);
 }
+
+#[test]
+fn a_message_that_is_announced_to_be_too_long_is_refused_before_it_comes() {
+    let server = TestServer::start();
+    let probe = server.probe(json!({}));
+    // Text, its first fragment, and binary: of a terabyte.
+    for first in [0x81, 0x01, 0x82] {
+        let mut view = server.view(probe.id());
+        let head = [&[first, 0xff][..], &(1_u64 << 40).to_be_bytes(), &[0; 4]].concat();
+        view.socket.get_mut().write_all(&head).unwrap();
+        assert_eq!(view.text("error", |_| true)["code"], "too_big");
+        assert_eq!(view.close_code(), 1009);
+    }
+}

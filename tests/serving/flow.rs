@@ -108,7 +108,7 @@ fn when_large_is_shown(mut draws: impl FnMut(&WidgetHandle, &Probe, &mut Browser
     let mut view = server.view(probe.id()).sized(32, 32, 1.0);
     view.frame();
     for _ in 0..10 {
-        widget.send_frame(large(0));
+        widget.send_frame(large(0)).unwrap();
         while !is_large(&view.frame()) {}
         draws(&widget, &probe, &mut view);
         while is_large(&view.frame()) {}
@@ -120,7 +120,7 @@ fn when_large_is_shown(mut draws: impl FnMut(&WidgetHandle, &Probe, &mut Browser
 #[test]
 fn a_frame_that_was_pushed_before_a_draw_does_not_come_after_it() {
     when_large_is_shown(|widget, _, _| {
-        widget.send_frame(large(1));
+        widget.send_frame(large(1)).unwrap();
         widget.request_draw();
     });
 }
@@ -132,7 +132,7 @@ fn a_frame_that_was_pushed_before_a_draw_of_the_turn_under_way_does_not_come_aft
         view.pointer("pointer_move", 1.0, 1.0, &[]);
         probe.waits();
         // Both are on their way before the turn looks whether to draw, and it does not wait for the first.
-        widget.send_frame(large(1));
+        widget.send_frame(large(1)).unwrap();
         widget.request_draw();
         probe.release();
     });
@@ -209,9 +209,9 @@ fn a_frame_amends_the_one_before_and_a_browser_that_lost_that_gets_a_whole_one()
             (0..640 * 64).flat_map(|at| [if at % 640 < 64 { value } else { 90 }; 3]).collect();
         framehub::Frame::rgb8(640, 64, pixels).unwrap()
     };
-    widget.send_frame(row(1));
+    widget.send_frame(row(1)).unwrap();
     view.frame();
-    widget.send_frame(row(2));
+    widget.send_frame(row(2)).unwrap();
     let amended = view.frame();
     assert!(!amended.whole());
     assert_eq!(amended.header["parts"].as_array().unwrap().len(), 1);
@@ -221,7 +221,7 @@ fn a_frame_amends_the_one_before_and_a_browser_that_lost_that_gets_a_whole_one()
     );
     assert_eq!(amended.pixels().0, *row(2).pixels());
 
-    widget.send_frame(row(2));
+    widget.send_frame(row(2)).unwrap();
     wait_for("the equal frame to be counted", || {
         (server.stats(probe.id())["unchanged_frames"] == 1).then_some(())
     });
@@ -250,7 +250,7 @@ fn pushed_frames_go_through_the_same_credits_and_the_latest_wins() {
     let widget = server.handle(probe.id());
     let mut view = server.view(probe.id()).sized(16, 16, 1.0).silent();
     wait_for("the first draw", || (probe.draws() > 0).then_some(()));
-    let push = |number| widget.send_frame(Frame::gray8(16, 16, vec![number; 256]).unwrap());
+    let push = |number| widget.send_frame(Frame::gray8(16, 16, vec![number; 256]).unwrap()).unwrap();
     let sent = [1, 2].map(|number| {
         push(number);
         view.frame()
@@ -277,7 +277,7 @@ fn empty_frames_and_no_frames_leave_the_views_as_they_are() {
         let draws = probe.draws();
         widget.request_draw();
         wait_for("a draw", || (probe.draws() > draws).then_some(()));
-        widget.send_frame(Frame::gray8(0, 5, Vec::new()).unwrap());
+        widget.send_frame(Frame::gray8(0, 5, Vec::new()).unwrap()).unwrap();
         assert!(view.frames_until_now().is_empty());
     }
     probe.set_mood(Mood::Draw);
@@ -302,7 +302,7 @@ fn frames_of_any_format_and_odd_size_arrive_exact() {
             (Frame::rgb8(width, height, rgb.clone()).unwrap(), rgb.clone()),
             (Frame::rgba8(width, height, rgba).unwrap(), rgb.clone()),
         ] {
-            widget.send_frame(frame);
+            widget.send_frame(frame).unwrap();
             assert_eq!(view.frame().pixels(), (expected, width, height));
         }
     }

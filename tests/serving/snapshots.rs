@@ -1,11 +1,20 @@
 //! Pictures of a widget, with and without views.
 
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    time::Duration,
+};
+
+use framehub::{Config, Patience};
 use serde_json::json;
 
 use crate::{
     http::Answer,
+    jupyterhub::{cookie, open},
+    kernel_link::Kernel,
     probe::{Mood, picture},
-    server::{TestServer, wait_for},
+    server::{KEY, TestServer, config, wait_for},
 };
 
 /// Asks for a picture.
@@ -118,4 +127,103 @@ fn bad_snapshots_are_refused_with_the_field() {
     probe.set_mood(Mood::Fail);
     let (message, _) = snapshot(&server, probe.id(), "").error(500, "renderer_failed");
     assert!(message.contains("the data is gone"), "{message}");
+}
+
+#[test]
+fn of_48_snapshots_at_once_two_are_made_and_the_others_refused() {
+    let server = TestServer::start();
+    let probe = server.probe(json!({"css_width": "80px", "css_height": "60px"}));
+    let mut view = server.view(probe.id()).sized(80, 60, 1.0);
+    view.frame();
+    probe.hold(&server.handle(probe.id()));
+    std::thread::scope(|scope| {
+        let (server, id) = (&server, probe.id());
+        let asked: Vec<_> = (0..48)
+            .map(|number| {
+                scope.spawn(move || snapshot(server, id, &format!("?format=webp&pixel_ratio=14.{number}")))
+            })
+            .collect();
+        wait_for("the refusals", || {
+            (asked.iter().filter(|asked| asked.is_finished()).count() >= 46).then_some(())
+        });
+        assert!(server.hub.pool().jobs() <= 2);
+        probe.release();
+        let answers: Vec<_> = asked.into_iter().map(|asked| asked.join().unwrap()).collect();
+        let (made, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+        assert_eq!(made.len(), 2);
+        for answer in refused {
+            assert_eq!(answer.header("retry-after"), Some("2"));
+            let (message, _) = answer.error(429, "snapshots");
+            assert!(message.contains("of this widget"), "{message}");
+        }
+    });
+    // Who took theirs leaves room.
+    assert_eq!(snapshot(&server, probe.id(), "").status, 200);
+}
+
+#[test]
+fn who_has_a_share_gets_a_snapshot_of_the_present_size_once_a_second_and_keeps_the_owner_from_none() {
+    let server = TestServer::start();
+    let probe = server.probe(json!({"css_width": "80px", "css_height": "60px"}));
+    let shares = format!("/api/widgets/{}/shares", probe.id());
+    let link = server.request("POST", &shares, Some(json!({"link": true, "role": "watch"}))).expect(201);
+    let arrived = open(&server, link["url"].as_str().unwrap(), "");
+    let visitor = cookie(&arrived, "framehub-link-");
+    let path = format!("/api/widgets/{}/snapshot", probe.id());
+    let asked = || open(&server, &format!("{path}?pixel_ratio=8"), &visitor);
+    let first = asked();
+    assert_eq!((decoded(&first).1, decoded(&first).2), (80, 60));
+    let (message, _) = asked().error(429, "snapshots");
+    assert!(message.contains("a second"), "{message}");
+    assert_eq!(decoded(&snapshot(&server, probe.id(), "?pixel_ratio=2")).1, 160);
+    wait_for("the second to pass", || (asked().status == 200).then_some(()));
+}
+
+#[test]
+fn a_snapshot_that_is_not_taken_is_not_kept_for_ever() {
+    let patience = Patience { answer: Duration::from_millis(500), ..Patience::default() };
+    let server = TestServer::with(Config { patience, ..config() });
+    let mut program = Kernel::start(&server, "session-of-the-tests");
+    let widget = program.widget(json!({}));
+    // More than the two ends of a connection take by themselves, and nothing that a file makes shorter.
+    let (width, height) = (3000_u32, 2000_u32);
+    let mut number = 1_u64;
+    let noise: Vec<u8> = (0..width * height * 3)
+        .map(|_| {
+            number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            number.to_be_bytes()[0]
+        })
+        .collect();
+    let header =
+        json!({"type": "frame", "widget": widget, "width": width, "height": height, "format": "rgb8"});
+    program.send_binary(header, &noise);
+    program.until_now(&widget, "turn");
+    program.kill();
+    let held = || server.hub.memory().held();
+    wait_for("the kernel's end", || (server.stats(&widget)["state"] == "gone").then_some(()));
+    let frame = held();
+    let mut slow: Vec<_> = (0..2)
+        .map(|_| {
+            let mut stream = TcpStream::connect(server.address).unwrap();
+            let request = format!(
+                "GET /api/widgets/{widget}/snapshot HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {KEY}\r\n\r\n",
+                server.address
+            );
+            stream.write_all(request.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    // The answers have begun.
+    for stream in &mut slow {
+        let mut first = [0; 15];
+        stream.read_exact(&mut first).unwrap();
+        assert_eq!(&first, b"HTTP/1.1 200 OK");
+    }
+    wait_for("their memory to be given back", || (held() == frame).then_some(()));
+    for stream in &mut slow {
+        let mut rest = Vec::new();
+        // A reset is one way of ending it.
+        let _ = stream.read_to_end(&mut rest);
+        assert!(rest.len() < noise.len(), "it was sent whole");
+    }
 }

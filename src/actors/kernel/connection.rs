@@ -5,7 +5,7 @@ use std::time::Instant;
 use actix::prelude::*;
 use tokio::{sync::oneshot, time::timeout};
 
-use super::{Connect, Disconnected, GiveUp, Heard, Kernel, KernelOutbox, SignedOut, ToKernel};
+use super::{Connect, Disconnected, GiveUp, Heard, Kernel, Outbox, Ponged, SignedOut, outbox::DoesNotRead};
 use crate::{
     actors::{kernels::Orphan, widget},
     hub::Admission,
@@ -17,13 +17,13 @@ const PINGS: u32 = 3;
 
 /// A connection of the process.
 pub(super) struct Connection {
-    pub(super) outbox: KernelOutbox,
+    pub(super) outbox: Outbox,
     /// The server's address, as the kernel reaches it; ends with a slash.
     pub(super) base: String,
     /// The notebook server of its user that the kernel runs in.
     pub(super) notebook_server: Option<String>,
-    /// When the last sign of life came.
-    heard: Instant,
+    /// When it last answered a ping. What else it sends says nothing of whether it reads.
+    ponged: Instant,
     /// Who waits for the next.
     asked: Vec<oneshot::Sender<()>>,
     /// Counts against the server's limit of kernels.
@@ -32,8 +32,7 @@ pub(super) struct Connection {
 
 impl Connection {
     /// A sign of life came.
-    pub(super) fn hear(&mut self) {
-        self.heard = Instant::now();
+    pub(super) fn heard(&mut self) {
         for waiting in self.asked.drain(..) {
             // Who waited may have given up.
             let _ = waiting.send(());
@@ -50,7 +49,7 @@ impl Kernel {
     /// Ends the connection from this side.
     pub(super) fn hang_up(&mut self, code: u16, reason: &'static str, ctx: &mut Context<Self>) {
         if let Some(connection) = &self.connection {
-            connection.outbox.do_send(ToKernel::Close { code, reason });
+            connection.outbox.close(code, reason);
         }
         self.lost(ctx);
     }
@@ -82,11 +81,11 @@ impl Kernel {
             if !connection.outbox.connected() {
                 // It was gone before this kernel was there, and could not say so.
                 kernel.lost(ctx);
-            } else if connection.heard.elapsed() > silence {
+            } else if connection.ponged.elapsed() > silence {
                 tracing::info!(parent: &kernel.span, "kernel does not answer");
                 kernel.hang_up(close_code::DEADLINE, "silent", ctx);
             } else {
-                connection.outbox.do_send(ToKernel::Ping);
+                connection.outbox.ping();
             }
         });
     }
@@ -96,9 +95,9 @@ impl Handler<Connect> for Kernel {
     type Result = u64;
 
     fn handle(&mut self, connect: Connect, ctx: &mut Self::Context) -> Self::Result {
-        let Connect { name, outbox, base, notebook_server, admission } = connect;
+        let Connect { name, socket, base, notebook_server, admission } = connect;
         if let Some(older) = self.connection.take() {
-            older.outbox.do_send(ToKernel::Close { code: close_code::REPLACED, reason: "replaced" });
+            older.outbox.close(close_code::REPLACED, "replaced");
             self.end_relays();
         }
         if let Some(grace) = self.grace.take() {
@@ -108,10 +107,10 @@ impl Handler<Connect> for Kernel {
         self.span = tracing::info_span!("kernel", name, owner = self.session.0.as_deref());
         tracing::info!(parent: &self.span, widgets = self.widgets.len(), "kernel connected");
         self.connection = Some(Connection {
-            outbox,
+            outbox: Outbox::new(socket, &ctx.address(), self.connections),
             base: base.clone(),
             notebook_server,
-            heard: Instant::now(),
+            ponged: Instant::now(),
             asked: Vec::new(),
             _admission: admission,
         });
@@ -138,7 +137,29 @@ impl Handler<Heard> for Kernel {
 
     fn handle(&mut self, heard: Heard, _: &mut Self::Context) {
         if let Some(current) = self.current(heard.connection) {
-            current.hear();
+            current.heard();
+        }
+    }
+}
+
+impl Handler<Ponged> for Kernel {
+    type Result = ();
+
+    fn handle(&mut self, ponged: Ponged, _: &mut Self::Context) {
+        if let Some(current) = self.current(ponged.connection) {
+            current.ponged = Instant::now();
+            current.heard();
+        }
+    }
+}
+
+impl Handler<DoesNotRead> for Kernel {
+    type Result = ();
+
+    fn handle(&mut self, DoesNotRead { connection }: DoesNotRead, ctx: &mut Self::Context) {
+        if self.current(connection).is_some() {
+            tracing::info!(parent: &self.span, "kernel does not read what it is told");
+            self.hang_up(close_code::POLICY, "unread", ctx);
         }
     }
 }
@@ -177,7 +198,7 @@ impl Handler<GiveUp> for Kernel {
         let sign = self.connection.as_mut().map(|connection| {
             let (heard, sign) = oneshot::channel();
             connection.asked.push(heard);
-            connection.outbox.do_send(ToKernel::Ping);
+            connection.outbox.ping();
             sign
         });
         let answer = async move {

@@ -8,22 +8,19 @@ use bytestring::ByteString;
 
 use super::relay::Relay;
 use crate::{
-    actors::kernels::Orphan,
+    actors::{kernels::Orphan, outbox::Waiting},
     event::Event,
     handle::Identity,
     hub::Admission,
     protocol::kernel::{KernelLimits, KernelMessage, Refused},
 };
 
-/// Where a kernel's messages go: the address of a socket.
-pub type KernelOutbox = Recipient<ToKernel>;
-
 /// What holds for every kernel of a server.
 #[derive(Debug, Clone, Copy)]
 pub struct KernelSettings {
     /// How long the widgets of a kernel that is gone are kept.
     pub grace: Duration,
-    /// A kernel that says nothing for so long is gone.
+    /// A kernel that answers no ping for so long is gone.
     pub silence: Duration,
     /// A kernel that is asked whether it is there has so long to answer.
     pub asked: Duration,
@@ -37,8 +34,8 @@ pub struct KernelSettings {
 #[derive(Message, Debug)]
 #[rtype(result = "()")]
 pub enum ToKernel {
-    /// A text message.
-    Text(ByteString),
+    /// A text message, and what says that it waits to be read, if that counts.
+    Text(ByteString, Option<Waiting>),
     /// A binary message, in parts.
     Binary(Vec<Bytes>),
     /// A WebSocket ping.
@@ -59,7 +56,7 @@ pub struct Connect {
     /// For the log; may be empty.
     pub name: String,
     /// Where what it is told goes.
-    pub outbox: KernelOutbox,
+    pub socket: Recipient<ToKernel>,
     /// The server's address, as this kernel reaches it.
     pub base: String,
     /// The notebook server of its user that it runs in, empty for the default one; `None` if that is not known.
@@ -78,10 +75,18 @@ pub struct FromKernel {
     pub message: Result<KernelMessage, Refused>,
 }
 
-/// The kernel is alive: a part of a message has come, or the answer to a ping.
+/// The kernel is there: a part of a message has come.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Heard {
+    /// The number of the connection.
+    pub connection: u64,
+}
+
+/// The kernel reads and answers: its answer to a ping has come.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Ponged {
     /// The number of the connection.
     pub connection: u64,
 }

@@ -8,6 +8,7 @@
 mod connection;
 mod create;
 mod messages;
+mod outbox;
 mod relay;
 mod share;
 mod traits;
@@ -19,6 +20,7 @@ use tracing::Span;
 
 use connection::Connection;
 pub use messages::*;
+pub use outbox::Outbox;
 use relay::Relay;
 
 use crate::{
@@ -87,7 +89,7 @@ impl Kernel {
 
     fn tell(&self, message: &ServerMessage) {
         if let Some(connection) = &self.connection {
-            connection.outbox.do_send(ToKernel::Text(message.to_text()));
+            connection.outbox.text(message.to_text());
         }
     }
 
@@ -154,7 +156,7 @@ impl Kernel {
             }
             KernelMessage::Frame { widget, frame } => {
                 if let Some(widget) = self.widget(&widget, None) {
-                    widget.send_frame(frame);
+                    widget.push(frame);
                 }
             }
             KernelMessage::Traits(set) => self.set_traits(&set),
@@ -278,7 +280,7 @@ impl Handler<FromKernel> for Kernel {
 
     fn handle(&mut self, FromKernel { connection, message }: FromKernel, ctx: &mut Self::Context) {
         let Some(current) = self.current(connection) else { return };
-        current.hear();
+        current.heard();
         match message {
             Ok(message) => self.take(message, ctx),
             Err(refused) => {
@@ -288,7 +290,8 @@ impl Handler<FromKernel> for Kernel {
                 self.refuse(request, widget.as_deref(), refusal);
                 if let (Awaited::ByWidget(turn), Some(widget)) = (*awaited, widget) {
                     let error = format!("what the kernel drew was refused: {}", refusal.message);
-                    self.send(widget, widget::RemoteFailed { turn, error });
+                    let lacks_memory = ["user_memory", "memory"].contains(&refusal.code);
+                    self.send(widget, widget::RemoteFailed { turn, error, lacks_memory });
                 }
                 if let Some(code) = refused.refusal.close {
                     self.hang_up(code, "refused", ctx);

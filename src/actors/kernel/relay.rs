@@ -8,7 +8,7 @@ use std::time::Instant;
 use actix::prelude::*;
 use bytestring::ByteString;
 
-use super::{Kernel, KernelOutbox, RelayEnded, ToKernel};
+use super::{Kernel, Outbox, RelayEnded};
 use crate::{
     actors::{
         view::{Disconnected, FromClient, ToClient, View, Viewer},
@@ -41,7 +41,7 @@ pub struct Relay {
     base64: bool,
     adaptive: bool,
     widget: WidgetHandle,
-    outbox: KernelOutbox,
+    outbox: Outbox,
     kernel: Addr<Kernel>,
     inbound: Inbound,
     /// The view, once the widget has given it.
@@ -52,7 +52,7 @@ impl Relay {
     pub fn new(
         open: &RelayOpen,
         widget: &WidgetHandle,
-        outbox: KernelOutbox,
+        outbox: Outbox,
         kernel: Addr<Kernel>,
         inbound: InboundLimits,
     ) -> Self {
@@ -69,14 +69,17 @@ impl Relay {
         }
     }
 
+    fn framed(&self, text: &ByteString) -> ByteString {
+        ServerMessage::RelayText { relay: self.number, text }.to_text()
+    }
+
     fn text(&self, text: &ByteString) {
-        let text = ServerMessage::RelayText { relay: self.number, text }.to_text();
-        self.outbox.do_send(ToKernel::Text(text));
+        self.outbox.text(self.framed(text));
     }
 
     fn close(&self, code: u16, reason: &str, ctx: &mut Context<Self>) {
         let closed = ServerMessage::RelayClosed { relay: self.number, code, reason };
-        self.outbox.do_send(ToKernel::Text(closed.to_text()));
+        self.outbox.text(closed.to_text());
         ctx.stop();
     }
 }
@@ -148,10 +151,11 @@ impl Handler<ToClient> for Relay {
 
     fn handle(&mut self, message: ToClient, ctx: &mut Self::Context) {
         match message {
-            ToClient::Text(text) | ToClient::Frame(FrameMessage::Base64(text)) => self.text(&text),
+            ToClient::Text(text, _) => self.text(&text),
+            ToClient::Frame(FrameMessage::Base64(text)) => self.outbox.frame_text(self.framed(&text)),
             ToClient::Frame(FrameMessage::Binary { header, parts }) => {
                 let message = [relay_header(self.number), header].into_iter().chain(parts).collect();
-                self.outbox.do_send(ToKernel::Binary(message));
+                self.outbox.frame(message);
             }
             ToClient::Close { code, reason } => self.close(code, reason, ctx),
         }

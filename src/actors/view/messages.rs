@@ -5,6 +5,7 @@ use bytestring::ByteString;
 use serde::Serialize;
 
 use crate::{
+    actors::outbox::Waiting,
     breakdown::{Breakdown, Stage},
     delivery::Send,
     event::ViewId,
@@ -19,11 +20,11 @@ use crate::{
 pub type Outbox = Recipient<ToClient>;
 
 /// Something for the browser.
-#[derive(Message, Debug, Clone)]
+#[derive(Message, Debug)]
 #[rtype(result = "()")]
 pub enum ToClient {
-    /// A text message.
-    Text(ByteString),
+    /// A text message, and what says that it waits to be read, if that counts.
+    Text(ByteString, Option<Waiting>),
     /// A frame.
     Frame(FrameMessage),
     /// Close the connection.

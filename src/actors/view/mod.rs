@@ -23,6 +23,7 @@ use report::Asking;
 use crate::{
     actors::{
         metrics::Counted,
+        outbox::Unread,
         widget::{self, Widget},
     },
     adaptation::{Adaptation, Reduction, Sample},
@@ -44,7 +45,8 @@ use crate::{
 
 /// How often the browser's clock and the link are measured.
 const PING_EVERY: Duration = Duration::from_secs(2);
-/// Text that may be under way to a browser that says nothing at all. Beyond it the browser has stopped reading.
+/// Text that may be under way to a browser that says nothing at all, or that may wait for it to be read, whatever it says. Beyond it the
+/// browser has stopped reading.
 const MAX_UNHEARD_TEXT: usize = 4 << 20;
 
 /// Bounds on a view, and what it aims at.
@@ -115,6 +117,8 @@ pub struct View {
     /// Bytes of text sent since the browser was heard last.
     unheard_text: usize,
     asking: Asking,
+    /// Text that waits to be read.
+    unread: Unread,
     /// What the metrics know of this view.
     counted_visible: bool,
     counted_in_flight: i64,
@@ -150,6 +154,7 @@ impl View {
             pinged: None,
             unheard_text: 0,
             asking: Asking::new(Instant::now()),
+            unread: Unread::default(),
             counted_visible: false,
             counted_in_flight: 0,
         }
@@ -175,7 +180,8 @@ impl View {
 
     fn tell(&mut self, text: ByteString, ctx: &mut Context<Self>) {
         self.unheard_text += text.len();
-        if self.unheard_text > MAX_UNHEARD_TEXT {
+        let waiting = self.unread.wait(text.len(), MAX_UNHEARD_TEXT);
+        if self.unheard_text > MAX_UNHEARD_TEXT || waiting.is_none() {
             self.end(
                 End {
                     reason: "unread",
@@ -186,12 +192,13 @@ impl View {
             );
             return;
         }
-        self.place.outbox.do_send(ToClient::Text(text));
+        self.place.outbox.do_send(ToClient::Text(text, waiting));
     }
 
     fn end(&mut self, end: End, ctx: &mut Context<Self>) {
         let End { reason, message, code } = end;
-        self.place.outbox.do_send(ToClient::Text(ServerMessage::Close { reason, message }.to_text()));
+        let close = ServerMessage::Close { reason, message }.to_text();
+        self.place.outbox.do_send(ToClient::Text(close, None));
         self.place.outbox.do_send(ToClient::Close { code, reason });
         ctx.stop();
     }

@@ -61,6 +61,10 @@ impl Widget {
         }
         let size = widget_size(logical, driver.as_ref(), visible, self.around.limits.max_pixels);
         if self.size != Some(size) {
+            if let Err(over) = self.hold_picture(&size) {
+                self.over_memory(over);
+                return;
+            }
             self.size = Some(size);
             self.push(Event { kind: EventKind::Resize(size), timestamp: 0.0, view: self.control.driver() });
             self.shared.draw_requested.store(true, Ordering::Release);

@@ -1,5 +1,7 @@
 //! What a widget is told, and asked.
 
+use std::sync::Arc;
+
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
@@ -14,6 +16,7 @@ use crate::{
         Refusal,
         view::{ControlAction, Role},
     },
+    quota::Account,
 };
 
 /// Hands the renderer over, once it is made. The widget does nothing with events and draws before.
@@ -64,6 +67,8 @@ pub enum Close {
 pub struct TakeSnapshot {
     /// Physical pixels per logical pixel; `None` means the widget's own.
     pub pixel_ratio: Option<f64>,
+    /// To which it is charged.
+    pub account: Arc<Account>,
     /// Where the picture goes.
     pub answer: oneshot::Sender<Result<Frame, SnapshotError>>,
 }

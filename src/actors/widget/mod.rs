@@ -7,6 +7,7 @@
 
 mod bounds;
 mod members;
+mod memory;
 mod messages;
 mod remote;
 mod renderer;
@@ -22,7 +23,6 @@ use std::{
 };
 
 use actix::prelude::*;
-use tokio::sync::oneshot;
 
 use bounds::Bounds;
 pub use messages::*;
@@ -30,6 +30,7 @@ pub use remote::{Adopt, KernelGone, KernelRequest, RemoteDone, RemoteFailed, Sho
 use renderer::Renderer;
 use report::Reports;
 pub use report::{GetReport, Report, WidgetReport};
+use snapshots::Wanted;
 
 use crate::{
     Frame,
@@ -49,7 +50,7 @@ use crate::{
         close_code,
         view::{Role, ServerMessage, State},
     },
-    quota::{Held, ViewPlace},
+    quota::{Charge, Held, ViewPlace},
 };
 
 /// A renderer that works longer than this is said to be busy: shorter than that, nobody needs to be told.
@@ -82,6 +83,8 @@ pub struct Surroundings {
     pub limits: WidgetLimits,
     /// Whether the widget stays while nobody uses it, whatever the limits say.
     pub stays: bool,
+    /// Whether the renderer is in this process, where it takes memory.
+    pub in_process: bool,
 }
 
 /// A frame that did not come from a draw was compared with the latest: the how many-th of such frames.
@@ -133,9 +136,16 @@ pub struct Widget {
     state: State,
     /// What there is to say of the state: the renderer's error, or what keeps it.
     message: Option<String>,
-    snapshots: VecDeque<(Size, oneshot::Sender<Result<Frame, SnapshotError>>)>,
-    /// Who gets the picture that the running turn takes, and its size.
-    snapshot_under_way: Option<(Size, oneshot::Sender<Result<Frame, SnapshotError>>)>,
+    /// What the renderer's own picture takes, if that is in this process.
+    picture: Option<Charge>,
+    /// Whether something was not done for lack of memory, and is to be tried again.
+    lacks_memory: bool,
+    /// Whether the state says so.
+    tells_lack: bool,
+    memory_timer: bool,
+    snapshots: VecDeque<Wanted>,
+    /// Who gets the picture that the running turn takes.
+    snapshot_under_way: Option<Wanted>,
     /// Whether a frame that did not come from a draw is being compared.
     comparing: bool,
     /// The newest frame that waits for that, and its number.
@@ -173,6 +183,10 @@ impl Widget {
             size: None,
             state: State::Live,
             message: None,
+            picture: None,
+            lacks_memory: false,
+            tells_lack: false,
+            memory_timer: false,
             snapshots: VecDeque::new(),
             snapshot_under_way: None,
             comparing: false,
@@ -193,6 +207,7 @@ impl Widget {
 
     /// Sends the renderer on a turn if it is here and has something to do.
     fn pump(&mut self, ctx: &mut Context<Self>) {
+        self.watch_memory(ctx);
         let must = self.closing
             || !self.queue.is_empty()
             || !self.snapshots.is_empty()
@@ -221,6 +236,7 @@ impl Widget {
     fn set_state(&mut self, state: State, message: Option<String>) {
         if (self.state, &self.message) != (state, &message) {
             (self.state, self.message) = (state, message);
+            self.tells_lack = false;
             self.announce();
         }
     }
@@ -418,8 +434,8 @@ impl Handler<Close> for Widget {
             self.delivery.leave(view);
             member.addr.do_send(end);
         }
-        for (_, answer) in self.snapshots.drain(..) {
-            let _ = answer.send(Err(SnapshotError::Closed));
+        for wanted in self.snapshots.drain(..) {
+            let _ = wanted.answer.send(Err(SnapshotError::Closed));
         }
         self.push(Event::of_widget(EventKind::Close));
         self.pump(ctx);

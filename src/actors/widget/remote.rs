@@ -59,6 +59,8 @@ pub struct RemoteFailed {
     /// The turn; `None` when the kernel did not say, which leaves the one that is under way.
     pub turn: Option<u64>,
     pub error: String,
+    /// Whether that is for lack of memory, so that it is worth another try.
+    pub lacks_memory: bool,
 }
 
 impl Widget {
@@ -81,14 +83,14 @@ impl Widget {
         }
         let mut events = self.queue.take();
         if remote.picture.is_none()
-            && let Some((size, answer)) = self.snapshots.pop_front()
+            && let Some(wanted) = self.snapshots.pop_front()
         {
-            let resized = self.size != Some(size);
+            let resized = self.size != Some(wanted.size);
             if resized {
-                events.push(Event::of_widget(EventKind::Resize(size)));
+                events.push(Event::of_widget(EventKind::Resize(wanted.size)));
             }
             remote.picture = Some(Picture { resized, began: Instant::now(), frame: None });
-            self.snapshot_under_way = Some((size, answer));
+            self.snapshot_under_way = Some(wanted);
         }
         let may_draw = may_draw || remote.picture.is_some();
         let requested = may_draw
@@ -115,8 +117,8 @@ impl Widget {
             remote.picture = Some(picture);
             return;
         }
-        let size = self.snapshot_under_way.as_ref().map(|&(size, _)| size);
-        self.answer_snapshot(drawn, ctx);
+        let size = self.snapshot_under_way.as_ref().map(|wanted| wanted.size);
+        self.answer_snapshot(drawn.map_err(SnapshotError::Failed), ctx);
         if let Some(size) = self.size.filter(|_| picture.resized) {
             self.push(Event::of_widget(EventKind::Resize(size)));
         }
@@ -189,9 +191,9 @@ impl Handler<KernelGone> for Widget {
         (remote.gone, remote.working, remote.picture) = (true, false, None);
         self.turn_began = None;
         let waiting = self.snapshots.drain(..).chain(self.snapshot_under_way.take());
-        for (_, answer) in waiting {
+        for wanted in waiting {
             // Who asked may have gone away.
-            let _ = answer.send(self.delivery.latest().cloned().ok_or(SnapshotError::Gone));
+            let _ = wanted.answer.send(self.delivery.latest().cloned().ok_or(SnapshotError::Gone));
         }
         self.set_state(State::Gone, None);
         // No newer frame is on its way: the last one is made exact.
@@ -225,7 +227,8 @@ impl Handler<ShowError> for Widget {
 impl Handler<RemoteFailed> for Widget {
     type Result = ();
 
-    fn handle(&mut self, RemoteFailed { turn, error }: RemoteFailed, ctx: &mut Self::Context) {
+    fn handle(&mut self, failed: RemoteFailed, ctx: &mut Self::Context) {
+        let RemoteFailed { turn, error, lacks_memory } = failed;
         let Some(remote) = self.renderer.remote() else { return };
         let done = TurnDone {
             widget: self.shared.identity.id.clone(),
@@ -235,6 +238,7 @@ impl Handler<RemoteFailed> for Widget {
             event_error: None,
             requested: false,
         };
+        self.lacks_memory |= lacks_memory;
         self.remote_done(done, ctx);
     }
 }
@@ -264,7 +268,7 @@ impl Widget {
             Drawn::Error(error) => Some(Err(error)),
         };
         let draw_time = if drawn.is_some() { done.draw_time } else { Duration::ZERO };
-        let mut outcome = Outcome { drawn, draw_time, event_error: done.event_error };
+        let mut outcome = Outcome { drawn, draw_time, event_error: done.event_error, over: None };
         if pictured {
             self.picture_drawn(&mut outcome, done.requested, ctx);
         }

@@ -1,8 +1,9 @@
 //! How views get what they lack: what is to be encoded goes to the pool, and what comes back goes to them.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use actix::prelude::*;
+use bytestring::ByteString;
 
 use super::{Granted, Lost, Widget};
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     encode,
     event::ViewId,
     protocol::view::State,
-    quota::Whose,
+    quota::{Account, OverMemory, Whose},
 };
 
 /// An encode has begun: the next frame may be drawn.
@@ -23,7 +24,22 @@ struct EncodeBegun;
 #[rtype(result = "()")]
 struct EncodeDone {
     job: Job,
-    outcome: encode::Outcome,
+    /// What came of it, or why that was dropped.
+    outcome: Result<encode::Outcome, OverMemory>,
+}
+
+/// What came of an encode, whose images are charged to an account for as long as any view has still to be sent them.
+fn held(outcome: encode::Outcome, account: &Arc<Account>) -> Result<encode::Outcome, OverMemory> {
+    let encode::Outcome::Encoded(encoded) = outcome else { return Ok(outcome) };
+    let mut encoded = Arc::unwrap_or_clone(encoded);
+    for part in &mut encoded.parts {
+        part.bytes = account.hold(std::mem::take(&mut part.bytes))?;
+    }
+    if let Some(text) = encoded.base64.take() {
+        // It was text before.
+        encoded.base64 = ByteString::try_from(account.hold(text.into_bytes())?).ok();
+    }
+    Ok(encode::Outcome::Encoded(Arc::new(encoded)))
 }
 
 impl Widget {
@@ -74,7 +90,10 @@ impl Widget {
                         begins
                     };
                     let (widget, variant, tiles) = (ctx.address(), job.variant, job.tiles.clone());
-                    let done = move |outcome| widget.do_send(EncodeDone { job, outcome });
+                    let account = Arc::clone(self.shared.quota.memory());
+                    let done = move |outcome| {
+                        widget.do_send(EncodeDone { job, outcome: held(outcome, &account) });
+                    };
                     let whose = if for_visitors { Whose::Visitors } else { Whose::Owner };
                     let party = self.shared.quota.party(whose);
                     self.around.pool.encode_for(party, frame, variant, tiles, still_wanted, done);
@@ -116,12 +135,17 @@ impl Handler<EncodeDone> for Widget {
 
     fn handle(&mut self, done: EncodeDone, ctx: &mut Self::Context) {
         let outcome = match done.outcome {
-            encode::Outcome::Encoded(encoded) => {
+            Ok(encode::Outcome::Encoded(encoded)) => {
+                self.has_memory();
                 self.around.metrics.encoded(encoded.encode_time, encoded.base64_time);
                 Outcome::Encoded(encoded)
             }
-            encode::Outcome::Stale => Outcome::Stale,
-            encode::Outcome::Failed(error) => {
+            Ok(encode::Outcome::Stale) => Outcome::Stale,
+            Err(over) => {
+                self.over_memory(over);
+                Outcome::Failed
+            }
+            Ok(encode::Outcome::Failed(error)) => {
                 self.around.metrics.failed();
                 self.set_state(State::Error, Some(format!("the frame cannot be encoded: {error}")));
                 Outcome::Failed

@@ -1,14 +1,50 @@
 //! Pictures of a widget for who asks, with or without views.
 
-use actix::prelude::*;
+use std::sync::Arc;
 
-use super::{TakeSnapshot, Widget};
-use crate::{Frame, event::Size, handle::SnapshotError, sizing::widget_size};
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+use super::{TakeSnapshot, Widget, memory::picture_bytes};
+use crate::{
+    Frame,
+    event::Size,
+    handle::SnapshotError,
+    quota::{Account, Charge},
+    sizing::widget_size,
+};
 
 /// Most snapshots that wait for a busy renderer.
 const MAX_WAITING: usize = 32;
 
+/// A snapshot that somebody waits for.
+pub(super) struct Wanted {
+    pub size: Size,
+    /// To which the picture is charged.
+    pub account: Arc<Account>,
+    /// What the renderer's own picture takes meanwhile.
+    room: Charge,
+    pub answer: oneshot::Sender<Result<Frame, SnapshotError>>,
+}
+
 impl Widget {
+    /// The next snapshot that somebody still waits for, and for which there is memory.
+    pub(super) fn next_snapshot(&mut self) -> Option<Wanted> {
+        loop {
+            let mut wanted = self.snapshots.pop_front()?;
+            if wanted.answer.is_closed() {
+                continue;
+            }
+            let resizes = self.around.in_process && self.size != Some(wanted.size);
+            let bytes = if resizes { picture_bytes(&wanted.size) } else { 0 };
+            match wanted.room.set(bytes) {
+                Ok(()) => return Some(wanted),
+                // Who asked may have gone away.
+                Err(over) => drop(wanted.answer.send(Err(over.into()))),
+            }
+        }
+    }
+
     /// The size of a snapshot, checked.
     fn snapshot_size(&self, pixel_ratio: Option<f64>) -> Result<Size, SnapshotError> {
         let base = self.size.unwrap_or_else(|| {
@@ -37,10 +73,10 @@ impl Widget {
     /// Hands the picture that a turn took to who asked for it.
     pub(super) fn answer_snapshot(
         &mut self,
-        picture: Result<Option<Frame>, String>,
+        picture: Result<Option<Frame>, SnapshotError>,
         ctx: &mut Context<Self>,
     ) {
-        let Some((size, answer)) = self.snapshot_under_way.take() else { return };
+        let Some(Wanted { size, answer, .. }) = self.snapshot_under_way.take() else { return };
         let picture = match picture {
             Ok(Some(frame)) if !frame.is_empty() => {
                 if self.size == Some(size) {
@@ -50,7 +86,7 @@ impl Widget {
                 Ok(frame)
             }
             Ok(_) => self.delivery.latest().cloned().ok_or(SnapshotError::NoFrame),
-            Err(message) => Err(SnapshotError::Failed(message)),
+            Err(error) => Err(error),
         };
         // Who asked may have gone away.
         let _ = answer.send(picture);
@@ -74,12 +110,14 @@ impl Handler<TakeSnapshot> for Widget {
             }
             Ok(size) => {
                 // Who asked and went away needs no picture.
-                self.snapshots.retain(|(_, answer)| !answer.is_closed());
+                self.snapshots.retain(|wanted| !wanted.answer.is_closed());
                 if self.snapshots.len() >= MAX_WAITING {
                     let _ = request.answer.send(Err(SnapshotError::Busy(MAX_WAITING)));
                     return;
                 }
-                self.snapshots.push_back((size, request.answer));
+                let TakeSnapshot { account, answer, .. } = request;
+                let room = account.nothing();
+                self.snapshots.push_back(Wanted { size, account, room, answer });
                 self.pump(ctx);
             }
             Err(error) => {

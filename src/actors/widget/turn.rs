@@ -14,9 +14,10 @@ use crate::{
     Frame, RemoteFrameBuffer,
     delivery::{Compared, Comparer},
     event::{Event, EventKind, Size},
-    handle::Shared,
+    handle::{Shared, SnapshotError},
     panic,
     protocol::view::State,
+    quota::{Account, OverMemory},
     render::RenderError,
 };
 
@@ -43,6 +44,8 @@ pub struct SnapshotTurn {
     pub size: Size,
     /// The size that the renderer has now, and gets back afterwards; `None` when it never had one.
     pub current: Option<Size>,
+    /// To which it is charged.
+    pub account: Arc<Account>,
 }
 
 /// What became of a turn on a thread of this process.
@@ -54,7 +57,7 @@ pub struct TurnDone {
     /// The number of the last frame that was pushed before the draw.
     pub overtakes: u64,
     /// The picture, if one was asked for.
-    pub snapshot: Option<Result<Option<Frame>, String>>,
+    pub snapshot: Option<Result<Option<Frame>, SnapshotError>>,
 }
 
 /// What became of the events and the draw of a turn, wherever the renderer is.
@@ -65,6 +68,8 @@ pub struct Outcome<F> {
     pub draw_time: Duration,
     /// The first error of `handle_event`.
     pub event_error: Option<String>,
+    /// Why the frame was dropped, if there was no memory for it.
+    pub over: Option<OverMemory>,
 }
 
 impl Turn {
@@ -83,16 +88,23 @@ impl Turn {
         let mut drawn = None;
         let mut draw_time = Duration::ZERO;
         let mut overtakes = 0;
+        let mut over = None;
         if self.may_draw && self.shared.draw_requested.swap(false, Ordering::AcqRel) {
             // What was pushed before the draw was asked for is there by now, be the actor's message of it still to come.
             overtakes = self.shared.pushed.lock().last;
             let start = Instant::now();
             let frame = self.draw();
             draw_time = start.elapsed();
-            drawn = Some(frame.map(|frame| frame.map(|frame| self.comparer.clone().compare(frame))));
+            drawn = Some(frame.map(|frame| {
+                let held = frame?.held(self.shared.quota.memory()).map_err(|refused| over = Some(refused));
+                Some(self.comparer.clone().compare(held.ok()?))
+            }));
         }
-        let snapshot = self.snapshot.take().map(|snapshot| self.picture(&snapshot));
-        let outcome = Outcome { drawn, draw_time, event_error };
+        let snapshot = self.snapshot.take().map(|snapshot| {
+            let picture = self.picture(&snapshot).map_err(SnapshotError::Failed)?;
+            Ok(picture.map(|frame| frame.held(&snapshot.account)).transpose()?)
+        });
+        let outcome = Outcome { drawn, draw_time, event_error, over };
         TurnDone { renderer: self.renderer, outcome, overtakes, snapshot }
     }
 
@@ -152,17 +164,18 @@ impl Widget {
         may_draw: bool,
         ctx: &mut Context<Self>,
     ) {
-        self.snapshot_under_way = self.snapshots.pop_front();
+        self.snapshot_under_way = self.next_snapshot();
         let turn = Turn {
             renderer,
             shared: Arc::clone(&self.shared),
             events: self.queue.take(),
             may_draw,
             comparer: self.delivery.comparer(),
-            snapshot: self
-                .snapshot_under_way
-                .as_ref()
-                .map(|&(size, _)| SnapshotTurn { size, current: self.size }),
+            snapshot: self.snapshot_under_way.as_ref().map(|wanted| SnapshotTurn {
+                size: wanted.size,
+                current: self.size,
+                account: Arc::clone(&wanted.account),
+            }),
         };
         self.turn_began = Some(Instant::now());
         if self.closing {
@@ -232,9 +245,13 @@ impl Widget {
                 tracing::warn!(widget = %self.shared.identity.id, error, "renderer failed");
                 self.set_state(State::Error, Some(error));
             }
+            None if done.over.is_some() => {}
             // An error stays in sight until a frame shows that the renderer is well again.
             None if self.state == State::Error && frame.is_none() => {}
             None => self.set_state(State::Live, None),
+        }
+        if let Some(over) = done.over {
+            self.over_memory(over);
         }
         frame.filter(|_| !self.closing)
     }

@@ -1,10 +1,10 @@
 //! What one kernel's connection may send: how much, how often, and in which form.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 
-use super::{KernelMessage, MAX_HEADER, Refused, parse, parse_binary};
+use super::{KernelMessage, MAX_HEADER, Refused, parse, parse_binary, refused_binary};
 use crate::{
     PixelFormat,
     protocol::{
@@ -15,6 +15,7 @@ use crate::{
         frames::Frames,
         inbound::MAX_REFUSALS,
     },
+    quota::{Account, Charge, OverMemory},
 };
 
 /// A kernel answers the server and its own program, which may push frames and print in a loop. This stops what goes wild.
@@ -38,11 +39,6 @@ impl KernelInboundLimits {
         let pixels = usize::try_from(self.max_frame_pixels).unwrap_or(usize::MAX);
         pixels.saturating_mul(PixelFormat::Rgba8.channels()).saturating_add(4 + MAX_HEADER)
     }
-
-    /// Longest message of either form, in bytes.
-    pub fn max_bytes(&self) -> usize {
-        self.max_message_bytes.max(self.max_binary_bytes())
-    }
 }
 
 /// The checks on what one kernel sends. Bytes go in, messages and refusals come out.
@@ -53,20 +49,26 @@ pub struct KernelInbound {
     binary: Fragments,
     /// Whether the message whose fragments come now is binary.
     in_binary: bool,
+    /// Of these fragments.
+    charge: Charge,
+    account: Arc<Account>,
     frames: Frames,
     messages: Bucket,
     refusals: u32,
 }
 
 impl KernelInbound {
-    /// A fresh connection.
-    pub fn new(limits: KernelInboundLimits, now: Instant) -> Self {
+    /// A fresh connection, of which nobody knows yet whose it is: until it is trusted, nothing that it sends may be longer than text.
+    /// Messages that come in fragments are charged to the account.
+    pub fn new(limits: KernelInboundLimits, account: Arc<Account>, now: Instant) -> Self {
         Self {
             limits,
             text: Fragments::new(limits.max_message_bytes),
-            binary: Fragments::new(limits.max_binary_bytes()),
+            binary: Fragments::new(limits.max_message_bytes),
             in_binary: false,
             frames: Frames::new(MAX_FRAMES_PER_SECOND, now),
+            charge: account.nothing(),
+            account,
             messages: Bucket::new(MAX_MESSAGES_PER_SECOND, now),
             refusals: 0,
         }
@@ -78,6 +80,11 @@ impl KernelInbound {
     /// When too many come.
     pub fn frame(&mut self, kind: FrameKind, now: Instant) -> Result<(), Refusal> {
         self.frames.take(kind, now)
+    }
+
+    /// From now on messages with pixels may be as long as these are.
+    pub fn trust(&mut self) {
+        self.binary = Fragments::new(self.limits.max_binary_bytes());
     }
 
     /// Takes a whole text message.
@@ -98,6 +105,14 @@ impl KernelInbound {
         parse_binary(message).map_err(|refused| self.count(refused))
     }
 
+    /// Refuses a binary message for which there is no memory, and of which the beginning is known.
+    pub fn over_memory(&mut self, beginning: &Bytes, over: OverMemory, now: Instant) -> Refused {
+        match self.admit(beginning.len(), self.limits.max_binary_bytes(), now) {
+            Ok(()) => refused_binary(beginning, Refusal::of_message(over.code(), over.to_string())),
+            Err(refusal) => refusal.into(),
+        }
+    }
+
     /// Takes the first fragment of a message.
     ///
     /// # Errors
@@ -106,6 +121,7 @@ impl KernelInbound {
         if !self.fragments().is_open() {
             self.in_binary = binary;
         }
+        self.hold(bytes)?;
         Ok(self.fragments().first(bytes)?)
     }
 
@@ -114,6 +130,7 @@ impl KernelInbound {
     /// # Errors
     /// As [`KernelInbound::first_fragment`].
     pub fn next_fragment(&mut self, bytes: &Bytes) -> Result<(), Refused> {
+        self.hold(bytes)?;
         Ok(self.fragments().append(bytes)?)
     }
 
@@ -122,13 +139,24 @@ impl KernelInbound {
     /// # Errors
     /// As [`KernelInbound::first_fragment`] and [`KernelInbound::text`].
     pub fn last_fragment(&mut self, bytes: &Bytes, now: Instant) -> Result<KernelMessage, Refused> {
+        self.hold(bytes)?;
         let message = self.fragments().last(bytes)?;
+        let charge = std::mem::replace(&mut self.charge, self.account.nothing());
+        let message = charge.over(message);
         if self.in_binary { self.binary(&message, now) } else { self.text(&message, now) }
     }
 
     /// The refusal of a message that the WebSocket layer found too long.
     pub fn too_big(&self) -> Refusal {
-        too_big(self.limits.max_bytes())
+        too_big(self.limits.max_message_bytes)
+    }
+
+    /// Charges for one more fragment, and for what the room for all of them may be larger than they are.
+    fn hold(&mut self, fragment: &Bytes) -> Result<(), Refusal> {
+        let held = 2 * (self.fragments().came() + fragment.len());
+        self.charge
+            .set(held)
+            .map_err(|over| Refusal::of_connection(over.code(), over.to_string(), close_code::TRY_LATER))
     }
 
     fn fragments(&mut self) -> &mut Fragments {
@@ -162,11 +190,19 @@ impl KernelInbound {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{protocol::kernel::Awaited, quota::Memory};
 
     const GOODBYE: &[u8] = br#"{"type":"goodbye"}"#;
 
+    fn limited(now: Instant, memory: u64) -> KernelInbound {
+        let limits = KernelInboundLimits { max_message_bytes: 100, max_frame_pixels: 4 };
+        KernelInbound::new(limits, Memory::new(memory).account(memory), now)
+    }
+
     fn inbound(now: Instant) -> KernelInbound {
-        KernelInbound::new(KernelInboundLimits { max_message_bytes: 100, max_frame_pixels: 4 }, now)
+        let mut inbound = limited(now, 1 << 20);
+        inbound.trust();
+        inbound
     }
 
     #[test]
@@ -193,6 +229,38 @@ mod tests {
         inbound.first_fragment(&first.into(), true).unwrap();
         let frame = inbound.last_fragment(&Bytes::from_static(&[9]), now).unwrap();
         assert!(matches!(frame, KernelMessage::Frame { .. }));
+    }
+
+    #[test]
+    fn fragments_before_there_is_trust_are_no_longer_than_text_and_never_more_than_there_is_memory() {
+        let (now, fragment) = (Instant::now(), Bytes::from(vec![0; 60]));
+        let close = |refused: Refused| refused.refusal.close;
+        let mut unknown = limited(now, 1 << 20);
+        unknown.first_fragment(&fragment, true).unwrap();
+        assert_eq!(close(unknown.next_fragment(&fragment).unwrap_err()), Some(close_code::TOO_BIG));
+        let mut known = limited(now, 300);
+        known.trust();
+        known.first_fragment(&fragment, true).unwrap();
+        known.next_fragment(&fragment).unwrap();
+        let refusal = known.next_fragment(&fragment).unwrap_err().refusal;
+        assert_eq!((refusal.code, refusal.close), ("user_memory", Some(close_code::TRY_LATER)));
+    }
+
+    #[test]
+    fn a_frame_for_which_there_is_no_memory_is_refused_by_what_it_was() {
+        let now = Instant::now();
+        let header = br#"{"type":"turn_done","widget":"w","turn":7}"#;
+        let mut beginning = u32::try_from(header.len()).unwrap().to_le_bytes().to_vec();
+        beginning.extend_from_slice(header);
+        beginning.extend([1, 2, 3]);
+        let over = OverMemory::System(9);
+        let refused = inbound(now).over_memory(&beginning.into(), over, now);
+        assert_eq!((refused.awaited, refused.widget.as_deref()), (Awaited::ByWidget(Some(7)), Some("w")));
+        assert_eq!((refused.refusal.code, refused.refusal.close), ("memory", None));
+        for broken in [&b""[..], b"\xff\xff\xff\xff{}", b"\x02\0\0\0{"] {
+            let refused = inbound(now).over_memory(&Bytes::from_static(broken), over, now);
+            assert_eq!((refused.awaited, refused.widget), (Awaited::ByNobody, None));
+        }
     }
 
     #[test]

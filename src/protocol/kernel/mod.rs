@@ -9,7 +9,7 @@ mod parse;
 
 pub use answer::{KernelLimits, ServerMessage, relay_header};
 pub use inbound::{KernelInbound, KernelInboundLimits};
-pub use parse::{parse, parse_binary};
+pub use parse::{parse, parse_binary, refused_binary};
 
 use std::time::Duration;
 

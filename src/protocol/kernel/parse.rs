@@ -103,6 +103,14 @@ pub fn parse_binary(message: &Bytes) -> Result<KernelMessage, Refused> {
     parse_pixels(&header, rest).map_err(|refusal| marked(&header, refusal))
 }
 
+/// The refusal of a binary message of which only the beginning came, with what it is known by.
+pub fn refused_binary(beginning: &[u8], refusal: Refusal) -> Refused {
+    let header = beginning
+        .split_first_chunk()
+        .and_then(|(length, rest)| rest.get(..usize::try_from(u32::from_le_bytes(*length)).ok()?));
+    marked(header.unwrap_or_default(), refusal)
+}
+
 fn marked(text: &[u8], refusal: Refusal) -> Refused {
     let marks: Marks = serde_json::from_slice(text).unwrap_or_default();
     let awaited = match marks.request.as_u64() {

@@ -13,7 +13,7 @@ use crate::{
     event::{Char, Event, EventKind, Key, Pointer, Size, Touch, Wheel},
     frame::Frame,
     handle::{Shared, WidgetHandle},
-    quota::Quota,
+    quota::{Memory, Quota},
     render::{KindError, Kinds, Options, RemoteFrameBuffer},
     sharing::Shares,
     stats::Stats,
@@ -106,7 +106,9 @@ fn shared(handle: &WidgetHandle) -> Arc<Shared> {
 pub fn handle() -> WidgetHandle {
     let mut widgets = WIDGETS.lock();
     let id = format!("test-{}", widgets.len());
-    let quota = Arc::new(Quota::new(None, Config::default().hub_limits().user));
+    let limits = Config::default().hub_limits();
+    let memory = Memory::new(limits.max_memory).account(limits.max_memory);
+    let quota = Arc::new(Quota::new(None, limits.user, memory));
     let shared = Arc::new(Shared::new(
         id.clone(),
         "test".to_owned(),

@@ -27,10 +27,10 @@ function userOf(looks, name, widgets, set = {}) {
     created: i,
     stats: { confirmed_frames: 10 * looks, encode_seconds: i * looks, state: i === 0 ? "gone" : "live", at_rest: false, views: [told(looks, "root")] },
   }));
-  const flags = { max_widgets: 10, max_views: 500, max_kernels: 20, pixels_per_second: 2e9, encoder_threads: null, weight: 1 };
+  const flags = { max_widgets: 10, max_views: 500, max_kernels: 20, pixels_per_second: 2e9, encoder_threads: null, weight: 1, memory: 256 * 2 ** 20 };
   const limits = { ...flags, ...set };
   const taken = { widgets, views: widgets, kernels: 0 };
-  return { name, taken, encoder_seconds: 0.5 * widgets * looks, sent_pixels: 20e6 * looks, wait: name === "bob" ? 0.2 : 0, limits, flags, widgets: list };
+  return { name, taken, encoder_seconds: 0.5 * widgets * looks, sent_pixels: 20e6 * looks, memory: 64 * 2 ** 20, wait: name === "bob" ? 0.2 : 0, limits, flags, widgets: list };
 }
 
 /**
@@ -42,8 +42,8 @@ function userOf(looks, name, widgets, set = {}) {
  */
 export function load(looks, anns, bobs, set) {
   const count = anns + bobs;
-  const limits = { max_widgets: 1000, max_views: 1000, max_kernels: 100 };
+  const limits = { max_widgets: 1000, max_views: 1000, max_kernels: 100, max_memory: 2 ** 30 };
   const encoder = { encoder_threads: 4, encoder_jobs: 1, encoder_seconds: looks };
-  const server = { time: 2 * looks, widgets: count, views: count, kernels: 0, ...encoder, limits };
+  const server = { time: 2 * looks, widgets: count, views: count, kernels: 0, memory: 128 * 2 ** 20, ...encoder, limits };
   return { server, users: [userOf(looks, "ann", anns, set), userOf(looks, "bob", bobs)] };
 }
