@@ -16,6 +16,8 @@ pub struct Whereabouts<'a> {
     pub url: &'a str,
     /// The access key; `null` when everyone may connect.
     pub key: Option<&'a str>,
+    /// What the server proves with that it is the one of this file, before it is sent the key.
+    pub proof: &'a str,
     /// The server's process.
     pub pid: u32,
     /// The server's version.
@@ -58,7 +60,7 @@ mod tests {
     use crate::hub::random_id;
 
     fn whereabouts(pid: u32) -> Whereabouts<'static> {
-        Whereabouts { url: "http://127.0.0.1:1/", key: Some("secret-key"), pid, version: "1.2.3" }
+        Whereabouts { url: "http://127.0.0.1:1/", key: Some("secret-key"), proof: "p", pid, version: "1.2.3" }
     }
 
     fn folder() -> PathBuf {
@@ -73,6 +75,7 @@ mod tests {
         let json: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         assert_eq!((&json["url"], &json["key"]), (&"http://127.0.0.1:1/".into(), &"secret-key".into()));
         assert_eq!((&json["pid"], &json["version"]), (&7.into(), &"1.2.3".into()));
+        assert_eq!(json["proof"], "p");
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&path), mode(&folder)), (0o600, 0o700));
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "a draft was left");

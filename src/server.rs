@@ -2,11 +2,11 @@
 
 use std::{
     any::Any,
-    io,
+    io::{self, IsTerminal},
     net::{SocketAddr, TcpListener},
     path::PathBuf,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use actix_web::{
@@ -34,11 +34,15 @@ use crate::{
     web::{
         auth::{
             Access,
+            by_key::ByKey,
+            failures::Failures,
             jupyterhub::{JupyterHub, SayScopes, succession},
             key::{AccessKey, KeyFileError},
+            sessions::Sessions,
         },
         half_open::{self, HalfOpen},
         pages::page_policy,
+        proof::Proof,
         routes::{Site, configure, configure_metrics},
         snapshot::Snapshots,
     },
@@ -118,16 +122,25 @@ pub struct Server {
     first: Vec<String>,
 }
 
+/// Where a key is from.
+#[derive(Clone)]
+enum KeySource {
+    Configured,
+    File(PathBuf),
+    Nowhere,
+}
+
 /// A server that listens.
 pub struct Running {
     /// The address it listens on.
     pub address: SocketAddr,
-    /// The address for people: with the base URL and, if there is one, the key.
+    /// The address for people, with the base URL and without the key.
     pub url: String,
     /// The widgets, and the making of them.
     pub hub: Hub,
     /// The access key, if there is one.
     pub key: Option<AccessKey>,
+    key_source: KeySource,
     /// Tells other programs where the server is.
     runtime_file: Option<RuntimeFile>,
     usage: Usage,
@@ -179,7 +192,8 @@ impl Server {
         self
     }
 
-    /// Runs the server until SIGINT or SIGTERM, or until it was unused for as long as the configuration says. Prints one line with its address.
+    /// Runs the server until SIGINT or SIGTERM, or until it was unused for as long as the configuration says. Prints a line with its
+    /// address; with the key in it only to a terminal, or if the configuration says so, else a second line that says where the key is.
     ///
     /// # Errors
     /// When it cannot start, or fails.
@@ -189,7 +203,7 @@ impl Server {
                 "the server runs as root, and needs none of its rights: give it a user of its own"
             );
         }
-        let system = System::new();
+        let (system, print_key) = (System::new(), self.config.print_key);
         let ended = system.block_on(async move {
             // Who reads the line may send a signal at once.
             let mut signals = Signals::catch()?;
@@ -197,7 +211,7 @@ impl Server {
                 running = self.start() => running?,
                 () = signals.received() => return Ok(()),
             };
-            println!("FrameHub {} is at {}", env!("CARGO_PKG_VERSION"), running.url);
+            println!("{}", running.whereabouts(print_key || io::stdout().is_terminal()));
             running.until_done(signals).await
         });
         // Its end would wait for a first widget that is still being made.
@@ -232,12 +246,14 @@ impl Server {
                 return Err(ServeError::Widget { id: kind, error });
             }
         }
-        let access = access(&config)?;
-        let key = if let Access::Key(key) = &access { Some(key.clone()) } else { None };
+        let (access, key_source) = access(&config, address.port())?;
+        let key = if let Access::Key(by_key) = &access { Some(by_key.key.clone()) } else { None };
         let url = format!("http://{address}{}", config.base_url);
+        let proof = Proof::new(address);
         let runtime_file = config.runtime_file.clone().map(|path| {
             let (key, version) = (key.as_ref().map(AccessKey::reveal), env!("CARGO_PKG_VERSION"));
-            let whereabouts = Whereabouts { url: &url, key, pid: std::process::id(), version };
+            let proof = proof.secret();
+            let whereabouts = Whereabouts { url: &url, key, proof, pid: std::process::id(), version };
             RuntimeFile::write(&path, &whereabouts).map_err(|error| ServeError::RuntimeFile { path, error })
         });
         let runtime_file = runtime_file.transpose()?;
@@ -248,8 +264,9 @@ impl Server {
             base_url: config.base_url.clone(),
             access,
             metrics_token: config.metrics_token.clone().map(AccessKey::new),
-            // Cookies of one host are shared by its ports.
-            cookie: format!("framehub-{}", address.port()),
+            proof: runtime_file.is_some().then_some(proof),
+            wrong_keys: Failures::new("key", Instant::now()),
+            wrong_links: Failures::new("link", Instant::now()),
             allow_origins: config.allow_origins.clone(),
             trusted_proxies: config.trusted_proxies.clone(),
             page_policy: page_policy(&config.frame_origins),
@@ -271,12 +288,12 @@ impl Server {
             .shutdown_timeout(STOP_WITHIN)
             .listen(listener)?
             .run();
-        let query = key.as_ref().map(|key| format!("?key={}", key.reveal())).unwrap_or_default();
         Ok(Running {
             address,
-            url: url + &query,
+            url,
             hub,
             key,
+            key_source,
             runtime_file,
             usage,
             #[cfg(any(test, feature = "internals"))]
@@ -291,6 +308,20 @@ impl Server {
 }
 
 impl Running {
+    /// What people are told of where the server is: what is printed ends up in logs that others read.
+    fn whereabouts(&self, with_key: bool) -> String {
+        let at = format!("FrameHub {} is at {}", env!("CARGO_PKG_VERSION"), self.url);
+        match (&self.key, &self.key_source) {
+            (None, _) => at,
+            (Some(key), _) if with_key => format!("{at}?key={}", key.reveal()),
+            (_, KeySource::Configured) => format!("{at}\nIts key is the configured one."),
+            (_, KeySource::File(file)) => format!("{at}\nIts key is in {}.", file.display()),
+            (_, KeySource::Nowhere) => {
+                format!("{at}\nIts key is kept nowhere: start it with --print-key, --key or --key-file.")
+            }
+        }
+    }
+
     /// Serves until a signal to end, until unused for as long as the configuration says, or until the `JupyterHub` that started
     /// this process is gone and there is another; then stops.
     ///
@@ -387,40 +418,62 @@ fn serve_metrics(
     Ok(MetricsServer { address, http: handle })
 }
 
-/// Who may connect, as the configuration says.
-fn access(config: &Config) -> Result<Access, ServeError> {
+/// Who may connect, as the configuration says, to a server that listens on that port; and where the key is from, if there is one.
+fn access(config: &Config, port: u16) -> Result<(Access, KeySource), ServeError> {
     Ok(match (config.auth, &config.jupyterhub) {
-        (Auth::None, _) => Access::Everyone,
-        (Auth::JupyterHub, Some(service)) => Access::JupyterHub(JupyterHub::new(
-            service.clone(),
-            SayScopes {
-                observe: config.admin_scope.clone(),
-                limits: config.limits_scope.clone(),
-                act: config.act_scope.clone(),
-            },
-            config.auth_cache,
-            config.activity_interval,
-        )),
+        (Auth::None, _) => (Access::Everyone, KeySource::Nowhere),
+        (Auth::JupyterHub, Some(service)) => {
+            let hub = JupyterHub::new(
+                service.clone(),
+                SayScopes {
+                    observe: config.admin_scope.clone(),
+                    limits: config.limits_scope.clone(),
+                    act: config.act_scope.clone(),
+                },
+                config.auth_cache,
+                config.activity_interval,
+            );
+            (Access::JupyterHub(hub), KeySource::Nowhere)
+        }
         // Without a Hub the configuration is not valid; nobody gets in by that.
-        (Auth::Key | Auth::JupyterHub, _) => Access::Key(access_key(config)?),
+        (Auth::Key | Auth::JupyterHub, _) => {
+            let (key, source) = access_key(config)?;
+            // Cookies of one host are shared by its ports.
+            let cookie = format!("framehub-{port}");
+            (Access::Key(ByKey { sessions: sessions(config, &key), key, cookie }), source)
+        }
     })
 }
 
 /// The key that the configuration asks for.
-fn access_key(config: &Config) -> Result<AccessKey, ServeError> {
+fn access_key(config: &Config) -> Result<(AccessKey, KeySource), ServeError> {
     if let Some(key) = &config.key {
-        return Ok(AccessKey::new(key.clone()));
+        return Ok((AccessKey::new(key.clone()), KeySource::Configured));
     }
-    let kept = config.key_file.clone().or_else(AccessKey::default_file).map(|path| AccessKey::kept_in(&path));
+    let kept = key_file(config).map(|path| (AccessKey::kept_in(&path), path));
     match kept {
-        Some(Ok(key)) => Ok(key),
-        Some(Err(error @ KeyFileError::Unfit { .. })) => Err(ServeError::KeyFile(error)),
-        Some(Err(error @ KeyFileError::NotMade { .. })) => {
+        Some((Ok(key), path)) => Ok((key, KeySource::File(path))),
+        Some((Err(error @ KeyFileError::Unfit { .. }), _)) => Err(ServeError::KeyFile(error)),
+        Some((Err(error @ KeyFileError::NotMade { .. }), _)) => {
             tracing::warn!(%error, "the key is good until the server stops");
-            Ok(AccessKey::random())
+            Ok((AccessKey::random(), KeySource::Nowhere))
         }
-        None => Ok(AccessKey::random()),
+        None => Ok((AccessKey::random(), KeySource::Nowhere)),
     }
+}
+
+/// Sessions of browsers whose users give this key.
+fn sessions(config: &Config, key: &AccessKey) -> Sessions {
+    let kept = key_file(config).map(|path| Sessions::kept_beside(&path, key)).transpose();
+    let kept = kept.unwrap_or_else(|error| {
+        tracing::warn!(%error, "what signs sessions cannot be read beside the key file: each restart signs browsers out");
+        None
+    });
+    kept.unwrap_or_else(|| Sessions::new(key))
+}
+
+fn key_file(config: &Config) -> Option<PathBuf> {
+    config.key_file.clone().or_else(AccessKey::default_file)
 }
 
 /// What is done with each connection that is made to an address: it is tuned, and counts while it owes a request.

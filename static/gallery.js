@@ -1,6 +1,6 @@
 /** The gallery: every widget of the server with a live picture, and a way to make more. */
 
-import { explain, kinds, request, widgets } from "./pages/api.js";
+import { explain, kinds, request, signOut, widgets } from "./pages/api.js";
 import { cardOf } from "./pages/card.js";
 import { Creator } from "./pages/creator.js";
 import { Refresh } from "./pages/refresh.js";
@@ -29,6 +29,7 @@ const creator = new Creator(/** @type {HTMLDialogElement} */ (by("creator")), as
   card?.querySelector("a")?.focus({ preventScroll: true });
 });
 by("new").addEventListener("click", () => creator.open([...(known?.values() ?? [])]));
+by("sign-out").addEventListener("click", leave);
 refresh.now();
 
 /**
@@ -37,9 +38,10 @@ refresh.now();
  */
 async function look(signal) {
   known ??= new Map((await kinds(signal)).map((kind) => [kind.kind, kind]));
-  const { widgets: list, administrator } = await widgets(signal);
+  const { widgets: list, administrator, session } = await widgets(signal);
   if (signal.aborted) return;
   by("admin").hidden = !administrator;
+  by("sign-out").hidden = !session;
   show(list);
 }
 
@@ -80,6 +82,15 @@ async function close(id) {
     tell(error);
   }
   await refresh.now();
+}
+
+async function leave() {
+  try {
+    await signOut();
+    location.reload();
+  } catch (error) {
+    tell(error);
+  }
 }
 
 /** @param {unknown} error */

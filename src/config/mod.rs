@@ -87,15 +87,19 @@ pub struct Config {
     #[arg(long, env = "FRAMEHUB_ACTIVITY_INTERVAL", value_name = "SECONDS", default_value = "300", value_parser = read::seconds, help_heading = "Access")]
     pub activity_interval: Duration,
 
-    /// The access key, at least 8 letters, digits, `-`, `_`, `.` or `~`. Without it the one in the key file is used, which is
+    /// The access key, at least 16 letters, digits, `-`, `_`, `.` or `~`. Without it the one in the key file is used, which is
     /// made at random at the first start
     #[arg(long, env = "FRAMEHUB_KEY", hide_env_values = true, value_name = "KEY", value_parser = read::key, help_heading = "Access")]
     pub key: Option<String>,
 
-    /// Where the random key is kept, so that pages find their way back after a restart [default:
-    /// `$XDG_STATE_HOME/framehub/key` or `~/.local/state/framehub/key`]
+    /// Where the random key is kept, and beside it what signs browsers' sessions, so that pages find their way back after a restart
+    /// [default: `$XDG_STATE_HOME/framehub/key` or `~/.local/state/framehub/key`]
     #[arg(long, env = "FRAMEHUB_KEY_FILE", value_name = "FILE", help_heading = "Access")]
     pub key_file: Option<PathBuf>,
+
+    /// Print the address with the key in it, also where it is not printed to a terminal
+    #[arg(long, env = "FRAMEHUB_PRINT_KEY", help_heading = "Access")]
+    pub print_key: bool,
 
     /// Where it is kept with whom widgets are shared, so that they are after a restart; nowhere by default
     #[arg(long, env = "FRAMEHUB_SHARES_FILE", value_name = "FILE", help_heading = "Access")]
@@ -189,7 +193,7 @@ pub struct Config {
     #[arg(long, env = "FRAMEHUB_METRICS_LISTEN", value_name = "ADDR:PORT", help_heading = "Metrics")]
     pub metrics_listen: Option<SocketAddr>,
 
-    /// A bearer token that opens `/metrics` and nothing else, at least 8 letters, digits, `-`, `_`, `.` or `~`
+    /// A bearer token that opens `/metrics` and nothing else, at least 16 letters, digits, `-`, `_`, `.` or `~`
     #[arg(long, env = "FRAMEHUB_METRICS_TOKEN", hide_env_values = true, value_name = "TOKEN", value_parser = read::key, help_heading = "Metrics")]
     pub metrics_token: Option<String>,
 
@@ -284,6 +288,7 @@ impl Default for Config {
             activity_interval: Duration::from_secs(300),
             key: None,
             key_file: None,
+            print_key: false,
             shares_file: None,
             images: None,
             no_demos: false,
@@ -360,7 +365,7 @@ mod tests {
             (["--frame-origin", "'self'"], "write scheme, host"),
             (["--frame-origin", "https://hub; script-src"], "write scheme, host"),
             (["--trusted-proxies", "10.0.0.0/33"], "write an address or a network"),
-            (["--key", "short"], "at least 8 characters"),
+            (["--key", "short"], "at least 16 characters"),
             (["--images", "/does/not/exist"], "no such folder"),
             (["--max-widgets", "0"], "at least 1"),
             (["--max-pixels", "4K"], "such as 3840x2160"),

@@ -25,14 +25,19 @@ pub(super) fn origin(text: &str) -> Result<String, String> {
     Ok(text.to_ascii_lowercase())
 }
 
+/// A key that nobody guesses over the network, though each try may come from another address.
+const SHORTEST_KEY: usize = 16;
+
 /// Whether a text can be a key: in an address, a header and a cookie it needs no escaping.
 pub fn is_key(text: &str) -> bool {
-    text.len() >= 8 && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.~".contains(c))
+    text.len() >= SHORTEST_KEY && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.~".contains(c))
 }
 
 pub(super) fn key(text: &str) -> Result<String, String> {
     if !is_key(text) {
-        return Err("write at least 8 characters out of A-Z a-z 0-9 - _ . ~".to_owned());
+        return Err(format!(
+            "write at least {SHORTEST_KEY} characters out of A-Z a-z 0-9 - _ . ~, such as `openssl rand -hex 16` gives"
+        ));
     }
     Ok(text.to_owned())
 }

@@ -112,7 +112,7 @@ mod tests {
         assert!(matches!(open.validate(), Err(ConfigError::OpenToAll(_))));
         assert_eq!(parsed(&["--auth", "none"]).unwrap().validate(), Ok(()));
         assert_eq!(
-            parsed(&["--auth", "none", "--key", "12345678"]).unwrap().validate(),
+            parsed(&["--auth", "none", "--key", "1234567890123456"]).unwrap().validate(),
             Err(ConfigError::KeyWithoutAuth("none"))
         );
     }

@@ -8,6 +8,7 @@ pub mod json;
 pub mod kernel;
 pub mod view;
 
+pub use bucket::Bucket;
 pub use fragments::too_big;
 pub use frames::FrameKind;
 pub use inbound::{Inbound, InboundLimits};

@@ -1,15 +1,18 @@
 //! The HTTP API.
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpMessage, HttpRequest, HttpResponse,
     http::{StatusCode, header},
-    web::{Bytes, Data, Payload},
+    web::{Bytes, Data, Payload, Query},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    auth::caller::{Acting, Caller, Named, Observed, Owned, Right},
+    auth::{
+        caller::{Acting, Caller, Named, Observed, Owned, Right},
+        sessions::Session,
+    },
     error::ApiError,
     routes::Site,
 };
@@ -20,9 +23,22 @@ use crate::{
     protocol::json::read,
 };
 
+/// The query of `GET /health`.
+#[derive(Deserialize)]
+pub struct HealthQuery {
+    /// A challenge of who read the runtime file.
+    nonce: Option<String>,
+}
+
 /// `GET /health`.
-pub async fn health() -> HttpResponse {
-    HttpResponse::Ok().json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}))
+pub async fn health(site: Data<Site>, query: Query<HealthQuery>) -> HttpResponse {
+    let mut health = json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")});
+    let proof =
+        site.proof.as_ref().zip(query.nonce.as_deref()).and_then(|(proof, nonce)| proof.answer(nonce));
+    if let Some(proof) = proof {
+        health["proof"] = proof.into();
+    }
+    HttpResponse::Ok().json(health)
 }
 
 /// `GET /metrics`, for those who may see what is told of everybody's widgets.
@@ -106,10 +122,14 @@ fn type_name(value: &Value) -> &'static str {
 }
 
 /// `GET /api/widgets`.
-pub async fn list(site: Data<Site>, caller: Caller) -> HttpResponse {
+pub async fn list(site: Data<Site>, caller: Caller, request: HttpRequest) -> HttpResponse {
     let widgets: Vec<_> =
         caller.widgets(&site).iter().map(|(widget, right)| summary(&site, widget, *right)).collect();
-    HttpResponse::Ok().json(json!({"widgets": widgets, "administrator": caller.observes()}))
+    let mut told = json!({"widgets": widgets, "administrator": caller.observes()});
+    if request.extensions().contains::<Session>() {
+        told["session"] = true.into();
+    }
+    HttpResponse::Ok().json(told)
 }
 
 #[derive(Deserialize)]

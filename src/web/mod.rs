@@ -9,6 +9,7 @@ pub mod half_open;
 pub mod intake;
 pub mod kernel;
 pub mod pages;
+pub mod proof;
 pub mod routes;
 pub mod shares;
 pub mod snapshot;

@@ -14,7 +14,11 @@ use actix_web::{
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
-use super::{auth::caller::Caller, error::ApiError, routes::Site};
+use super::{
+    auth::{caller::Caller, wanted},
+    error::ApiError,
+    routes::Site,
+};
 
 #[derive(RustEmbed)]
 #[folder = "static/"]
@@ -107,11 +111,35 @@ pub async fn file(path: Path<String>, request: HttpRequest) -> Result<HttpRespon
     Ok(if known { response.finish() } else { response.body(file.data.into_owned()) })
 }
 
-/// The page that asks for the key.
-pub fn login(site: &Site, wrong: bool) -> HttpResponse {
-    let html = embedded("login.html").replace("{{base}}", &site.base_url);
-    let html = html.replace("{{state}}", if wrong { "wrong" } else { "missing" });
-    with_page_headers(HttpResponse::Unauthorized()).body(html)
+/// Why a page asks for the key.
+#[derive(Debug, Clone, Copy)]
+pub enum Login {
+    /// None came.
+    Missing,
+    /// Another one came.
+    Wrong,
+    /// Others came too often.
+    TooMany,
+}
+
+/// The page that asks for the key, and leads to the address `next` with it.
+pub fn login(site: &Site, why: Login, next: &str) -> HttpResponse {
+    let (state, status) = match why {
+        Login::Missing => ("missing", StatusCode::UNAUTHORIZED),
+        Login::Wrong => ("wrong", StatusCode::UNAUTHORIZED),
+        Login::TooMany => ("too-many", StatusCode::TOO_MANY_REQUESTS),
+    };
+    let next = escaped(&wanted::within(&site.base_url, next));
+    let html = embedded("login.html").replace("{{base}}", &site.base_url).replace("{{state}}", state);
+    let mut response = HttpResponse::build(status);
+    // Without a referrer browsers send the form with an origin of `null`.
+    response.insert_header((header::REFERRER_POLICY, "strict-origin"));
+    with_page_headers(response).body(html.replace("{{next}}", &next))
+}
+
+/// Text for an attribute of a page.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// A page that says why there is no other. The message is shown as it is.

@@ -16,10 +16,12 @@ use actix_web::{
 
 use super::{
     api,
-    auth::{Access, guard, jupyterhub, key::AccessKey},
+    auth::{Access, by_key, failures::Failures, guard, jupyterhub, key::AccessKey},
     budget,
     error::{ApiError, Foreign},
-    kernel, pages, shares,
+    kernel, pages,
+    proof::Proof,
+    shares,
     snapshot::{self, Snapshots},
     socket,
     trace::trace,
@@ -45,8 +47,12 @@ pub struct Site {
     pub access: Access,
     /// The token that opens the metrics and nothing else, if there is one.
     pub metrics_token: Option<AccessKey>,
-    /// The name of the cookie that holds the key.
-    pub cookie: String,
+    /// Keys that were wrong.
+    pub wrong_keys: Failures,
+    /// Links that were.
+    pub wrong_links: Failures,
+    /// What the runtime file's readers are shown that this is its server, if there is such a file.
+    pub proof: Option<Proof>,
     /// Origins besides the server's own from which pages may connect.
     pub allow_origins: Vec<String>,
     /// Proxies whose word on where a request comes from is believed.
@@ -68,11 +74,13 @@ pub fn configure(site: Data<Site>) -> impl FnOnce(&mut ServiceConfig) {
     move |config| {
         let base = site.base_url.trim_end_matches('/').to_owned();
         let by_jupyterhub = matches!(site.access, Access::JupyterHub(_));
+        let with_key = matches!(site.access, Access::Key(_));
         config.app_data(Data::new(site.hub.clone())).app_data(site).app_data(
             web::QueryConfig::default()
                 .error_handler(|error, _| ApiError::bad_request(error.to_string()).into()),
         );
         let open = web::scope(&base)
+            .wrap(from_fn(head_as_get))
             .wrap(from_fn(budget::of_address))
             .wrap(from_fn(count_refusals))
             .wrap(from_fn(count))
@@ -89,6 +97,12 @@ pub fn configure(site: Data<Site>) -> impl FnOnce(&mut ServiceConfig) {
         let open = if by_jupyterhub {
             let callback = web::get().to(jupyterhub::callback);
             open.service(resource("/oauth_callback", [(Method::GET, callback)]))
+        } else {
+            open
+        };
+        let open = if with_key {
+            open.service(resource("/sign_in", [(Method::POST, web::post().to(by_key::sign_in))]))
+                .service(resource("/sign_out", [(Method::POST, web::post().to(by_key::sign_out))]))
         } else {
             open
         };
@@ -119,6 +133,17 @@ async fn count(
     next.call(request).await
 }
 
+/// Has HEAD answered as GET is; the connection leaves the body out. No socket is opened by it.
+async fn head_as_get(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    if request.method() == Method::HEAD && !request.headers().contains_key(header::UPGRADE) {
+        request.head_mut().method = Method::GET;
+    }
+    next.call(request).await
+}
+
 /// Says to whose pages browsers hand an answer that scripts there cannot read: to all for the first page, which holds nobody's data, and
 /// the way by which a user signs in, so that a notebook of another origin can have its user signed in; else to the server's own.
 async fn with_resource_policy(
@@ -140,7 +165,10 @@ pub fn configure_metrics(hub: Hub, scrapes: Data<Scrapes>) -> impl FnOnce(&mut S
         config
             .app_data(Data::new(hub))
             .app_data(scrapes)
-            .service(resource("/metrics", [(Method::GET, web::get().to(api::open_metrics))]))
+            .service(
+                resource("/metrics", [(Method::GET, web::get().to(api::open_metrics))])
+                    .wrap(from_fn(head_as_get)),
+            )
             .default_service(web::to(not_found));
     }
 }
@@ -223,7 +251,10 @@ fn guarded() -> impl actix_web::dev::HttpServiceFactory {
 
 /// A resource that answers other methods with 405 and those that it has.
 fn resource<const N: usize>(path: &str, routes: [(Method, actix_web::Route); N]) -> actix_web::Resource {
-    let allow = routes.iter().map(|(method, _)| method.as_str()).collect::<Vec<_>>().join(", ");
+    let methods = routes.iter().map(|(method, _)| method);
+    let with_head = methods
+        .flat_map(|method| if method == Method::GET { vec!["GET", "HEAD"] } else { vec![method.as_str()] });
+    let allow = with_head.collect::<Vec<_>>().join(", ");
     let resource = routes.into_iter().fold(web::resource(path), |resource, (_, route)| resource.route(route));
     resource.default_service(web::to(move || {
         let allow = allow.clone();

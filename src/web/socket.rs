@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Instant};
 use actix::prelude::*;
 use actix_http::ws::Item;
 use actix_web::{
-    Error, HttpRequest, HttpResponse,
+    Error, HttpMessage, HttpRequest, HttpResponse,
     http::StatusCode,
     web::{Data, Payload, Query},
 };
@@ -20,6 +20,7 @@ use super::{
     auth::{
         caller::{Caller, Named, Right, audit},
         jupyterhub::{Acting, Watch},
+        sessions::{self, Session},
         standing::{Roles, Standing},
     },
     budget,
@@ -47,6 +48,13 @@ use crate::{
 const SIGNED_OUT: End = End {
     reason: "signed_out",
     message: "you are signed out of the JupyterHub, or it was away for too long",
+    code: close_code::SIGNED_OUT,
+};
+
+/// What a view is told whose browser's session ended.
+const SESSION_OVER: End = End {
+    reason: "signed_out",
+    message: "this browser is signed out: reload the page to enter the key",
     code: close_code::SIGNED_OUT,
 };
 
@@ -117,6 +125,8 @@ pub async fn connect(
         may_end: caller.may_end(right),
         administers: right == Right::Administer,
         caller,
+        session: request.extensions_mut().remove::<Session>().map(|session| (session, site.clone())),
+        signed_in: None,
         watch: None,
         standing: None,
         outgoing: Outgoing::default(),
@@ -149,6 +159,10 @@ struct Socket {
     may_end: bool,
     /// Whether an administrator watches another's widget.
     administers: bool,
+    /// The session of the browser that opened the view, if it has one, and where sessions are known.
+    session: Option<(Session, Data<Site>)>,
+    /// Ends the view with that session.
+    signed_in: Option<sessions::Watch>,
     /// Whom the Hub hears about when something is done here, if anybody.
     acting: Option<Acting>,
     /// Ends the view with the user's right to be here, if it is a user's.
@@ -222,6 +236,10 @@ impl Actor for Socket {
                 Ok(Ok(view)) => {
                     let signed_out = view.clone();
                     let end = move || signed_out.do_send(SIGNED_OUT);
+                    socket.signed_in = socket.session.take().and_then(|(session, site)| {
+                        let view = view.clone();
+                        site.access.watch(session, move || view.do_send(SESSION_OVER))
+                    });
                     socket.watch = socket.caller.lease().map(|lease| lease.watch(end));
                     let (caller, widget, shared) =
                         (socket.caller.clone(), socket.widget.clone(), view.clone());

@@ -98,7 +98,7 @@ export class Doctor {
         if (body?.error?.code === "signed_out") {
           return { verdict: "denied", text: "You are signed out of the JupyterHub.", signIn: this.#base };
         }
-        return { verdict: "denied", text: "This needs the access key: open the address that the server printed when it started." };
+        return { verdict: "denied", text: "This needs the access key: reload the page to enter it." };
       }
       case 403:
         return { verdict: "denied", text: "The server does not accept connections from this page's address." };

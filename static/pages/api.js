@@ -31,8 +31,22 @@ export const BASE = new URL("../..", import.meta.url);
  * @param {{method?: string, body?: object, signal?: AbortSignal}} [options]
  * @returns {Promise<any>}
  */
-export async function request(path, { method = "GET", body, signal } = {}) {
-  const response = await fetch(new URL(`api/${path}`, BASE), {
+export function request(path, options) {
+  return ask(`api/${path}`, options);
+}
+
+/** Ends this browser's session, and what it has of links. */
+export function signOut() {
+  return ask("sign_out", { method: "POST" });
+}
+
+/**
+ * @param {string} path below the base
+ * @param {{method?: string, body?: object, signal?: AbortSignal}} [options]
+ * @returns {Promise<any>}
+ */
+async function ask(path, { method = "GET", body, signal } = {}) {
+  const response = await fetch(new URL(path, BASE), {
     method,
     cache: "no-store",
     ...(signal ? { signal } : {}),
@@ -56,7 +70,7 @@ export async function request(path, { method = "GET", body, signal } = {}) {
 export function explain(error) {
   if (!(error instanceof ApiError) || error.status === 0) return "The server does not answer. Trying again …";
   if (error.code === "signed_out") return "You are signed out: reload the page to sign in at the JupyterHub.";
-  if (error.status === 401) return "This needs the access key: open the address that the server printed when it started.";
+  if (error.status === 401) return "This needs the access key: reload the page to enter it.";
   return `The server answered: ${error.message}`;
 }
 
@@ -70,7 +84,7 @@ export async function kinds(signal) {
 
 /**
  * @param {AbortSignal} signal
- * @returns {Promise<{widgets: WidgetEntry[], administrator: boolean}>}
+ * @returns {Promise<{widgets: WidgetEntry[], administrator: boolean, session?: boolean}>} `session`: the browser has one, by the key
  */
 export function widgets(signal) {
   return request("widgets", { signal });

@@ -136,8 +136,8 @@ for (const prefix of ["/", "/services/framehub/"]) {
           const field = visit.page.locator('input[name="key"]');
           await field.fill("wrong");
           await field.press("Enter");
-          await until(() => visit.requests.filter((url) => url.includes("key=wrong")).length > 0, "the key is sent");
-          await field.waitFor();
+          await visit.page.getByText("That key is not the right one.").waitFor();
+          assert.ok(!visit.requests.some((url) => url.includes("wrong")), "a key is in no address");
           assert.equal(visit.confirmed, 0);
 
           await field.fill(KEY);
@@ -149,8 +149,23 @@ for (const prefix of ["/", "/services/framehub/"]) {
           assert.equal(cookies[0]?.httpOnly, true);
           assert.equal(cookies[0]?.sameSite, "Strict");
           assert.equal(cookies[0]?.path, prefix);
+          assert.ok(!cookies[0]?.value.includes(KEY), "the key is in no cookie");
         },
         UNAUTHORIZED,
+      ));
+
+    test("who signs out is asked for the key again, and other open pages end", () =>
+      site.visiting(
+        async (visit, server) => {
+          await visit.show(server.page("widgets/square"));
+          const other = await visit.page.context().newPage();
+          await other.goto(server.url());
+          await other.getByRole("button", { name: "Sign out" }).click();
+          await other.locator('input[name="key"]').waitFor();
+          await visit.page.getByText("needs the access key").first().waitFor();
+          assert.equal((await visit.page.context().cookies()).length, 0);
+        },
+        { tolerate: /401|WebSocket connection to/ },
       ));
 
     test("pages forbid all code, styles and connections that are not the server's own", () =>

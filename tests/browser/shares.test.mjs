@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
-import { KEY } from "./support/server.mjs";
 import { useSite } from "./support/site.mjs";
 import { until } from "./support/until.mjs";
 
@@ -158,6 +157,7 @@ describe("a view whose user is not signed in yet", () => {
     const { id } = await server.create("square");
     await visit.embed(server, `<framehub-view widget="${id}"></framehub-view>`);
     const context = visit.page.context();
+    const [session] = await context.cookies(server.base);
     await context.clearCookies();
     const hasCookie = async () => (await context.cookies(server.base)).length > 0;
     await visit.page.route(server.url(`api/widgets/${id}`), async (route) => {
@@ -166,7 +166,7 @@ describe("a view whose user is not signed in yet", () => {
     });
     await context.route(server.url(), async (route) => {
       /** @type {Record<string, string>} */
-      const headers = (await signsIn()) ? { "set-cookie": `framehub-${server.port}=${KEY}; Path=/; HttpOnly` } : {};
+      const headers = (await signsIn()) ? { "set-cookie": `${session?.name}=${session?.value}; Path=/; HttpOnly` } : {};
       return route.fulfill({ status: 200, headers, contentType: "text/html", body: "<title>The Hub</title>" });
     });
     await visit.settled();

@@ -108,14 +108,12 @@ impl Drop for Running {
 }
 
 #[test]
-fn it_prints_one_line_and_a_signal_ends_it_well() {
+fn it_prints_its_address_and_a_signal_ends_it_well() {
     for signal in ["TERM", "INT"] {
         let mut running = Running::start(&["--listen", "127.0.0.1:0", "--key", KEY, "--log-format", "json"]);
-        let url = running.line.split_whitespace().last().expect("a URL").to_owned();
         let address = running.address();
         let expected = format!("FrameHub {} is at http://127.0.0.1:", env!("CARGO_PKG_VERSION"));
         assert!(running.line.starts_with(&expected), "{}", running.line);
-        assert!(url.ends_with(&format!("/?key={KEY}")), "{url}");
         let mut view =
             Browser::connect(address, "/api/widgets/square/view").expect("connected").sized(64, 64, 1.0);
         view.frame();
@@ -124,7 +122,7 @@ fn it_prints_one_line_and_a_signal_ends_it_well() {
         assert_eq!(running.child.wait().expect("it ends").code(), Some(0), "after SIG{signal}");
         let mut rest = String::new();
         running.stdout.read_to_string(&mut rest).expect("text");
-        assert_eq!(rest, "", "more than one line");
+        assert_eq!(rest, "Its key is the configured one.\n");
         let mut log = String::new();
         running.child.stderr.take().expect("piped").read_to_string(&mut log).expect("text");
         assert!(!log.is_empty() && !log.contains(KEY), "{log}");
@@ -171,6 +169,71 @@ fn a_key_file_that_others_may_write_or_that_holds_no_key_stops_the_server() {
 }
 
 #[test]
+fn the_key_is_printed_where_it_is_asked_for_and_else_only_where_it_is() {
+    let folder = std::env::temp_dir().join(format!("framehub-test-{}", framehub::hub::random_id()));
+    let file = folder.join("key");
+    let kept = ["--listen", "127.0.0.1:0", "--key-file", file.to_str().expect("a path")];
+    let mut running = Running::start(&kept);
+    let mut line = String::new();
+    running.stdout.read_line(&mut line).expect("a line");
+    let key = fs::read_to_string(&file).expect("a key");
+    assert_eq!(line, format!("Its key is in {}.\n", file.display()));
+    assert!(!running.line.contains("key"), "{}", running.line);
+    assert!(!running.log().contains(&key));
+    let told = Running::start(&[&kept[..], &["--print-key"]].concat());
+    assert!(told.line.trim_end().ends_with(&format!("/?key={key}")), "{}", told.line);
+    let told = Running::spawn(framehub(&kept).env("FRAMEHUB_PRINT_KEY", "true"));
+    assert!(told.line.contains(&key), "{}", told.line);
+    fs::remove_dir_all(&folder).expect("removed");
+}
+
+#[test]
+fn who_reads_the_runtime_file_can_have_its_server_prove_itself() {
+    let folder = std::env::temp_dir().join(format!("framehub-test-{}", framehub::hub::random_id()));
+    let path = folder.join("server.json");
+    let file = path.to_str().expect("a path");
+    let running = Running::quiet(&["--listen", "127.0.0.1:0", "--key", KEY, "--runtime-file", file]);
+    let json: Value = serde_json::from_slice(&fs::read(&path).expect("the file")).expect("JSON");
+    let secret = json["proof"].as_str().expect("a proof");
+    assert!(secret.len() >= 32 && !secret.contains(KEY), "{secret}");
+    let health = |running: &Running, query: &str| {
+        let host = running.address();
+        let request = format!("GET /health{query} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        raw(host, &request).expect(200)
+    };
+    let answer = |nonce: &str| health(&running, &format!("?nonce={nonce}"))["proof"].clone();
+    let (one, other) = (answer("0123456789abcdef"), answer("0123456789abcdeg"));
+    assert!(one.is_string() && other.is_string() && one != other, "{one} {other}");
+    assert_eq!(
+        health(&running, ""),
+        serde_json::json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")})
+    );
+    assert_eq!(answer("short"), Value::Null);
+    drop(running);
+    fs::remove_dir_all(&folder).expect("removed");
+    // One of which no file tells has nothing to prove.
+    let alone = Running::quiet(&["--listen", "127.0.0.1:0", "--key", KEY]);
+    assert_eq!(health(&alone, "?nonce=0123456789abcdef")["proof"], Value::Null);
+}
+
+#[test]
+fn failed_attempts_to_sign_in_are_in_the_log_with_their_address() {
+    let running = Running::start(&["--listen", "127.0.0.1:0", "--key", KEY]);
+    for _ in 0..40 {
+        let request = format!(
+            "GET /api/kinds HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer wrong-key-of-tests\r\nConnection: close\r\n\r\n",
+            running.address()
+        );
+        raw(running.address(), &request);
+    }
+    let log = running.log();
+    let lines: Vec<_> =
+        log.lines().filter(|line| line.contains("failed to sign in client=127.0.0.1 ")).collect();
+    assert!((1..=10).contains(&lines.len()) && lines[0].contains("WARN"), "{log}");
+    assert!(!log.contains("wrong-key-of-tests"), "{log}");
+}
+
+#[test]
 fn the_runtime_file_says_where_it_is_and_goes_with_it() {
     let folder = std::env::temp_dir().join(format!("framehub-test-{}", framehub::hub::random_id()));
     let path = folder.join("server.json");
@@ -179,7 +242,7 @@ fn the_runtime_file_says_where_it_is_and_goes_with_it() {
     // Once the address is printed the file is there.
     let json: Value = serde_json::from_slice(&fs::read(&path).expect("the file")).expect("JSON");
     let url = json["url"].as_str().expect("a URL");
-    assert!(running.line.trim_end().ends_with(&format!("{url}?key={KEY}")), "{url} {}", running.line);
+    assert!(running.line.trim_end().ends_with(url), "{url} {}", running.line);
     assert_eq!((&json["key"], &json["pid"]), (&KEY.into(), &running.child.id().into()));
     assert_eq!(json["version"], env!("CARGO_PKG_VERSION"));
     running.signal("TERM");
@@ -247,7 +310,7 @@ fn the_log_says_which_request_and_which_view_a_line_belongs_to_and_holds_no_key(
 fn bad_flags_end_it_with_what_to_write_instead() {
     for (arguments, message) in [
         (&["--listen", "8420"][..], "--listen"),
-        (&["--key", "short"], "at least 8 characters"),
+        (&["--key", "short"], "at least 16 characters"),
         (&["--auth", "none", "--listen", "0.0.0.0:0"], "--auth none lets everyone in"),
         (&["--lisen", "127.0.0.1:0"], "--listen"),
     ] {
@@ -279,6 +342,7 @@ fn help_groups_the_flags_and_names_their_variables() {
         "Process:",
         "FRAMEHUB_LISTEN",
         "FRAMEHUB_KEY",
+        "FRAMEHUB_PRINT_KEY",
         "--max-views",
     ] {
         assert!(help.contains(word), "{word} is not in the help");

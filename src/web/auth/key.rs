@@ -76,7 +76,7 @@ impl AccessKey {
         };
         let key = std::str::from_utf8(&text).unwrap_or_default().trim();
         if !is_key(key) {
-            let message = "it holds no key (at least 8 characters out of A-Z a-z 0-9 - _ . ~): remove it, and a fresh one is made";
+            let message = "it holds no key (at least 16 characters out of A-Z a-z 0-9 - _ . ~): remove it, and a fresh one is made";
             return Err(private_file::unfit(message));
         }
         Ok(Some(Self(key.to_owned())))
@@ -94,12 +94,7 @@ impl AccessKey {
         self.0.as_bytes().ct_eq(given.as_bytes()).into()
     }
 
-    /// Whether any of `given` is the key.
-    pub fn matches_any(&self, given: &[String]) -> bool {
-        given.iter().fold(false, |found, given| self.matches(given) | found)
-    }
-
-    /// The key itself, for the cookie and the address that is printed at the start.
+    /// The key itself, for the address that is printed at the start.
     pub fn reveal(&self) -> &str {
         &self.0
     }

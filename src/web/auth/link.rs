@@ -5,6 +5,8 @@
 
 use std::collections::HashSet;
 
+use std::time::Instant;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     cookie::{Cookie, time},
@@ -15,11 +17,12 @@ use actix_web::{
 use super::{
     caller::{Caller, audit},
     cookies::Place,
+    wanted,
 };
 use crate::{
     clock::{unix_millis, unix_seconds},
     sharing::Opened,
-    web::{pages, routes::Site},
+    web::{forwarded::Origin, pages, routes::Site},
 };
 
 /// What the names of the cookies begin with; the rest is the share's.
@@ -28,6 +31,7 @@ const COOKIE_PREFIX: &str = "framehub-link-";
 const MAX_BYTES: usize = 3500;
 /// What each takes besides name and value: `=` and `; `.
 const BETWEEN: usize = 3;
+const TOO_MANY: &str = "Too many links that lead to no widget were opened from this address. Wait a moment before you open another.";
 const USELESS: &str =
     "This link leads to no widget: it has expired or was revoked, or the widget was closed.";
 
@@ -49,7 +53,7 @@ pub fn arrival(request: &ServiceRequest, base_url: &str) -> Option<Arrival> {
     if request.method() != Method::GET {
         return None;
     }
-    let mut clean = request.path().to_owned();
+    let mut clean = request.uri().path().to_owned();
     if !others.is_empty() {
         clean = format!("{clean}?{}", others.join("&"));
     }
@@ -61,7 +65,7 @@ impl Arrival {
     pub fn answer(&self, request: &ServiceRequest, site: &Site) -> HttpResponse {
         let link = site.hub.links().check(&self.secret, &self.widget, unix_seconds());
         let Some(link) = link.filter(|link| leads_somewhere(link, site)) else {
-            return pages::notice(StatusCode::NOT_FOUND, &site.base_url, USELESS);
+            return leads_nowhere(request, site);
         };
         let place = Place::of(request.request(), &site.trusted_proxies, &site.base_url);
         audit(request.request()).arrived(&self.widget, &link.share);
@@ -78,7 +82,7 @@ impl Arrival {
         }
         response
             .cookie(cookie)
-            .insert_header((header::LOCATION, self.clean.as_str()))
+            .insert_header((header::LOCATION, wanted::within(&site.base_url, &self.clean)))
             .insert_header((header::CACHE_CONTROL, "no-store"))
             .finish()
     }
@@ -115,6 +119,25 @@ fn parts<'a>(cookie: &'a Cookie<'static>) -> Option<(&'a str, &'a str)> {
 fn leads_somewhere(link: &Opened, site: &Site) -> bool {
     let caller = Caller::Visitor(vec![link.clone()]);
     caller.widget(site, &link.widget).map_or_else(|error| !error.is_not_found(), |_| true)
+}
+
+/// The answer to a link that is none of this server's, or has expired. A link that is good is taken however many were not: nobody
+/// guesses a signature.
+fn leads_nowhere(request: &ServiceRequest, site: &Site) -> HttpResponse {
+    let client = Origin::of(request.request(), &site.trusted_proxies).client;
+    match site.wrong_links.failed(client, Instant::now()) {
+        Some(wait) if !site.trusted_proxies.iter().any(|network| network.contains(client)) => {
+            let mut response = pages::notice(StatusCode::TOO_MANY_REQUESTS, &site.base_url, TOO_MANY);
+            response.headers_mut().insert(header::RETRY_AFTER, (wait.as_secs() + 1).into());
+            response
+        }
+        _ => pages::notice(StatusCode::NOT_FOUND, &site.base_url, USELESS),
+    }
+}
+
+/// The names of the cookies in which a browser keeps links.
+pub fn names(request: &HttpRequest, place: Place) -> Vec<String> {
+    cookies(request, place).iter().map(|cookie| cookie.name().to_owned()).collect()
 }
 
 /// The links that a browser keeps and that have not expired: of the widget that is asked for, or all of them where none is.

@@ -1,31 +1,34 @@
 //! Who may use the server, and from which pages.
 
+pub mod by_key;
 pub mod caller;
 pub mod cookies;
+pub mod failures;
 pub mod jupyterhub;
 pub mod key;
 pub mod link;
 pub mod origin;
+pub mod sessions;
 pub mod standing;
 pub mod ticket;
+pub mod wanted;
 
 use actix_web::{
-    Error, HttpMessage, HttpResponse, ResponseError,
+    Error, HttpMessage, HttpResponse,
     body::{EitherBody, MessageBody},
-    cookie::{Cookie, SameSite},
     dev::{ServiceRequest, ServiceResponse},
-    http::{Method, StatusCode, header},
+    http::StatusCode,
     middleware::Next,
     web::Data,
 };
 
 use self::{
+    by_key::{ByKey, Renewal},
     caller::{Caller, Session},
     jupyterhub::{Acting, JupyterHub},
-    key::AccessKey,
     ticket::{Permit, TicketError},
 };
-use super::{error::ApiError, forwarded::Origin, pages, routes::Site};
+use super::{error::ApiError, routes::Site};
 use crate::{clock::unix_seconds, handle::WidgetHandle};
 
 /// Who may use a server.
@@ -33,7 +36,7 @@ pub enum Access {
     /// Everyone; only on a loopback address.
     Everyone,
     /// Whoever has the key.
-    Key(AccessKey),
+    Key(ByKey),
     /// The users of a `JupyterHub`, each what is theirs.
     JupyterHub(JupyterHub),
 }
@@ -54,6 +57,14 @@ impl Access {
     }
 }
 
+impl Access {
+    /// Calls `end` once a browser's session is over, for as long as the answer lives.
+    pub fn watch(&self, session: sessions::Session, end: impl FnOnce() + 'static) -> Option<sessions::Watch> {
+        let Self::Key(by_key) = self else { return None };
+        Some(sessions::Watch::new(&by_key.sessions, session, end))
+    }
+}
+
 /// How an unauthorised request is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
@@ -65,8 +76,8 @@ pub enum Audience {
 
 /// Lets a request through if it has the key, or is a user's, and comes from an allowed page; or if it opens a view with a
 /// ticket for it, wherever it comes from: the ticket is the permission. Whose it is, goes with the request. A page that is
-/// asked for with `?key=` gets the key as a cookie and is asked for again without it, so that the key does not stay in the
-/// address.
+/// asked for with `?key=` gives its browser a session and is asked for again without it, so that the key does not stay in
+/// the address.
 ///
 /// # Errors
 /// When the request is refused.
@@ -98,7 +109,7 @@ pub async fn guard(
             }
         };
     }
-    if let Err(error) = origin::check(&request, &site) {
+    if let Err(error) = origin::check(request.request(), &site) {
         return Ok(request.error_response(error).map_into_right_body());
     }
     let arrival = link::arrival(&request, &site.base_url).filter(|_| audience == Audience::Page);
@@ -115,7 +126,12 @@ pub async fn guard(
     let mut response = match admitted {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
-            next.call(request).await?.map_into_left_body()
+            let renewal = request.extensions_mut().remove::<Renewal>();
+            let mut response = next.call(request).await?;
+            if let Some(Renewal(cookie)) = renewal {
+                response.response_mut().add_cookie(&cookie)?;
+            }
+            response.map_into_left_body()
         }
         Err(response) => request.into_response(response).map_into_right_body(),
     };
@@ -152,93 +168,25 @@ async fn arrive(
 }
 
 /// Finds out who makes a request, or how it is answered instead.
-async fn admit(request: &ServiceRequest, site: &Site, audience: Audience) -> Result<Caller, HttpResponse> {
+async fn admit(
+    request: &ServiceRequest,
+    site: &Data<Site>,
+    audience: Audience,
+) -> Result<Caller, HttpResponse> {
     let metrics = request.path().strip_prefix(site.base_url.as_str()) == Some("metrics");
-    let given = || credentials(request, site);
-    if metrics && site.metrics_token.as_ref().is_some_and(|token| token.matches_any(&given())) {
+    let given = || by_key::bearer(request);
+    if metrics
+        && site.metrics_token.as_ref().is_some_and(|token| given().is_some_and(|given| token.matches(&given)))
+    {
         return Ok(Caller::Anyone);
     }
     match &site.access {
         Access::Everyone => Ok(Caller::Anyone),
-        Access::Key(key) => match without_key(request, site, key, audience) {
-            None => Ok(Caller::Anyone),
-            Some(response) if response.status() == StatusCode::UNAUTHORIZED => {
-                link::visitor(request, site).ok_or(response)
-            }
-            Some(response) => Err(response),
-        },
+        Access::Key(by_key) => by_key.admit(request, site, audience).await,
         Access::JupyterHub(hub) if metrics && hub.reads_metrics(request, site).await => Ok(Caller::Anyone),
         Access::JupyterHub(hub) => {
             let lease = hub.admit(request, site, audience).await?;
             Ok(Caller::User(lease, link::kept(request, site)))
         }
     }
-}
-
-/// How a request is answered that does not have the key, or that brings it in its address; `None` when it has it.
-fn without_key(
-    request: &ServiceRequest,
-    site: &Site,
-    key: &AccessKey,
-    audience: Audience,
-) -> Option<HttpResponse> {
-    let page = audience == Audience::Page;
-    if page
-        && request.method() == Method::GET
-        && let Some((given, clean)) = key_in_query(request)
-    {
-        return Some(if key.matches(&given) {
-            welcome(request, site, key, &clean)
-        } else {
-            pages::login(site, true)
-        });
-    }
-    if key.matches_any(&credentials(request, site)) {
-        return None;
-    }
-    Some(if page { pages::login(site, false) } else { refused() })
-}
-
-fn refused() -> HttpResponse {
-    let message = "the access key is missing or wrong: open the address that the server printed at its start, \
-        or send the header `Authorization: Bearer KEY`";
-    let mut response = ApiError::new(StatusCode::UNAUTHORIZED, "unauthorized", message).error_response();
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
-    response
-}
-
-/// The keys that a request brings, in a header or a cookie.
-fn credentials(request: &ServiceRequest, site: &Site) -> Vec<String> {
-    let bearer = request
-        .headers()
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, key)| key.trim().to_owned());
-    let cookie = request.cookie(&site.cookie).map(|cookie| cookie.value().to_owned());
-    bearer.into_iter().chain(cookie).collect()
-}
-
-/// The key in the query, and the address without it.
-fn key_in_query(request: &ServiceRequest) -> Option<(String, String)> {
-    let pairs = request.query_string().split('&').filter(|pair| !pair.is_empty());
-    let (keys, others): (Vec<_>, Vec<_>) = pairs.partition(|pair| pair.starts_with("key="));
-    // Keys are made of characters that need no escaping.
-    let key = keys.first()?.strip_prefix("key=")?.to_owned();
-    let mut clean = request.path().to_owned();
-    if !others.is_empty() {
-        clean = format!("{clean}?{}", others.join("&"));
-    }
-    Some((key, clean))
-}
-
-fn welcome(request: &ServiceRequest, site: &Site, key: &AccessKey, clean: &str) -> HttpResponse {
-    let cookie = Cookie::build(site.cookie.clone(), key.reveal().to_owned())
-        .path(site.base_url.clone())
-        .http_only(true)
-        .secure(Origin::of(request.request(), &site.trusted_proxies).secure)
-        .same_site(SameSite::Strict)
-        .finish();
-    HttpResponse::SeeOther().cookie(cookie).insert_header((header::LOCATION, clean)).finish()
 }

@@ -1,7 +1,7 @@
 //! From which pages a browser may act: no foreign page may drive a server that its visitor's browser can reach.
 
 use actix_web::{
-    dev::ServiceRequest,
+    HttpRequest,
     http::{Method, StatusCode, header},
 };
 
@@ -12,7 +12,7 @@ use crate::web::{error::ApiError, forwarded::Origin, routes::Site};
 ///
 /// # Errors
 /// 403 naming the origin or the host.
-pub fn check(request: &ServiceRequest, site: &Site) -> Result<(), ApiError> {
+pub fn check(request: &HttpRequest, site: &Site) -> Result<(), ApiError> {
     let host = header_text(request, &header::HOST);
     if matches!(site.access, Access::Everyone) && !is_loopback(host.unwrap_or_default()) {
         let message = "without a key the server answers only to 127.0.0.1, localhost and [::1]: use one of these in the address";
@@ -35,13 +35,12 @@ pub fn check(request: &ServiceRequest, site: &Site) -> Result<(), ApiError> {
 }
 
 /// Whether a page of this server's own origin makes a request.
-fn is_own(request: &ServiceRequest, site: &Site) -> bool {
-    header_text(request, &header::ORIGIN).is_some_and(|origin| {
-        Origin::of(request.request(), &site.trusted_proxies).is_own(&origin.to_ascii_lowercase())
-    })
+fn is_own(request: &HttpRequest, site: &Site) -> bool {
+    header_text(request, &header::ORIGIN)
+        .is_some_and(|origin| Origin::of(request, &site.trusted_proxies).is_own(&origin.to_ascii_lowercase()))
 }
 
-fn header_text<'a>(request: &'a ServiceRequest, name: &header::HeaderName) -> Option<&'a str> {
+fn header_text<'a>(request: &'a HttpRequest, name: &header::HeaderName) -> Option<&'a str> {
     request.headers().get(name)?.to_str().ok()
 }
 

@@ -2,6 +2,9 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 
 import { until } from "./until.mjs";
@@ -11,7 +14,7 @@ const START_TIMEOUT = 20_000;
 const STOP_TIMEOUT = 15_000;
 
 /** The key that every server under test asks for. */
-export const KEY = "test-key";
+export const KEY = "key-of-the-tests";
 
 /**
  * What `GET …/stats` answers, as far as the tests read it.
@@ -155,6 +158,8 @@ export class Server {
 export async function startServer(args = [], { port = 0 } = {}) {
   const child = spawn(BINARY, ["--listen", `127.0.0.1:${port}`, "--key", KEY, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
+    // What signs sessions is kept beside it.
+    env: { ...process.env, FRAMEHUB_KEY_FILE: join(mkdtempSync(join(tmpdir(), "framehub-test-")), "key") },
   });
   const server = new Server(child);
   /** @type {string[]} */
