@@ -98,7 +98,7 @@ impl ByKey {
     }
 
     fn renew(&self, request: &ServiceRequest, site: &Site, session: &Session) {
-        if let Some(renewed) = self.sessions.renewed(session, unix_seconds()) {
+        if let Some(renewed) = session.renewed(unix_seconds()) {
             let cookie = self.cookie(request.request(), site, &renewed);
             request.extensions_mut().insert(Renewal(cookie));
         }
@@ -129,7 +129,7 @@ impl ByKey {
         {
             tracing::warn!(%error, "what signs sessions cannot be kept beside the key file: a restart signs browsers out; name another with --key-file");
         }
-        let session = self.sessions.begin(unix_seconds());
+        let session = Session::begin(unix_seconds());
         HttpResponse::SeeOther()
             .cookie(self.cookie(request, site, &session))
             .insert_header((header::LOCATION, wanted::within(&site.base_url, next)))

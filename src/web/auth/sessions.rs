@@ -48,6 +48,19 @@ pub struct Session {
     until: u64,
 }
 
+impl Session {
+    /// A fresh session, from Unix time `now`.
+    pub fn begin(now: u64) -> Self {
+        Self { id: random_id(), began: now, until: now + UNUSED }
+    }
+
+    /// The session as it goes on from Unix time `now`, if it is time to tell the browser.
+    pub fn renewed(&self, now: u64) -> Option<Self> {
+        let until = (now + UNUSED).min(self.began + LONGEST);
+        (until >= self.until + RENEWED_AFTER).then(|| Self { until, ..self.clone() })
+    }
+}
+
 /// What is kept.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -116,11 +129,6 @@ impl Sessions {
         }
     }
 
-    /// A fresh session, from Unix time `now`.
-    pub fn begin(&self, now: u64) -> Session {
-        Session { id: random_id(), began: now, until: now + UNUSED }
-    }
-
     /// What a cookie of that name holds of a session.
     pub fn sealed(&self, session: &Session, cookie: &str) -> String {
         let Session { id, began, until } = session;
@@ -139,12 +147,6 @@ impl Sessions {
         let (id, began, until) = (parts.next()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
         let session = Session { id: id.to_owned(), began, until };
         (now < until && !self.has_ended(&session)).then_some(session)
-    }
-
-    /// The session as it goes on from Unix time `now`, if it is time to tell the browser.
-    pub fn renewed(&self, session: &Session, now: u64) -> Option<Session> {
-        let until = (now + UNUSED).min(session.began + LONGEST);
-        (until >= session.until + RENEWED_AFTER).then(|| Session { until, ..session.clone() })
     }
 
     /// Ends a session at once. What was ended is to be kept then.
@@ -257,7 +259,7 @@ mod tests {
     }
 
     fn begun(sessions: &Sessions) -> String {
-        sessions.sealed(&sessions.begin(NOW), COOKIE)
+        sessions.sealed(&Session::begin(NOW), COOKIE)
     }
 
     #[test]
@@ -273,11 +275,11 @@ mod tests {
     #[test]
     fn a_session_that_is_used_goes_on_for_as_long_as_any_may() {
         let sessions = Sessions::new(&key());
-        let first = sessions.begin(NOW);
-        assert_eq!(sessions.renewed(&first, NOW + RENEWED_AFTER - 1), None);
+        let first = Session::begin(NOW);
+        assert_eq!(first.renewed(NOW + RENEWED_AFTER - 1), None);
         let mut session = first.clone();
         let mut now = NOW;
-        while let Some(next) = sessions.renewed(&session, now + UNUSED / 2) {
+        while let Some(next) = session.renewed(now + UNUSED / 2) {
             (session, now) = (next, now + UNUSED / 2);
             assert_eq!((&session.id, session.began), (&first.id, NOW));
         }
@@ -315,8 +317,8 @@ mod tests {
     fn a_session_that_was_ended_opens_nothing_also_when_it_is_renewed() {
         let sessions = Sessions::new(&key());
         let now = unix_seconds();
-        let session = sessions.begin(now);
-        let renewed = sessions.renewed(&session, now + RENEWED_AFTER).unwrap();
+        let session = Session::begin(now);
+        let renewed = session.renewed(now + RENEWED_AFTER).unwrap();
         sessions.end(&session);
         for session in [session, renewed] {
             assert_eq!(sessions.open(&sessions.sealed(&session, COOKIE), COOKIE, now), None);
@@ -332,8 +334,8 @@ mod tests {
         assert!(sessions.is_to_be_kept() && !folder.exists(), "nobody signed in");
         sessions.keep().unwrap();
         assert!(!sessions.is_to_be_kept() && !kept().is_to_be_kept());
-        let (stays, leaves) = (sessions.begin(now), sessions.begin(now));
-        let (other, last) = (kept(), sessions.begin(now));
+        let (stays, leaves) = (Session::begin(now), Session::begin(now));
+        let (other, last) = (kept(), Session::begin(now));
         sessions.end(&leaves);
         sessions.keep().unwrap();
         other.end(&last);
@@ -359,7 +361,7 @@ mod tests {
     fn what_is_remembered_of_ended_sessions_has_a_bound() {
         let sessions = Sessions::new(&key());
         for number in 0..2 * MAX_ENDED as u64 {
-            let session = sessions.begin(unix_seconds() + number);
+            let session = Session::begin(unix_seconds() + number);
             sessions.end(&session);
         }
         assert_eq!(sessions.ended.lock().len(), MAX_ENDED);

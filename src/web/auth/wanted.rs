@@ -11,7 +11,9 @@ pub fn within(base_url: &str, address: &str) -> String {
             && url.path().starts_with(base_url)
     });
     // What is no path would be read against the address of who is sent on.
-    let plain = address.starts_with('/') && !address.chars().any(|c| c.is_ascii_control() || c == '\\');
+    let plain = address.starts_with('/')
+        && !address.starts_with("//")
+        && !address.chars().any(|c| c.is_ascii_control() || c == '\\');
     if own && plain { address.to_owned() } else { base_url.to_owned() }
 }
 
