@@ -34,7 +34,9 @@ def test_the_server_runs_as_a_user_of_its_own_and_reads_its_certificates(hub: Hu
     server = hub.server()
     assert server is not None
     assert uids(server) == {pwd.getpwnam("framehub").pw_uid}
-    assert hub.browser("ann").get("api/widgets").status_code == 200
+    browser = hub.browser("ann")
+    assert browser.get("").status_code == 200
+    assert browser.get("api/widgets").status_code == 200
 
 
 def test_what_is_shared_is_kept_and_there_after_a_restart(hub: Hub) -> None:
@@ -51,6 +53,9 @@ def test_what_is_shared_is_kept_and_there_after_a_restart(hub: Hub) -> None:
     file = Path(variables["FRAMEHUB_SHARES_FILE"])
     assert (file.stat().st_uid, file.stat().st_mode & 0o777) == (pwd.getpwnam("framehub").pw_uid, 0o600)
     assert widget in file.read_text()
+    bob = hub.browser("bob")
+    assert bob.get(f"widgets/{widget}").status_code == 200
     os.kill(server, 9)
     until(lambda: hub.server() not in (None, server), "the Hub starts it again")
-    until(lambda: hub.browser("bob").get(f"api/widgets/{widget}").status_code == 503, "the share is waited for")
+    # The widget is not back, and is Bob's to see.
+    until(lambda: bob.get(f"api/widgets/{widget}").json().get("error", {}).get("code") == "awaited", "it is waited for")
