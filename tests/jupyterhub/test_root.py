@@ -15,10 +15,17 @@ from test_shares import share
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the Hub runs as whoever runs the tests, who is not root")
 
 
-@pytest.fixture(scope="module", params=VENVS, ids=lambda venv: venv.name)
-def hub(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    # With `internal_ssl` the certificates have to be the server's own as well.
-    hub = Hub(tmp_path_factory.mktemp("root"), request.param, internal_ssl=True)
+@pytest.fixture(params=VENVS, ids=lambda venv: venv.name)
+def hub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Hub]:
+    hub = Hub(tmp_path, request.param)
+    yield hub
+    hub.stop()
+
+
+@pytest.fixture(params=VENVS, ids=lambda venv: venv.name)
+def tls_hub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Hub]:
+    """The certificates have to be the server's own as well."""
+    hub = Hub(tmp_path, request.param, internal_ssl=True)
     yield hub
     hub.stop()
 
@@ -30,11 +37,11 @@ def uids(pid: int) -> set[int]:
     return set(map(int, line.split()[1:]))
 
 
-def test_the_server_runs_as_a_user_of_its_own_and_reads_its_certificates(hub: Hub) -> None:
-    server = hub.server()
+def test_the_server_runs_as_a_user_of_its_own_and_reads_its_certificates(tls_hub: Hub) -> None:
+    server = tls_hub.server()
     assert server is not None
     assert uids(server) == {pwd.getpwnam("framehub").pw_uid}
-    browser = hub.browser("ann")
+    browser = tls_hub.browser("ann")
     assert browser.get("").status_code == 200
     assert browser.get("api/widgets").status_code == 200
 

@@ -169,9 +169,9 @@ async fn the_end_of_a_widget_and_what_nobody_asks_for_again_is_kept_as_soon_as_t
 
 #[actix_web::test]
 async fn a_disk_that_hangs_holds_up_whoever_shares_and_nobody_else() {
-    tokio::time::pause();
     let place = Place::new();
     place.open().shares("away", Some("ann")).add(bob(), Role::Watch, None, MILLIS).await.unwrap();
+    tokio::time::pause();
     let (writes, written) = std::sync::mpsc::channel::<()>();
     let hangs = move |_: &Path, _: &[u8]| written.recv().map_err(io::Error::other);
     let ledger = Arc::new(Ledger::open_on(Some(place.file()), NOW, hangs).unwrap());
