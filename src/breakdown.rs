@@ -88,7 +88,8 @@ impl Passing {
     /// Takes a confirmed frame in. All are in seconds: how long it waited for an encoder thread, and how long it was encoded; from
     /// sending it to its confirmation, and how much of that the browser says that it took. Answers what is left for the network.
     pub fn confirmed(&mut self, queue: f64, encode: f64, roundtrip: f64, browser: f64) -> f64 {
-        let browser = browser.clamp(0.0, roundtrip);
+        // The browser may say what it likes, but no longer than all took.
+        let browser = browser.clamp(0.0, roundtrip.max(0.0));
         self.queue.add(queue);
         self.encode.add(encode);
         self.network.add(roundtrip - browser);

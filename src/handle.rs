@@ -143,6 +143,16 @@ pub enum SnapshotError {
         /// Pixels allowed.
         max: u64,
     },
+    /// The image would be too long.
+    #[error(
+        "a snapshot of {pixels} pixels a side is longer than the limit of {max}: use a smaller pixel_ratio"
+    )]
+    TooLong {
+        /// Pixels asked for on the longer side.
+        pixels: u32,
+        /// Pixels allowed.
+        max: u32,
+    },
     /// The renderer has not made any frame.
     #[error("the widget has no frame: its renderer returned none")]
     NoFrame,

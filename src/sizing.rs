@@ -1,19 +1,19 @@
 //! From the views' sizes to the widget's size, and back: how much of a frame a view gets, and where a click in it lies.
 
-use crate::event::{Event, EventKind, Size};
+use crate::event::{Event, EventKind, MAX_SIDE, Size};
 
 /// The size that a widget renders at.
 ///
 /// `logical` is the size of the driver's view, or what the traits ask for while no one drives. The pixel ratio is the sharpest
 /// that any of the `visible` views needs to show the whole frame crisply; the driver's own size is taken as it is when
-/// nobody needs more. At most `max_pixels` physical pixels.
+/// nobody needs more. At most `max_pixels` physical pixels, whatever the numbers are.
 pub fn widget_size<'a>(
     logical: (f64, f64),
     driver: Option<&Size>,
     visible: impl Iterator<Item = &'a Size>,
     max_pixels: u64,
 ) -> Size {
-    let (width, height) = logical;
+    let (width, height) = (logical_side(logical.0), logical_side(logical.1));
     let needed = visible
         .map(|view| (f64::from(view.pwidth) / width).min(f64::from(view.pheight) / height))
         .fold(0.0, f64::max);
@@ -23,14 +23,13 @@ pub fn widget_size<'a>(
         Some(driver) => *driver,
         None => scaled(width, height, 1.0),
     };
-    let area = u64::from(size.pwidth) * u64::from(size.pheight);
-    if area <= max_pixels {
-        return size;
-    }
-    #[expect(clippy::cast_precision_loss, reason = "areas of frames stay far below 2^52")]
-    let shrink = (max_pixels as f64 / area as f64).sqrt();
-    let ratio = f64::from(size.pwidth) / width * shrink;
-    capped(width, height, ratio)
+    size.at_most(max_pixels)
+}
+
+/// A logical side that a widget can have: a pixel at least, so that nothing is divided by less.
+fn logical_side(side: f64) -> f64 {
+    // `max` and `min` also turn what is no number into one.
+    side.max(1.0).min(f64::from(MAX_SIDE))
 }
 
 /// The ratio up to which a view's own physical size serves, whatever its sides were rounded to.
@@ -39,18 +38,14 @@ fn own_ratio(size: &Size) -> f64 {
     x.min(y) + 1e-9
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "validated sides, at least 1 pixel"
-)]
-fn sized(width: f64, height: f64, ratio: f64, round: impl Fn(f64) -> f64) -> Size {
-    let side = |logical: f64| round(logical * ratio).max(1.0) as u32;
-    Size { width, height, pwidth: side(width), pheight: side(height), ratio }
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "casts of floats saturate")]
+fn whole_pixels(pixels: f64) -> u32 {
+    (pixels as u32).max(1)
 }
 
 fn scaled(width: f64, height: f64, ratio: f64) -> Size {
-    sized(width, height, ratio, f64::round)
+    let side = |logical: f64| whole_pixels((logical * ratio).round());
+    Size { width, height, pwidth: side(width), pheight: side(height), ratio }
 }
 
 impl Size {
@@ -60,10 +55,46 @@ impl Size {
         // The very same ratio keeps the very same size, rounded or not.
         if ratio == self.ratio { self } else { scaled(self.width, self.height, ratio) }
     }
-}
 
-fn capped(width: f64, height: f64, ratio: f64) -> Size {
-    sized(width, height, ratio, f64::floor)
+    /// The size of a view as it has to be: a logical side is the physical one ÷ the ratio. One that differs from that by more than a
+    /// physical pixel is corrected: pages that are zoomed say such, and so may programs. A zero side stays zero.
+    #[must_use]
+    pub fn corrected(self) -> Self {
+        if self.is_zero() {
+            return self;
+        }
+        let side = |logical: f64, physical: u32| {
+            let physical = f64::from(physical);
+            let fits = (logical * self.ratio - physical).abs() <= 1.0;
+            logical_side(if fits { logical } else { physical / self.ratio })
+        };
+        Self { width: side(self.width, self.pwidth), height: side(self.height, self.pheight), ..self }
+    }
+
+    /// The same logical size with no more than `max_pixels` physical pixels, [`MAX_SIDE`] a side and one a side at least.
+    #[must_use]
+    pub fn at_most(self, max_pixels: u64) -> Self {
+        let max = max_pixels.max(1);
+        let (pwidth, pheight) = (self.pwidth.clamp(1, MAX_SIDE), self.pheight.clamp(1, MAX_SIDE));
+        let area = u64::from(pwidth) * u64::from(pheight);
+        if area <= max {
+            return Self { pwidth, pheight, ..self };
+        }
+        #[expect(clippy::cast_precision_loss, reason = "areas of frames stay far below 2^52")]
+        let shrink = (max as f64 / area as f64).sqrt();
+        let side = |pixels: u32, other: u32| {
+            // Where the other side would be less than a pixel, it is one, and this one shrinks in its place.
+            let most = max / u64::from(whole_pixels(f64::from(other) * shrink));
+            whole_pixels(f64::from(pixels) * shrink).min(u32::try_from(most).unwrap_or(u32::MAX)).max(1)
+        };
+        let ratio = f64::from(pwidth) / logical_side(self.width) * shrink;
+        Self { pwidth: side(pwidth, pheight), pheight: side(pheight, pwidth), ratio, ..self }
+    }
+
+    /// How many physical pixels there are.
+    pub fn area(&self) -> u64 {
+        u64::from(self.pwidth) * u64::from(self.pheight)
+    }
 }
 
 /// The size in which a frame of `frame` pixels goes to a view of `view` physical pixels: as it is when the view can show
@@ -150,6 +181,16 @@ mod tests {
         scaled(width, height, ratio)
     }
 
+    /// Numbers that have nothing to do with each other.
+    fn any_size() -> impl Strategy<Value = Size> {
+        let logical = || prop_oneof![0.0..70_000.0f64, 0.0..2.0f64, any::<f64>()];
+        let physical = || prop_oneof![0..3u32, 0..=MAX_SIDE, any::<u32>()];
+        let ratio = prop_oneof![0.1..20.0f64, any::<f64>()];
+        (logical(), logical(), physical(), physical(), ratio).prop_map(
+            |(width, height, pwidth, pheight, ratio)| Size { width, height, pwidth, pheight, ratio },
+        )
+    }
+
     fn of(driver: &Size, views: &[Size], max_pixels: u64) -> Size {
         widget_size((driver.width, driver.height), Some(driver), views.iter(), max_pixels)
     }
@@ -196,6 +237,38 @@ mod tests {
     }
 
     #[test]
+    fn sides_that_do_not_fit_together_are_taken_from_the_physical_ones_and_the_ratio() {
+        let told = |width, height, pwidth, pheight, ratio| Size { width, height, pwidth, pheight, ratio };
+        for (told, width, height) in [
+            (told(1.0, 65535.0, 65535, 65535, 1.0), 65535.0, 65535.0),
+            (told(100.0, 50.0, 300, 50, 2.0), 150.0, 25.0),
+            (told(0.25, 300.0, 1, 300, 1.0), 1.0, 300.0),
+            (told(5.0, 5.0, 65535, 5, 0.1), 65535.0, 50.0),
+        ] {
+            assert_eq!(told.corrected(), Size { width, height, ..told });
+            assert_eq!(told.corrected().corrected(), told.corrected());
+        }
+        for right in [told(333.6, 200.8, 417, 251, 1.25), told(100.0, 0.0, 100, 7, 1.0)] {
+            assert_eq!(right.corrected(), right);
+        }
+    }
+
+    #[test]
+    fn one_view_cannot_have_more_pixels_rendered_than_the_limit_by_sides_that_do_not_fit_together() {
+        let told = Size { width: 1.0, height: 65535.0, pwidth: 65535, pheight: 65535, ratio: 1.0 };
+        for driver in [told, told.corrected()] {
+            let size = of(&driver, &[driver], 3840 * 2160);
+            assert!(size.area() <= 3840 * 2160, "{size:?}");
+        }
+    }
+
+    #[test]
+    fn a_side_of_one_pixel_is_kept_and_the_other_is_capped() {
+        let size = Size { width: 1.0, height: 60000.0, pwidth: 1, pheight: 60000, ratio: 1.0 }.at_most(100);
+        assert_eq!((size.pwidth, size.pheight), (1, 100));
+    }
+
+    #[test]
     fn a_frame_is_sent_as_it_is_or_scaled_down_whole() {
         assert_eq!(fit((400, 300), (400, 300)), (400, 300));
         assert_eq!(fit((399, 300), (400, 300)), (399, 300));
@@ -226,6 +299,33 @@ mod tests {
                 let shown = (f64::from(view.pwidth) / size.width).min(f64::from(view.pheight) / size.height);
                 prop_assert!(f64::from(size.pwidth) + 0.51 >= shown * size.width);
                 prop_assert!(f64::from(size.pheight) + 0.51 >= shown * size.height);
+            }
+        }
+
+        #[test]
+        fn no_numbers_have_more_pixels_rendered_than_the_limit(
+            logical in (any::<f64>(), any::<f64>()),
+            driver in prop::option::of(any_size()),
+            others in prop::collection::vec(any_size(), 0..5),
+            max_pixels in prop_oneof![1..100u64, 1..100_000_000u64, any::<u64>()],
+            ratio in any::<f64>(),
+        ) {
+            let size = widget_size(logical, driver.as_ref(), driver.iter().chain(&others), max_pixels);
+            for size in [size, size.at_ratio(ratio).at_most(max_pixels), size.corrected().at_most(max_pixels)] {
+                prop_assert!(size.area() <= max_pixels, "{:?} of at most {}", size, max_pixels);
+                prop_assert!(size.pwidth >= 1 && size.pheight >= 1);
+            }
+        }
+
+        #[test]
+        fn what_a_view_says_of_its_size_becomes_logical_sides_that_fit_the_physical_ones(told in any_size()) {
+            let size = told.corrected();
+            prop_assert_eq!((size.pwidth, size.pheight, size.ratio), (told.pwidth, told.pheight, told.ratio));
+            if told.ratio.is_normal() && told.ratio >= 0.1 && !told.is_zero() {
+                for (logical, physical) in [(size.width, size.pwidth), (size.height, size.pheight)] {
+                    let fits = (logical * size.ratio - f64::from(physical)).abs() <= 1.001;
+                    prop_assert!(fits || [1.0, f64::from(MAX_SIDE)].contains(&logical), "{:?}", size);
+                }
             }
         }
 

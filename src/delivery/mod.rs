@@ -256,8 +256,9 @@ impl Delivery {
     }
 
     /// The sizes of the views that the user can see.
-    pub fn visible_sizes(&self) -> impl Iterator<Item = &Size> {
-        self.seats.values().filter(|seat| seat.visible).filter_map(|seat| seat.size.as_ref())
+    pub fn visible_sizes(&self) -> impl Iterator<Item = (ViewId, &Size)> {
+        let visible = self.seats.iter().filter(|(_, seat)| seat.visible);
+        visible.filter_map(|(&view, seat)| Some((view, seat.size.as_ref()?)))
     }
 
     /// A view's size.

@@ -4,12 +4,14 @@
 //! page's monotonic clock, whose origin is arbitrary.
 
 mod held;
+mod owed;
 mod queue;
 mod validate;
 
-pub use held::Held;
-pub use queue::EventQueue;
-pub use validate::FieldError;
+pub use held::{Held, MAX_HELD_KEYS, Observed};
+pub use owed::Owed;
+pub use queue::{EventQueue, MAX_QUEUED, MAX_QUEUED_BYTES};
+pub use validate::{FieldError, MAX_SIDE, time};
 
 use std::collections::BTreeMap;
 

@@ -14,16 +14,18 @@ pub struct FieldError {
 
 /// Furthest position, in logical pixels either side of the origin: a captured pointer can be far outside its view.
 const MAX_POSITION: f64 = 1e6;
-/// Largest side of a view, in logical or physical pixels.
-const MAX_SIDE: f64 = 65_535.0;
+/// Largest side of a view or a widget, in logical or physical pixels: ample for walls of screens, and what most codecs can hold.
+pub const MAX_SIDE: u32 = 65_535;
+/// Furthest time, in seconds either side of a clock's origin: three thousand years. Clocks may be wrong, but have an end.
+const MAX_TIME: f64 = 1e11;
 /// Pixel ratios seen in the wild lie between 0.25 (zoomed out) and 10.
 const RATIOS: std::ops::RangeInclusive<f64> = 0.1..=20.0;
 /// Most fingers on one screen.
 const MAX_TOUCHES: usize = 32;
 /// Longest name of a key, or of a touch, in bytes.
 const MAX_NAME: usize = 64;
-/// Longest text of one `char` event, in bytes (a paste, say).
-const MAX_TEXT: usize = 65_536;
+/// Longest text of one `char` event, in bytes. A browser that pastes more sends several.
+const MAX_TEXT: usize = 4096;
 /// Buttons are numbered 0 (none) to 5; mice with more number them up to here.
 const MAX_BUTTON: u8 = 32;
 
@@ -54,10 +56,11 @@ impl EventKind {
 
 impl Size {
     fn validate(&self) -> Result<(), FieldError> {
-        within("width", self.width, 0.0..=MAX_SIDE)?;
-        within("height", self.height, 0.0..=MAX_SIDE)?;
-        within("pwidth", f64::from(self.pwidth), 0.0..=MAX_SIDE)?;
-        within("pheight", f64::from(self.pheight), 0.0..=MAX_SIDE)?;
+        let sides = 0.0..=f64::from(MAX_SIDE);
+        within("width", self.width, sides.clone())?;
+        within("height", self.height, sides.clone())?;
+        within("pwidth", f64::from(self.pwidth), sides.clone())?;
+        within("pheight", f64::from(self.pheight), sides)?;
         within("ratio", self.ratio, RATIOS)
     }
 
@@ -108,6 +111,14 @@ impl Key {
         length("key", &self.key, MAX_NAME)?;
         modifiers(&self.modifiers)
     }
+}
+
+/// Checks a time on a clock of the browser's, in seconds.
+///
+/// # Errors
+/// When no clock shows it.
+pub fn time(field: &'static str, value: f64) -> Result<(), FieldError> {
+    within(field, value, -MAX_TIME..=MAX_TIME)
 }
 
 fn within(field: &'static str, value: f64, range: std::ops::RangeInclusive<f64>) -> Result<(), FieldError> {
@@ -168,6 +179,14 @@ mod tests {
         }
         let infinite = EventKind::PointerMove(Pointer { x: f64::INFINITY, ..Pointer::default() });
         assert_eq!(infinite.validate().unwrap_err().field, "x");
+    }
+
+    #[test]
+    fn a_time_that_no_clock_shows_is_refused() {
+        assert!(time("localtime", 1.7e9).is_ok() && time("localtime", -1.0).is_ok());
+        for wrong in [1e300, -1e12, f64::NAN, f64::INFINITY] {
+            assert_eq!(time("localtime", wrong).unwrap_err().field, "localtime");
+        }
     }
 
     #[test]

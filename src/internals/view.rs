@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{check_told, lines};
 use crate::{
-    event::{Event, EventKind, EventQueue, Held, Size, ViewId},
+    event::{Event, EventKind, EventQueue, Held, Observed, Size, ViewId},
     protocol::{Inbound, InboundLimits, Refusal, view::ClientMessage},
     sizing::{Mapping, fit, widget_size},
 };
@@ -93,7 +93,7 @@ impl Room {
             kind if kind.is_users_doing() => self.driver = Some(view),
             _ => {}
         }
-        if !self.views[view].held.observe(&kind) {
+        if !matches!(self.views[view].held.observe(&kind), Observed::Goes | Observed::Releases) {
             return;
         }
         let mut event = Event { kind, timestamp, view: Some(ViewId(view as u64)) };

@@ -39,7 +39,7 @@ impl Reason {
     /// Why a message was refused, by the refusal's code.
     pub fn of_message(code: &str) -> Self {
         match code {
-            "not_kept" | "rate" | "queue" | "too_big" | "max_widgets" | "user_max_widgets"
+            "not_kept" | "rate" | "queue" | "held_keys" | "too_big" | "max_widgets" | "user_max_widgets"
             | "user_memory" | "memory" => Self::Limit,
             _ => Self::Protocol,
         }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     encode::Encoded,
-    event::{EventKind, ViewId},
+    event::{EventKind, FieldError, ViewId, time},
     presence::PointerOf,
     traits::Traits,
 };
@@ -93,8 +93,18 @@ struct Head<'a> {
 pub fn parse(text: &[u8]) -> Result<ClientMessage, Refusal> {
     let head: Head = read(text)?;
     let kind = match &*head.kind {
-        "frame_feedback" => return read(text).map(ClientMessage::FrameFeedback),
-        "pong" => return read(text).map(ClientMessage::Pong),
+        "frame_feedback" => {
+            let feedback: FrameFeedback = read(text)?;
+            time("localtime", feedback.localtime).map_err(bad_field)?;
+            time("drawing", feedback.drawing).map_err(bad_field)?;
+            return Ok(ClientMessage::FrameFeedback(feedback));
+        }
+        "pong" => {
+            let pong: Pong = read(text)?;
+            time("timestamp", pong.timestamp).map_err(bad_field)?;
+            time("localtime", pong.localtime).map_err(bad_field)?;
+            return Ok(ClientMessage::Pong(pong));
+        }
         "refresh" => return Ok(ClientMessage::Refresh),
         "get_stats" => return Ok(ClientMessage::GetStats),
         "control" => {
@@ -120,9 +130,17 @@ pub fn parse(text: &[u8]) -> Result<ClientMessage, Refusal> {
             return Err(Refusal::of_message("unknown_type", message).field("type"));
         }
     };
-    kind.validate()
-        .map_err(|error| Refusal::of_message("bad_field", error.to_string()).field(error.field))?;
+    time("timestamp", head.timestamp).map_err(bad_field)?;
+    kind.validate().map_err(bad_field)?;
+    let kind = match kind {
+        EventKind::Resize(size) => EventKind::Resize(size.corrected()),
+        kind => kind,
+    };
     Ok(ClientMessage::Event { kind, timestamp: head.timestamp })
+}
+
+fn bad_field(error: FieldError) -> Refusal {
+    Refusal::of_message("bad_field", error.to_string()).field(error.field)
 }
 
 /// What a view's renderer is doing.
@@ -409,11 +427,25 @@ mod tests {
             (r#"{"type":"control","action":"steal"}"#, "action"),
             (r#"{"type":"control"}"#, "action"),
             (r#"{"type":"frame_feedback","index":-1,"timestamp":1,"localtime":1}"#, "index"),
+            (r#"{"type":"frame_feedback","index":1,"localtime":1e300}"#, "localtime"),
+            (r#"{"type":"frame_feedback","index":1,"localtime":1,"drawing":-1e300}"#, "drawing"),
+            (r#"{"type":"pong","timestamp":1,"localtime":-1e12}"#, "localtime"),
+            (r#"{"type":"pong","timestamp":1e99,"localtime":1}"#, "timestamp"),
+            (r#"{"type":"key_down","key":"a","timestamp":1e308}"#, "timestamp"),
         ] {
             let refusal = refused(text);
             assert_eq!(refusal.field.as_deref(), Some(field), "{text}: {refusal}");
             assert!(refusal.close.is_none());
         }
+    }
+
+    #[test]
+    fn a_size_whose_sides_do_not_fit_together_is_corrected_and_not_refused() {
+        let text = br#"{"type":"resize","width":1,"height":65535,"pwidth":65535,"pheight":65535,"ratio":1}"#;
+        let Ok(ClientMessage::Event { kind: EventKind::Resize(size), .. }) = parse(text) else {
+            panic!("not read as a size");
+        };
+        assert_eq!((size.width, size.height), (65535.0, 65535.0));
     }
 
     #[test]

@@ -149,7 +149,7 @@ impl From<SnapshotError> for ApiError {
             SnapshotError::Ratio(_) => {
                 Self::new(StatusCode::BAD_REQUEST, "bad_field", message).field("pixel_ratio")
             }
-            SnapshotError::TooLarge { .. } => {
+            SnapshotError::TooLarge { .. } | SnapshotError::TooLong { .. } => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message).field("pixel_ratio")
             }
             SnapshotError::Busy(_) | SnapshotError::Gone => Self::unavailable(message),

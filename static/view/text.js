@@ -4,6 +4,20 @@ import { timestamp } from "./types.js";
 
 /** @import { Emit } from "./types.js" */
 
+/** Most characters of one event: a server takes 4096 bytes, and a character is 4 at most. */
+const LONGEST = 1000;
+
+/**
+ * A text in pieces that an event takes. No character is cut.
+ * @param {string} text
+ * @returns {string[]} at least one
+ */
+function pieces(text) {
+  const characters = Array.from(text);
+  const starts = Array.from({ length: Math.max(1, Math.ceil(characters.length / LONGEST)) }, (_, index) => index * LONGEST);
+  return starts.map((start) => characters.slice(start, start + LONGEST).join(""));
+}
+
 export class TextEvents {
   /** Text that an input method has settled on, until it is told. @type {string | null} */
   #composed = null;
@@ -60,6 +74,8 @@ export class TextEvents {
    * @param {boolean} isComposing
    */
   #tell(data, inputType, isComposing) {
-    this.#emit({ type: "char", timestamp: timestamp(), data, input_type: inputType, is_composing: isComposing });
+    for (const piece of data === null ? [data] : pieces(data)) {
+      this.#emit({ type: "char", timestamp: timestamp(), data: piece, input_type: inputType, is_composing: isComposing });
+    }
   }
 }

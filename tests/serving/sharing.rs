@@ -50,6 +50,53 @@ fn a_widget_that_only_watchers_see_has_the_size_of_its_traits() {
 }
 
 #[test]
+fn a_watcher_never_makes_the_widget_sharper_than_those_who_interact_need() {
+    let server = TestServer::start();
+    let probe = server.probe(json!({"css_width": "200px", "css_height": "100px"}));
+    let mut watcher = server.view_with(probe.id(), "?role=watch").sized(3000, 3000, 20.0);
+    watcher.frame();
+    assert_eq!(
+        probe.size().map(|size| (size.pwidth, size.pheight)),
+        Some((200, 100)),
+        "sharper than the traits"
+    );
+    let mut driver = server.view(probe.id()).sized(400, 300, 2.0);
+    driver.frame();
+    wait_for("the driver's size", || probe.size().filter(|size| (size.pwidth, size.pheight) == (800, 600)));
+    watcher.resize(65535, 65535, 1.0);
+    watcher.frames_until_now();
+    drop(driver);
+    server.handle(probe.id()).request_draw();
+    watcher.frames_until_now();
+    assert_eq!(
+        probe.size().map(|size| (size.pwidth, size.pheight)),
+        Some((800, 600)),
+        "sharper than the driver's"
+    );
+}
+
+#[test]
+fn one_message_cannot_have_more_pixels_rendered_than_the_limit() {
+    let server = TestServer::start();
+    let probe = server.probe(json!({}));
+    let mut view = server.view(probe.id());
+    for (width, height, pwidth, pheight, ratio) in [
+        (1.0, 65535.0, 65535, 65535, 1.0),
+        (65535.0, 1e-300, 65535, 65535, 0.1),
+        (65535.0, 65535.0, 1, 65535, 20.0),
+        (0.001, 0.001, 65535, 65535, 20.0),
+    ] {
+        view.send(
+            json!({"type": "resize", "width": width, "height": height, "pwidth": pwidth, "pheight": pheight,
+            "ratio": ratio, "timestamp": 0}),
+        );
+        view.frame();
+        let size = probe.size().unwrap();
+        assert!(size.area() <= 3840 * 2160, "{size:?}");
+    }
+}
+
+#[test]
 fn a_watcher_cannot_act_whatever_it_sends() {
     let server = TestServer::start();
     let probe = server.probe(json!({}));

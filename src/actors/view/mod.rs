@@ -5,6 +5,7 @@
 //! sockets: what it sends goes into an [`Outbox`], so that a socket that is stuck cannot stop this actor's clock.
 
 mod messages;
+mod refreshes;
 mod report;
 mod user;
 
@@ -18,6 +19,7 @@ use bytestring::ByteString;
 use tracing::Span;
 
 pub use messages::*;
+use refreshes::Refreshes;
 use report::Asking;
 
 use crate::{
@@ -108,6 +110,8 @@ pub struct View {
     size: Option<Size>,
     /// Whether the browser said `hide` last.
     hidden: bool,
+    /// How often the browser asks for whole frames.
+    refreshes: Refreshes,
     /// Whether a look at the deadline is due.
     watching: bool,
     /// How long a ping may stay unanswered.
@@ -150,6 +154,7 @@ impl View {
             bytes: 0,
             size: None,
             hidden: false,
+            refreshes: Refreshes::default(),
             watching: false,
             pinged: None,
             unheard_text: 0,
@@ -378,10 +383,10 @@ impl Handler<FromClient> for View {
     fn handle(&mut self, FromClient(message): FromClient, ctx: &mut Self::Context) {
         self.unheard_text = 0;
         match message {
-            Ok(ClientMessage::Event { kind, timestamp }) => self.event(kind, timestamp),
+            Ok(ClientMessage::Event { kind, timestamp }) => self.event(kind, timestamp, ctx),
             Ok(ClientMessage::FrameFeedback(feedback)) => self.confirm(feedback, ctx),
             Ok(ClientMessage::Pong(pong)) => self.pong(pong),
-            Ok(ClientMessage::Refresh) => self.lose(0),
+            Ok(ClientMessage::Refresh) => self.refresh(ctx),
             Ok(ClientMessage::Control(_)) if self.place.role == Role::Watch => {
                 let message = "this view may only watch: connect with role=interact to take the control";
                 self.refuse(&Refusal::of_message("role", message), ctx);

@@ -1,7 +1,13 @@
 //! What the user of a view does: what of it counts, what of it the widget hears, and what is released for a user who cannot.
 
+use actix::Context;
+
 use super::View;
-use crate::{actors::widget, event::EventKind, protocol::view::Role};
+use crate::{
+    actors::widget,
+    event::{EventKind, MAX_HELD_KEYS, Observed},
+    protocol::{Refusal, view::Role},
+};
 
 impl View {
     /// Whether what the user does here counts.
@@ -15,15 +21,15 @@ impl View {
     }
 
     /// Hands an event to the widget.
-    fn input(&self, kind: EventKind, timestamp: f64) {
+    fn input(&self, kind: EventKind, timestamp: f64, releases: bool) {
         let (view, dragging) = (self.place.id, self.held.dragging());
-        self.place.widget.do_send(widget::Input { view, kind, timestamp, dragging });
+        self.place.widget.do_send(widget::Input { view, kind, timestamp, dragging, releases });
     }
 
     /// Releases what the user holds here and can no longer release.
     pub(super) fn release(&mut self, timestamp: f64) {
         for kind in self.held.release() {
-            self.input(kind, timestamp);
+            self.input(kind, timestamp, true);
         }
     }
 
@@ -32,12 +38,12 @@ impl View {
         let focused = self.focused && self.may_act() && self.is_visible();
         if std::mem::replace(&mut self.told_focused, focused) != focused {
             let kind = if focused { EventKind::FocusIn } else { EventKind::FocusOut };
-            self.input(kind, timestamp);
+            self.input(kind, timestamp, false);
         }
     }
 
     /// Takes what the browser says that the user did.
-    pub(super) fn event(&mut self, kind: EventKind, timestamp: f64) {
+    pub(super) fn event(&mut self, kind: EventKind, timestamp: f64, ctx: &mut Context<Self>) {
         match kind {
             EventKind::Resize(size) => {
                 let before = self.size;
@@ -60,11 +66,17 @@ impl View {
                 self.follow_focus(timestamp);
             }
             _ if !self.may_act() => {}
-            kind => {
-                if self.held.observe(&kind) {
-                    self.input(kind, timestamp);
+            kind => match self.held.observe(&kind) {
+                Observed::Goes => self.input(kind, timestamp, false),
+                Observed::Releases => self.input(kind, timestamp, true),
+                Observed::Repeats => {}
+                Observed::TooMany => {
+                    let message = format!(
+                        "{MAX_HELD_KEYS} keys are held, which is the limit: release one with `key_up` first"
+                    );
+                    self.refuse(&Refusal::of_message("held_keys", message).field("key"), ctx);
                 }
-            }
+            },
         }
     }
 

@@ -1,10 +1,6 @@
 //! The views of a widget: how they come and go, what they may do, whose size counts, what they are told.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use actix::prelude::*;
 
@@ -15,7 +11,7 @@ use super::{
 use crate::{
     actors::view::{self, End, Place, View, Viewer},
     budget::Spent,
-    event::{Event, EventKind, ViewId},
+    event::{Event, EventKind, MAX_QUEUED, MAX_QUEUED_BYTES, Owed, ViewId},
     metrics::Reason,
     presence::told_every,
     protocol::{
@@ -23,15 +19,12 @@ use crate::{
         view::{ControlAction, Role, ServerMessage},
     },
     quota::{ViewPlace, most_of_visitors},
-    sizing::{Mapping, widget_size},
+    sizing::Mapping,
 };
 
 /// Views that come and go within this time are announced to the others at once, so that a crowd that joins costs no crowd of
 /// messages.
 const ANNOUNCE_WITHIN: Duration = Duration::from_millis(100);
-/// Most events that wait for a busy renderer. A user cannot act as much within a turn; what cannot be merged beyond it comes
-/// from a program.
-const MAX_QUEUE: usize = 10_000;
 /// What a view is told that somebody else ended.
 const DISCONNECTED: End = End {
     reason: "disconnected",
@@ -47,30 +40,6 @@ const MADE_ROOM: End = End {
 };
 
 impl Widget {
-    /// Works out the widget's size anew; when it changed, the renderer is told and drawn.
-    pub(super) fn resize(&mut self) {
-        let driver = self.control.driver().and_then(|driver| self.delivery.size(driver)).copied();
-        if let Some(driver) = &driver {
-            self.driven = Some((driver.width, driver.height));
-        }
-        // When only watchers are left, the widget keeps the size that its last driver gave it.
-        let logical = self.driven.unwrap_or_else(|| self.shared.traits.lock().logical_size());
-        let mut visible = self.delivery.visible_sizes().peekable();
-        if visible.peek().is_none() {
-            return;
-        }
-        let size = widget_size(logical, driver.as_ref(), visible, self.around.limits.max_pixels);
-        if self.size != Some(size) {
-            if let Err(over) = self.hold_picture(&size) {
-                self.over_memory(over);
-                return;
-            }
-            self.size = Some(size);
-            self.push(Event { kind: EventKind::Resize(size), timestamp: 0.0, view: self.control.driver() });
-            self.shared.draw_requested.store(true, Ordering::Release);
-        }
-    }
-
     /// Lets the driver follow who acted last, once no button is down in any view: a new size must not move the picture under
     /// somebody's drag.
     fn drive(&mut self, acted: Option<ViewId>) {
@@ -262,6 +231,7 @@ impl Widget {
             administrator,
             acting: true,
             dragging: false,
+            owed: Owed::default(),
             visitor: attach.visitor,
             _held: held,
         };
@@ -389,16 +359,17 @@ impl Handler<Input> for Widget {
         if shows && self.presence.observe(input.view, &event.kind) {
             self.tell_pointers_soon(ctx);
         }
-        let releases = matches!(event.kind, EventKind::PointerUp(_) | EventKind::KeyUp(_));
-        if self.is_kernel_gone() && !releases {
+        let is_owed = self.views.get(&input.view).is_none_or(|member| member.owed.is_due());
+        let passes = input.releases && is_owed;
+        if self.is_kernel_gone() && !passes {
             // What the user does to a picture that nobody draws is not to happen later.
             return;
         }
-        if self.queue.len() >= MAX_QUEUE && !releases {
+        if self.queue.is_full() && !passes {
             let refusal = Refusal::of_connection(
                 "queue",
                 format!(
-                    "{MAX_QUEUE} events wait for the renderer: send fewer, or connect again when it is done"
+                    "{MAX_QUEUED} events or {MAX_QUEUED_BYTES} bytes of them wait for the renderer: send fewer, or connect again when it is done"
                 ),
                 close_code::POLICY,
             );
@@ -406,6 +377,9 @@ impl Handler<Input> for Widget {
                 member.addr.do_send(view::FromClient(Err(refusal)));
             }
             return;
+        }
+        if let Some(member) = self.views.get_mut(&input.view) {
+            member.owed.note(&event.kind, input.releases);
         }
         let merged = self.queue.coalesced();
         self.push(event);

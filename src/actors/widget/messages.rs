@@ -135,6 +135,8 @@ pub struct Input {
     pub timestamp: f64,
     /// Whether the user holds a button down in the view after it.
     pub dragging: bool,
+    /// Whether it releases what was held in the view.
+    pub releases: bool,
 }
 
 /// What a view's frames are to be reduced to while they move.

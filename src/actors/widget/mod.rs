@@ -13,6 +13,7 @@ mod remote;
 mod renderer;
 mod report;
 mod serving;
+mod sizes;
 mod snapshots;
 mod turn;
 
@@ -43,7 +44,7 @@ use crate::{
     control::Control,
     delivery::{Compared, Delivery, Published},
     encode::Pool,
-    event::{Event, EventKind, EventQueue, Size, ViewId},
+    event::{Event, EventKind, EventQueue, MAX_SIDE, Owed, Size, ViewId},
     handle::{Shared, SnapshotError},
     presence::Presence,
     protocol::{
@@ -72,6 +73,28 @@ pub struct WidgetLimits {
     pub idle: Option<Duration>,
     /// Bounds on each view.
     pub view: ViewLimits,
+}
+
+impl WidgetLimits {
+    /// Lets a frame through that is no larger than the limit, in area and on each side.
+    ///
+    /// # Errors
+    /// A message for the views when it is larger.
+    fn accept(&self, frame: Frame) -> Result<Frame, String> {
+        let (width, height) = (frame.width(), frame.height());
+        if frame.area() > self.max_frame_pixels {
+            return Err(format!(
+                "a frame of {width} × {height} pixels is larger than the limit of {} pixels: draw a smaller one, or raise --max-frame-pixels",
+                self.max_frame_pixels
+            ));
+        }
+        if width.max(height) > MAX_SIDE {
+            return Err(format!(
+                "a frame of {width} × {height} pixels is longer than the limit of {MAX_SIDE} pixels a side: draw a smaller one"
+            ));
+        }
+        Ok(frame)
+    }
 }
 
 /// What a widget needs of the server around it.
@@ -104,6 +127,8 @@ struct Member {
     acting: bool,
     /// Whether its user holds a button down.
     dragging: bool,
+    /// The releases that the renderer is still to hear of.
+    owed: Owed,
     /// Whose it is, if not the owner's.
     visitor: Option<Visitor>,
     /// Counts against its owner's limit of views.
@@ -131,6 +156,8 @@ pub struct Widget {
     presence: Presence,
     /// The logical size that the last driver gave the widget; the traits' before there was one.
     driven: Option<(f64, f64)>,
+    /// The pixels that views which have a say in it needed last; `None` before there was one.
+    granted: Option<u64>,
     /// The size that the renderer has, or will have once it took the events that wait.
     size: Option<Size>,
     state: State,
@@ -180,6 +207,7 @@ impl Widget {
             control: Control::default(),
             presence: Presence::default(),
             driven: None,
+            granted: None,
             size: None,
             state: State::Live,
             message: None,
@@ -267,13 +295,7 @@ impl Widget {
             self.serve(ctx);
             return;
         }
-        if frame.area() > self.around.limits.max_frame_pixels {
-            let message = format!(
-                "a frame of {} × {} pixels is larger than the limit of {} pixels: draw a smaller one, or raise --max-frame-pixels",
-                frame.width(),
-                frame.height(),
-                self.around.limits.max_frame_pixels
-            );
+        if let Err(message) = self.around.limits.accept(frame.clone()) {
             self.set_state(State::Error, Some(message));
             self.serve(ctx);
             return;

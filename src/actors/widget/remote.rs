@@ -10,6 +10,7 @@ use actix::prelude::*;
 use super::{
     BUSY_AFTER, Widget,
     renderer::{Picture, Remote, Renderer},
+    sizes::within,
     turn::{Outcome, SNAPSHOT_PATIENCE},
 };
 use crate::{
@@ -22,6 +23,9 @@ use crate::{
         view::State,
     },
 };
+
+/// Longest list of events of a turn, in bytes: beyond it they come in several turns, since a kernel's link takes only so long a message.
+const MAX_TURN_BYTES: usize = 224 << 10;
 
 /// A kernel has the renderer: from now on, or again after it was gone.
 #[derive(Message)]
@@ -71,23 +75,27 @@ impl Widget {
 
     /// Sends the kernel a turn, if it is there and has ended the one before.
     pub(super) fn remote_turn(&mut self, may_draw: bool, ctx: &mut Context<Self>) {
+        let limits = self.around.limits;
         let Some(remote) = self.renderer.remote() else { return };
         if self.closing {
             let widget = self.shared.identity.clone();
-            remote.kernel.do_send(kernel::WidgetClosed { widget, events: self.queue.take() });
+            let events = within(limits.max_pixels, self.queue.take());
+            remote.kernel.do_send(kernel::WidgetClosed { widget, events });
             ctx.stop();
             return;
         }
         if remote.gone || remote.working {
             return;
         }
-        let mut events = self.queue.take();
+        let mut events = within(limits.max_pixels, self.queue.take_up_to(MAX_TURN_BYTES));
         if remote.picture.is_none()
+            && self.queue.is_empty()
             && let Some(wanted) = self.snapshots.pop_front()
         {
             let resized = self.size != Some(wanted.size);
             if resized {
-                events.push(Event::of_widget(EventKind::Resize(wanted.size)));
+                let size = wanted.size.at_most(limits.max_snapshot_pixels);
+                events.push(Event::of_widget(EventKind::Resize(size)));
             }
             remote.picture = Some(Picture { resized, began: Instant::now(), frame: None });
             self.snapshot_under_way = Some(wanted);
@@ -267,7 +275,9 @@ impl Widget {
             Drawn::Frame(frame) => Some(Ok(Some(frame))),
             Drawn::Error(error) => Some(Err(error)),
         };
-        let draw_time = if drawn.is_some() { done.draw_time } else { Duration::ZERO };
+        // A kernel may say what it likes, but no draw takes longer than the turn that it is in.
+        let turn_time = self.turn_began.map_or(Duration::ZERO, |began| began.elapsed());
+        let draw_time = if drawn.is_some() { done.draw_time.min(turn_time) } else { Duration::ZERO };
         let mut outcome = Outcome { drawn, draw_time, event_error: done.event_error, over: None };
         if pictured {
             self.picture_drawn(&mut outcome, done.requested, ctx);

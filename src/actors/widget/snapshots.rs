@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::{TakeSnapshot, Widget, memory::picture_bytes};
 use crate::{
     Frame,
-    event::Size,
+    event::{MAX_SIDE, Size},
     handle::SnapshotError,
     quota::{Account, Charge},
     sizing::widget_size,
@@ -57,9 +57,13 @@ impl Widget {
         }
         let max = self.around.limits.max_snapshot_pixels;
         let size = base.at_ratio(ratio);
-        let pixels = u64::from(size.pwidth) * u64::from(size.pheight);
+        let pixels = size.area();
         if pixels > max {
             return Err(SnapshotError::TooLarge { pixels, max });
+        }
+        let longer = size.pwidth.max(size.pheight);
+        if longer > MAX_SIDE {
+            return Err(SnapshotError::TooLong { pixels: longer, max: MAX_SIDE });
         }
         Ok(size)
     }
@@ -83,7 +87,7 @@ impl Widget {
                     let number = self.shared.pushed.lock().number();
                     self.take_in(number, frame.clone(), ctx);
                 }
-                Ok(frame)
+                self.around.limits.accept(frame).map_err(SnapshotError::Failed)
             }
             Ok(_) => self.delivery.latest().cloned().ok_or(SnapshotError::NoFrame),
             Err(error) => Err(error),

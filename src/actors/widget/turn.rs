@@ -9,7 +9,7 @@ use std::{
 
 use actix::prelude::*;
 
-use super::{BUSY_AFTER, Widget, renderer::Renderer};
+use super::{BUSY_AFTER, Widget, renderer::Renderer, sizes::within};
 use crate::{
     Frame, RemoteFrameBuffer,
     delivery::{Compared, Comparer},
@@ -165,17 +165,19 @@ impl Widget {
         ctx: &mut Context<Self>,
     ) {
         self.snapshot_under_way = self.next_snapshot();
+        let limits = self.around.limits;
+        let snapshot = self.snapshot_under_way.as_ref().map(|wanted| SnapshotTurn {
+            size: wanted.size.at_most(limits.max_snapshot_pixels),
+            current: self.size.map(|size| size.at_most(limits.max_pixels)),
+            account: Arc::clone(&wanted.account),
+        });
         let turn = Turn {
             renderer,
             shared: Arc::clone(&self.shared),
-            events: self.queue.take(),
+            events: within(limits.max_pixels, self.queue.take()),
             may_draw,
             comparer: self.delivery.comparer(),
-            snapshot: self.snapshot_under_way.as_ref().map(|wanted| SnapshotTurn {
-                size: wanted.size,
-                current: self.size,
-                account: Arc::clone(&wanted.account),
-            }),
+            snapshot,
         };
         self.turn_began = Some(Instant::now());
         if self.closing {

@@ -193,7 +193,8 @@ impl World {
     fn render(&mut self, format: PixelFormat, textured: bool) {
         let driver = self.places.iter().find(|place| place.is_visible()).and_then(|place| place.size);
         let logical = driver.map_or((100.0, 100.0), |driver| (driver.width, driver.height));
-        let size = widget_size(logical, driver.as_ref(), self.delivery.visible_sizes(), self.max_pixels);
+        let visible = self.delivery.visible_sizes().map(|(_, size)| size);
+        let size = widget_size(logical, driver.as_ref(), visible, self.max_pixels);
         let frame = plain(format, size.pwidth, size.pheight, self.brush(), textured);
         self.publish(frame);
     }
