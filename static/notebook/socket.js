@@ -79,7 +79,8 @@ export class NotebookSocket extends EventTarget {
       this.dispatchEvent(new Event("progress"));
       const { required } = this.#session;
       if (way.way === "public") await this.#session.begin(base);
-      const found = await this.#tried(viewUrl({ base, role: "interact", session: required, ...access }), access.ticket);
+      // What the kernel says comes first: whether a session is required is the page's to say.
+      const found = await this.#tried(viewUrl({ role: "interact", ...access, base, session: required }), access.ticket);
       if (found) {
         this.#session.opened();
         this.#use(found.socket, way.way);

@@ -447,7 +447,8 @@ export class FrameView extends HTMLElement {
   #applyTraits() {
     const { title, cursor, resizable } = this.#traits;
     this.#titleBar.traits = this.#traits;
-    this.#stage.style.cursor = cursor;
+    // A name alone: a picture would be fetched from wherever it is.
+    this.#stage.style.cursor = /^[a-z-]+$/.test(cursor) ? cursor : "default";
     this.#resizer.element.style.display = resizable ? "" : "none";
     const label = title || this.getAttribute("label") || "Widget";
     this.#canvas.setAttribute("aria-label", label);
