@@ -20,7 +20,7 @@
 //! | `quota`, `budget` | what each user may take of the server; what each caller may do in a second |
 //! | [`tiles`] | which parts of a frame changed, and when |
 //! | [`encode`] | pixels to images, on a pool |
-//! | `shelf` | memory of frames and encoded files, which goes round |
+//! | `shelf`, `room` | memory of frames and encoded files, which goes round; large memory, asked for in a way that may fail |
 //! | [`render`] | what a widget's author writes, and the demo widgets |
 //! | [`protocol`] | the messages on the wire, and the checks on what comes in |
 //! | [`actors`] | what holds state and decides: Widget, View, Kernel, Metrics; and the registries |
@@ -61,6 +61,7 @@ mod private_file;
 pub mod protocol;
 mod quota;
 pub mod render;
+mod room;
 mod runtime_file;
 mod seldom;
 pub mod server;

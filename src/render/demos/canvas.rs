@@ -5,7 +5,12 @@
 
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, RasterizedChar, get_raster, get_raster_width};
 
-use crate::{event::Size, frame::Frame};
+use super::LIMIT;
+use crate::{
+    event::Size,
+    frame::Frame,
+    room::{self, NoRoom},
+};
 
 /// Red, green, blue.
 pub type Color = [u8; 3];
@@ -14,7 +19,6 @@ pub type Color = [u8; 3];
 pub const LINE_HEIGHT: f64 = 16.0;
 
 /// An RGB picture.
-#[derive(Clone)]
 pub struct Canvas {
     width: usize,
     height: usize,
@@ -23,9 +27,26 @@ pub struct Canvas {
 
 impl Canvas {
     /// A canvas of one colour, of the physical size in `size`, at least one pixel.
-    pub fn new(size: &Size, color: Color) -> Self {
+    ///
+    /// # Errors
+    /// When there is not enough memory for it.
+    pub fn new(size: &Size, color: Color) -> Result<Self, NoRoom> {
         let (width, height) = (size.pwidth.max(1) as usize, size.pheight.max(1) as usize);
-        Self { width, height, pixels: color.repeat(width * height) }
+        let mut pixels = room::filled(3 * width * height, color[0], LIMIT)?;
+        if color != [color[0]; 3] {
+            pixels.chunks_exact_mut(3).for_each(|pixel| pixel.copy_from_slice(&color));
+        }
+        Ok(Self { width, height, pixels })
+    }
+
+    /// A second one like it, to paint on.
+    ///
+    /// # Errors
+    /// As [`Canvas::new`].
+    pub fn copy(&self) -> Result<Self, NoRoom> {
+        let mut pixels = room::empty(self.pixels.len(), LIMIT)?;
+        pixels.extend_from_slice(&self.pixels);
+        Ok(Self { pixels, ..*self })
     }
 
     /// The finished frame.
@@ -62,58 +83,77 @@ impl Canvas {
     }
 
     /// A line with round ends from `from` to `to`, of a width that goes from the first to the second of `widths`.
-    /// From a point to itself it is a disc.
-    pub fn line(&mut self, from: (f64, f64), to: (f64, f64), widths: (f64, f64), color: Color) {
+    /// From a point to itself it is a disc. Answers how many pixels were looked at.
+    pub fn line(&mut self, from: (f64, f64), to: (f64, f64), widths: (f64, f64), color: Color) -> usize {
         let reach = widths.0.max(widths.1) / 2.0 + 1.0;
-        let bounds = [
-            from.0.min(to.0) - reach,
-            from.1.min(to.1) - reach,
-            from.0.max(to.0) + reach,
-            from.1.max(to.1) + reach,
-        ];
+        let rows = [from.1.min(to.1) - reach, from.1.max(to.1) + reach];
         let (dx, dy) = (to.0 - from.0, to.1 - from.1);
         let length_squared = (dx * dx + dy * dy).max(f64::MIN_POSITIVE);
-        self.fill(bounds, color, |x, y| {
+        // Of a row only what is near the part of the line that is near the row: a long line is no large area.
+        let columns = |y: f64| {
+            let near = |y: f64| if dy == 0.0 { 0.0 } else { ((y - from.1) / dy).clamp(0.0, 1.0) };
+            let ends = if dy == 0.0 { [0.0, 1.0] } else { [near(y - reach), near(y + reach)] };
+            let [one, other] = ends.map(|along| from.0 + along * dx);
+            [one.min(other) - reach, one.max(other) + reach]
+        };
+        self.fill_rows(rows, columns, color, |x, y| {
             let along = (((x - from.0) * dx + (y - from.1) * dy) / length_squared).clamp(0.0, 1.0);
             let distance = (x - from.0 - along * dx).hypot(y - from.1 - along * dy);
             let radius = 0.5 * (widths.0 + along * (widths.1 - widths.0));
             (radius - distance + 0.5).clamp(0.0, 1.0)
-        });
+        })
     }
 
     /// One line of text whose top left corner is at (`x`, `y`), [`LINE_HEIGHT`] × `scale` pixels high.
-    /// A character that the font lacks is shown as its replacement sign.
-    pub fn text(&mut self, x: f64, y: f64, text: &str, scale: f64, color: Color) {
+    /// A character that the font lacks is shown as its replacement sign. Answers how many pixels were looked at.
+    pub fn text(&mut self, x: f64, y: f64, text: &str, scale: f64, color: Color) -> usize {
         let font = Font::new(scale);
+        let mut looked_at = 0;
         for (index, character) in text.chars().enumerate() {
             let left = (x + index as f64 * font.advance).round();
             if left >= self.width as f64 {
                 break;
             }
-            self.glyph(left, y.round(), character, &font, color);
+            looked_at += self.glyph(left, y.round(), character, &font, color);
         }
+        looked_at
     }
 
-    fn glyph(&mut self, left: f64, top: f64, character: char, font: &Font, color: Color) {
+    fn glyph(&mut self, left: f64, top: f64, character: char, font: &Font, color: Color) -> usize {
         let glyph = font.glyph(character);
         let bounds = [left, top, left + (glyph.width() as f64 * font.zoom).ceil(), top + font.height.ceil()];
         if (font.zoom - 1.0).abs() < 1e-9 {
-            self.fill(bounds, color, |px, py| coverage(&glyph, (px - left) as usize, (py - top) as usize));
+            self.fill(bounds, color, |px, py| coverage(&glyph, (px - left) as usize, (py - top) as usize))
         } else {
             self.fill(bounds, color, |px, py| {
                 between(&glyph, (px - left) / font.zoom - 0.5, (py - top) / font.zoom - 0.5)
-            });
+            })
         }
     }
 
     /// Blends `color` over the pixels within `bounds` (left, top, right, bottom) by `coverage`, 0 to 1, of each pixel's centre.
-    fn fill(&mut self, bounds: [f64; 4], color: Color, coverage: impl Fn(f64, f64) -> f64) {
+    fn fill(&mut self, bounds: [f64; 4], color: Color, coverage: impl Fn(f64, f64) -> f64) -> usize {
+        let [left, top, right, bottom] = bounds;
+        self.fill_rows([top, bottom], |_| [left, right], color, coverage)
+    }
+
+    /// As `fill`, between the left and the right that `columns` says for the centre of each row.
+    fn fill_rows(
+        &mut self,
+        [top, bottom]: [f64; 2],
+        columns: impl Fn(f64) -> [f64; 2],
+        color: Color,
+        coverage: impl Fn(f64, f64) -> f64,
+    ) -> usize {
         let clip = |value: f64, end: usize| value.clamp(0.0, end as f64) as usize;
-        let columns = clip(bounds[0].floor(), self.width)..clip(bounds[2].ceil(), self.width);
-        for y in clip(bounds[1].floor(), self.height)..clip(bounds[3].ceil(), self.height) {
+        let mut looked_at = 0;
+        for y in clip(top.floor(), self.height)..clip(bottom.ceil(), self.height) {
+            let [left, right] = columns(y as f64 + 0.5);
+            let columns = clip(left.floor(), self.width)..clip(right.ceil(), self.width);
+            looked_at += columns.len();
             let start = 3 * (y * self.width + columns.start);
             let row = &mut self.pixels[start..start + 3 * columns.len()];
-            for (x, pixel) in columns.clone().zip(row.chunks_exact_mut(3)) {
+            for (x, pixel) in columns.zip(row.chunks_exact_mut(3)) {
                 let share = coverage(x as f64 + 0.5, y as f64 + 0.5);
                 if share > 0.0 {
                     for (below, above) in pixel.iter_mut().zip(color) {
@@ -123,6 +163,7 @@ impl Canvas {
                 }
             }
         }
+        looked_at
     }
 }
 
@@ -186,8 +227,8 @@ mod tests {
     const WHITE: Color = [255; 3];
     const BLACK: Color = [0; 3];
 
-    fn painted(paint: impl FnOnce(&mut Canvas)) -> Frame {
-        let mut canvas = Canvas::new(&size(40.0, 40.0, 1.0), WHITE);
+    fn painted<T>(paint: impl FnOnce(&mut Canvas) -> T) -> Frame {
+        let mut canvas = Canvas::new(&size(40.0, 40.0, 1.0), WHITE).unwrap();
         paint(&mut canvas);
         canvas.into_frame().unwrap()
     }
@@ -209,6 +250,16 @@ mod tests {
         let frame = painted(|canvas| canvas.line((10.0, 5.0), (10.0, 35.0), (2.0, 10.0), BLACK));
         let dark = |y| (0..40).filter(|&x| pixel(&frame, x, y)[0] < 128).count();
         assert_eq!((dark(6), dark(34)), (2, 10));
+    }
+
+    #[test]
+    fn a_long_line_costs_the_pixels_along_it_and_not_those_around() {
+        let mut canvas = Canvas::new(&size(400.0, 400.0, 1.0), WHITE).unwrap();
+        let looked_at = canvas.line((-1e6, -1e6), (1e6, 1e6), (4.0, 4.0), BLACK);
+        assert!((400..400 * 20).contains(&looked_at), "{looked_at} pixels");
+        let frame = canvas.into_frame().unwrap();
+        assert_eq!([(0, 0), (200, 201), (399, 399)].map(|(x, y)| pixel(&frame, x, y)), [BLACK; 3]);
+        assert_eq!([(10, 0), (200, 210)].map(|(x, y)| pixel(&frame, x, y)), [WHITE; 2]);
     }
 
     #[test]

@@ -12,8 +12,9 @@ use crate::{
     handle::WidgetHandle,
     render::{
         Kind, RemoteFrameBuffer, RenderError,
-        demos::{NO_SIZE, canvas::Color, pan_zoom::PanZoom},
+        demos::{LIMIT, NO_SIZE, canvas::Color, pan_zoom::PanZoom},
     },
+    room::{self, NoRoom},
 };
 
 /// What one step may cost, in iterations of z² + c: some 30 ms.
@@ -33,7 +34,8 @@ struct Fractal {
     handle: WidgetHandle,
     size: Size,
     view: PanZoom,
-    picture: Picture,
+    /// The picture under way; `None` when the view changed.
+    picture: Option<Picture>,
 }
 
 pub(super) fn kind() -> Kind {
@@ -48,9 +50,7 @@ pub(super) fn kind() -> Kind {
 
 impl Fractal {
     fn new(handle: WidgetHandle) -> Self {
-        let view = whole(&NO_SIZE);
-        let picture = Picture::new(&view, &NO_SIZE);
-        Self { handle, size: NO_SIZE, view, picture }
+        Self { handle, size: NO_SIZE, view: whole(&NO_SIZE), picture: None }
     }
 
     fn resize(&mut self, size: Size) {
@@ -88,19 +88,26 @@ impl RemoteFrameBuffer for Fractal {
             kind => self.view.handle(kind, event.view, &self.size),
         };
         if changed {
-            self.picture = Picture::new(&self.view, &self.size);
+            self.picture = None;
             self.handle.request_draw();
         }
         Ok(())
     }
 
     fn get_frame(&mut self) -> Result<Option<Frame>, RenderError> {
-        self.picture.work(STEP_WORK);
-        if !self.picture.is_done() {
+        let mut picture = match self.picture.take() {
+            Some(picture) => picture,
+            None => Picture::new(&self.view, &self.size)?,
+        };
+        picture.work(STEP_WORK);
+        if !picture.is_done() {
             self.handle.request_draw();
         }
-        let Picture { width, height, pixels, .. } = &self.picture;
-        Ok(Some(Frame::rgb8(*width as u32, *height as u32, pixels.clone())?))
+        let mut pixels = room::empty(picture.pixels.len(), LIMIT)?;
+        pixels.extend_from_slice(&picture.pixels);
+        let frame = Frame::rgb8(picture.width as u32, picture.height as u32, pixels)?;
+        self.picture = Some(picture);
+        Ok(Some(frame))
     }
 }
 
@@ -116,40 +123,46 @@ struct Picture {
     max_iterations: u32,
     /// Index into [`PASSES`]; one more is the smoothing pass, two more is done.
     pass: usize,
-    /// The next row of the pass.
+    /// The next row of the pass, and the next column of it.
     row: usize,
+    column: usize,
 }
 
 impl Picture {
-    fn new(view: &PanZoom, size: &Size) -> Self {
+    fn new(view: &PanZoom, size: &Size) -> Result<Self, NoRoom> {
         let (width, height) = (size.pwidth.max(1) as usize, size.pheight.max(1) as usize);
         let depth = (0.005 / view.scale).max(1.0).log2();
-        Self {
+        Ok(Self {
             width,
             height,
-            pixels: vec![0; 3 * width * height],
+            pixels: room::filled(3 * width * height, 0, LIMIT)?,
             origin: view.origin,
             step: view.scale / size.ratio,
             max_iterations: (250.0 + 30.0 * depth + 3.0 * depth * depth) as u32,
             pass: 0,
             row: 0,
-        }
+            column: 0,
+        })
     }
 
     fn is_done(&self) -> bool {
         self.pass > PASSES.len()
     }
 
-    /// Renders rows until about `work` iterations are spent or the picture is done.
+    /// Renders until about `work` iterations are spent or the picture is done.
     fn work(&mut self, work: u64) {
         let mut spent = 0;
         while spent < work && !self.is_done() {
             let block = PASSES.get(self.pass).copied();
             spent += match block {
-                Some(block) => self.render_blocks(block),
-                None => self.smooth_row(),
+                Some(block) => self.render_block(block),
+                None => self.smooth(),
             };
-            self.row += block.unwrap_or(1);
+            self.column += block.unwrap_or(1);
+            if self.column >= self.width {
+                self.column = 0;
+                self.row += block.unwrap_or(1);
+            }
             if self.row >= self.height {
                 self.row = 0;
                 self.pass += 1;
@@ -157,18 +170,16 @@ impl Picture {
         }
     }
 
-    /// Renders one row of blocks: the colour of a block is that of its top left pixel.
-    fn render_blocks(&mut self, block: usize) -> u64 {
-        let mut spent = 0;
-        for x in (0..self.width).step_by(block) {
-            let is_known = self.pass > 0 && x.is_multiple_of(2 * block) && self.row.is_multiple_of(2 * block);
-            if !is_known {
-                let (color, work) = self.color_at(x as f64 + 0.5, self.row as f64 + 0.5);
-                self.fill(x, block, color);
-                spent += work;
-            }
+    /// Renders the next block: its colour is that of its top left pixel.
+    fn render_block(&mut self, block: usize) -> u64 {
+        let x = self.column;
+        let is_known = self.pass > 0 && x.is_multiple_of(2 * block) && self.row.is_multiple_of(2 * block);
+        if is_known {
+            return 1;
         }
-        spent
+        let (color, work) = self.color_at(x as f64 + 0.5, self.row as f64 + 0.5);
+        self.fill(x, block, color);
+        work
     }
 
     fn fill(&mut self, x: usize, block: usize, color: Color) {
@@ -180,15 +191,11 @@ impl Picture {
         }
     }
 
-    fn smooth_row(&mut self) -> u64 {
-        let mut spent = 0;
-        for x in 0..self.width {
-            let (color, work) = self.smooth_color(x, self.row);
-            let start = 3 * (self.row * self.width + x);
-            self.pixels[start..start + 3].copy_from_slice(&color);
-            spent += work;
-        }
-        spent
+    fn smooth(&mut self) -> u64 {
+        let (color, work) = self.smooth_color(self.column, self.row);
+        let start = 3 * (self.row * self.width + self.column);
+        self.pixels[start..start + 3].copy_from_slice(&color);
+        work
     }
 
     fn smooth_color(&self, x: usize, y: usize) -> (Color, u64) {
@@ -293,7 +300,7 @@ mod tests {
             send(&mut fractal, wheel(90.0, 60.0, -1000.0));
             let (last, count) = last_frame(&mut fractal);
             assert!(count > 1, "one frame was enough");
-            let direct = Picture::new(&fractal.view, &fractal.size);
+            let direct = Picture::new(&fractal.view, &fractal.size).unwrap();
             assert_eq!(last.width(), (301.0 * ratio) as u32);
             for (x, y) in (0..last.height()).flat_map(|y| (0..last.width()).map(move |x| (x, y))) {
                 assert_eq!(
@@ -308,7 +315,7 @@ mod tests {
     #[test]
     fn before_smoothing_each_pixel_is_the_one_sample_at_its_middle() {
         let fractal = fractal(101.0, 67.0, 1.0);
-        let mut picture = Picture::new(&fractal.view, &fractal.size);
+        let mut picture = Picture::new(&fractal.view, &fractal.size).unwrap();
         while picture.pass < PASSES.len() {
             picture.work(1);
         }
@@ -323,10 +330,21 @@ mod tests {
         let mut fractal = fractal(640.0, 480.0, 1.0);
         fractal.view =
             PanZoom::centered((-0.743_643_887, 0.131_825_904), 1e-11, (DEEPEST, 1.0), &fractal.size);
-        let mut picture = Picture::new(&fractal.view, &fractal.size);
+        let mut picture = Picture::new(&fractal.view, &fractal.size).unwrap();
         picture.work(STEP_WORK);
-        let longest_row = u64::from(picture.max_iterations) * 640 * 4;
-        assert!(!picture.is_done() && longest_row < 4 * STEP_WORK);
+        assert!(!picture.is_done());
+    }
+
+    #[test]
+    fn one_step_is_bounded_however_long_a_row() {
+        let view = PanZoom::centered((-0.2, 0.0), DEEPEST, (DEEPEST, 1.0), &NO_SIZE);
+        let mut picture = Picture::new(&view, &Size { pwidth: 65_535, ..NO_SIZE }).unwrap();
+        picture.max_iterations = 1_000_000;
+        // In the middle of a bulb, so that nothing escapes.
+        picture.origin = (-0.1226, 0.7449);
+        picture.work(STEP_WORK);
+        assert_eq!((picture.pass, picture.row), (0, 0));
+        assert!(picture.column < 8 * 100, "{} pixels in one step", picture.column);
     }
 
     #[test]
@@ -336,7 +354,7 @@ mod tests {
         send(&mut fractal, down(100.0, 100.0));
         assert!(!is_draw_requested(&fractal.handle));
         send(&mut fractal, moved(110.0, 100.0));
-        assert_eq!((fractal.picture.pass, is_draw_requested(&fractal.handle)), (0, true));
+        assert_eq!((fractal.picture.is_none(), is_draw_requested(&fractal.handle)), (true, true));
     }
 
     #[test]

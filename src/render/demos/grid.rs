@@ -7,7 +7,11 @@
 use crate::{
     event::{Event, EventKind, Size},
     frame::Frame,
-    render::{Kind, RemoteFrameBuffer, RenderError, demos::NO_SIZE},
+    render::{
+        Kind, RemoteFrameBuffer, RenderError,
+        demos::{LIMIT, NO_SIZE},
+    },
+    room,
 };
 
 struct Grid {
@@ -34,7 +38,7 @@ impl RemoteFrameBuffer for Grid {
     fn get_frame(&mut self) -> Result<Option<Frame>, RenderError> {
         let (width, height) = (self.size.pwidth as usize, self.size.pheight as usize);
         let white_first: Vec<u8> = (0..=width).map(|x| if x % 2 == 0 { 255 } else { 0 }).collect();
-        let mut pixels = Vec::with_capacity(width * height);
+        let mut pixels = room::empty(width * height, LIMIT)?;
         for y in 0..height {
             let shift = y % 2;
             pixels.extend_from_slice(&white_first[shift..shift + width]);

@@ -50,5 +50,8 @@ pub fn register(kinds: &mut Kinds, images: Option<PathBuf>) {
     kinds.register(image::kind(images));
 }
 
+/// What bounds the pixels that demos are asked for.
+const LIMIT: &str = "--max-pixels";
+
 /// The size of a widget before its first `resize` event.
 const NO_SIZE: Size = Size { width: 1.0, height: 1.0, pwidth: 1, pheight: 1, ratio: 1.0 };

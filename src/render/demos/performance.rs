@@ -20,6 +20,7 @@ use crate::{
             canvas::{Canvas, Color, LINE_HEIGHT},
         },
     },
+    room::{self, NoRoom},
     stats::StatsSummary,
 };
 
@@ -79,7 +80,8 @@ impl Performance {
         let frames = options.integer("frames", 1..=100_000)?;
         let width = options.integer("width", 1..=3840)? as usize;
         let height = options.integer("height", 1..=2160)? as usize;
-        let pattern = pattern(width, height + PERIOD).into();
+        let pattern =
+            pattern(width, height + PERIOD).map_err(|error| KindError::Failed(error.to_string()))?.into();
         Ok(Self { handle, size: NO_SIZE, frames, width, height, pattern, state: State::Ready })
     }
 
@@ -99,7 +101,7 @@ impl Performance {
 
     fn unwatched_frame(&self) -> Result<Frame, RenderError> {
         let scale = self.size.ratio;
-        let mut canvas = Canvas::new(&self.size, PAPER);
+        let mut canvas = Canvas::new(&self.size, PAPER)?;
         canvas.text(
             20.0 * scale,
             16.0 * scale,
@@ -125,7 +127,7 @@ impl Performance {
             ("Base64 encoding", milliseconds(stats.b64_encoding)),
         ];
         let scale = self.size.ratio;
-        let mut canvas = Canvas::new(&self.size, PAPER);
+        let mut canvas = Canvas::new(&self.size, PAPER)?;
         let mut line = |number: f64, column: f64, text: &str, color| {
             canvas.text(column * scale, (16.0 + number * (LINE_HEIGHT + 6.0)) * scale, text, scale, color);
         };
@@ -193,8 +195,8 @@ impl RemoteFrameBuffer for Performance {
 }
 
 /// RGB rows of soft diagonal bands that repeat every [`PERIOD`] rows. Rows [`SHIFT`] apart differ in every pixel.
-fn pattern(width: usize, height: usize) -> Vec<u8> {
-    let mut pixels = Vec::with_capacity(3 * width * height);
+fn pattern(width: usize, height: usize) -> Result<Vec<u8>, NoRoom> {
+    let mut pixels = room::empty(3 * width * height, "the options `width` and `height`")?;
     for y in 0..height {
         for x in 0..width {
             // Going up by one a row, with a jump at 256 that a shift by less than a period cannot hide.
@@ -204,7 +206,7 @@ fn pattern(width: usize, height: usize) -> Vec<u8> {
             pixels.extend_from_slice(&[tent(wave) as u8, band as u8, tent((wave + 96) % PERIOD) as u8]);
         }
     }
-    pixels
+    Ok(pixels)
 }
 
 #[cfg(test)]

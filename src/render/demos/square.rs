@@ -22,6 +22,9 @@ use crate::{
 const SIDE: f64 = 96.0;
 /// How far an arrow key moves the square, in logical pixels.
 const STEP: f64 = 10.0;
+/// From one dot of the paper to the next in logical pixels, and the least in physical ones.
+const DOT_SPACING: f64 = 24.0;
+const LEAST_SPACING: f64 = 4.0;
 const PAPER: Color = [247, 248, 250];
 const DOTS: Color = [208, 213, 221];
 const SQUARE: Color = [37, 99, 235];
@@ -147,10 +150,13 @@ impl RemoteFrameBuffer for Square {
 
     fn get_frame(&mut self) -> Result<Option<Frame>, RenderError> {
         let ratio = self.size.ratio;
-        let mut canvas = Canvas::new(&self.size, PAPER);
-        for row in 1..=(self.size.height / 24.0) as usize {
-            for column in 1..=(self.size.width / 24.0) as usize {
-                let dot = (column as f64 * 24.0 * ratio, row as f64 * 24.0 * ratio);
+        let mut canvas = Canvas::new(&self.size, PAPER)?;
+        // Closer together they would be no dots, and more than there are pixels.
+        let spacing = DOT_SPACING * ratio;
+        let dots = |side: u32| if spacing < LEAST_SPACING { 0 } else { (f64::from(side) / spacing) as u32 };
+        for row in 1..=dots(self.size.pheight) {
+            for column in 1..=dots(self.size.pwidth) {
+                let dot = (f64::from(column) * spacing, f64::from(row) * spacing);
                 canvas.line(dot, dot, (2.0 * ratio, 2.0 * ratio), DOTS);
             }
         }

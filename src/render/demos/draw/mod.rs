@@ -77,7 +77,10 @@ impl Draw {
         }
         self.finish_writing();
         let color = if pointer.button == 2 { BLANK } else { self.color };
-        for (id, point) in contacts(pointer) {
+        let down: BTreeMap<String, Point> = contacts(pointer).collect();
+        // Of a finger that is no longer told of the release went astray.
+        self.contacts.retain(|contact, _| contact.0 != view || down.contains_key(&contact.1));
+        for (id, point) in down {
             let contact = (view, id);
             if !self.contacts.contains_key(&contact)
                 && let Some(stroke) = self.paper.begin(color, point)
@@ -114,9 +117,14 @@ impl Draw {
 
     fn write(&mut self, text: &str) {
         let written: String = text.chars().filter(|character| !character.is_control()).collect();
-        if !written.is_empty() && !self.paper.is_full() {
+        if !written.is_empty() && self.fits(written.len()) {
             self.writing.get_or_insert_default().push_str(&written);
         }
+    }
+
+    /// Whether so many more letters fit on the paper.
+    fn fits(&self, letters: usize) -> bool {
+        self.paper.has_room_for(self.writing.as_ref().map_or(0, String::len) + letters)
     }
 
     fn finish_writing(&mut self) {
@@ -125,10 +133,9 @@ impl Draw {
     }
 
     fn press_key(&mut self, key: &str) {
+        let has_room = self.fits(1);
         match (key, &mut self.writing) {
-            ("Enter", writing) => {
-                writing.get_or_insert_default().push('\n');
-            }
+            ("Enter", writing) if has_room => writing.get_or_insert_default().push('\n'),
             ("Backspace", Some(text)) if text.is_empty() => self.writing = None,
             ("Backspace", Some(text)) => {
                 text.pop();
@@ -218,7 +225,10 @@ impl RemoteFrameBuffer for Draw {
     }
 
     fn get_frame(&mut self) -> Result<Option<Frame>, RenderError> {
-        let mut canvas = self.paper.picture();
+        let (mut canvas, is_complete) = self.paper.picture()?;
+        if !is_complete {
+            self.handle.request_draw();
+        }
         if let Some(text) = &self.writing {
             paint_text(&mut canvas, self.pen, &format!("{text}_"), self.color, self.paper.size().ratio);
         }
@@ -404,6 +414,38 @@ mod tests {
         send(&mut draw, key("Escape"));
         stroke(&mut draw, (100.0, 100.0), (200.0, 100.0));
         assert_eq!(draw.paper.len(), 1);
+    }
+
+    #[test]
+    fn no_paper_makes_a_draw_take_longer_than_a_step() {
+        let mut draw = draw(20.0);
+        let right = |x, y| Pointer { button: 2, buttons: vec![2], ..pointer(x, y) };
+        send(&mut draw, EventKind::PointerDown(right(-1e6, -1e6)));
+        for step in 0..50 {
+            let side = if step % 2 == 0 { 1e6 } else { -1e6 };
+            send(&mut draw, EventKind::PointerMove(right(side, side)));
+        }
+        is_draw_requested(&draw.handle);
+        frame(&mut draw);
+        assert!(is_draw_requested(&draw.handle), "all was painted in one go");
+        send(&mut draw, resize(64.0, 48.0, 1.0));
+        while is_draw_requested(&draw.handle) {
+            frame(&mut draw);
+        }
+        assert!(draw.paper.picture().unwrap().1);
+    }
+
+    #[test]
+    fn what_is_typed_and_pressed_is_not_kept_without_end() {
+        let mut draw = draw(1.0);
+        for finger in 0..1000 {
+            send(&mut draw, EventKind::PointerDown(touches(&[(&finger.to_string(), 10.0, 10.0)])));
+        }
+        assert_eq!(draw.contacts.len(), 1);
+        let page = "x".repeat(4096);
+        (0..100).for_each(|_| send(&mut draw, char(&page)));
+        (0..5000).for_each(|_| send(&mut draw, key("Enter")));
+        assert!(draw.writing.as_ref().unwrap().len() <= paper::FULL);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Teaches data that is larger than any screen: it is loaded aside, and a frame takes only what is on screen.
 //!
-//! A picture is decoded on a thread of its own, which asks for a draw when it is done; until then frames say what is loading.
+//! A picture is decoded on a thread that all viewers share ([`loader`]), which asks for a draw when it is done; until then frames say what is
+//! loading. Of the pages that a user turns in a hurry only the last is loaded.
 //! [`source`] keeps pictures in levels of half the size each, so that a frame of the whole costs no more than a frame of a
 //! corner. Without a folder of pictures, a map of 12,000 × 9,000 pixels is computed where it is looked at ([`sample`]).
 //!
@@ -8,21 +9,20 @@
 //! or `1` shows it pixel by pixel; Page Down and Page Up, or `n` and `p`, go through the folder.
 
 mod folder;
+mod loader;
 mod render;
 mod sample;
 mod source;
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, mpsc},
-};
+use std::{path::PathBuf, sync::Arc};
 
 use serde_json::{Map, json};
 
 #[cfg(any(test, feature = "internals"))]
 pub use self::source::{Bounds, Picture, Source as Look};
 use self::{
-    folder::Folder,
+    folder::{Folder, FolderError},
+    loader::{Desk, Loader},
     render::{BACKGROUND, render},
     sample::Sample,
     source::Source,
@@ -49,8 +49,12 @@ const SAMPLE_NAME: &str = "a computed map";
 struct Viewer {
     handle: WidgetHandle,
     size: Size,
-    /// The pictures there are; `None` when there is only the sample.
-    folder: Option<Arc<Folder>>,
+    /// What loads the pictures there are; `None` when there is only the sample.
+    loader: Option<Arc<Loader>>,
+    /// Where loaded pictures come.
+    desk: Arc<Desk>,
+    /// How many pictures further in the folder the user wants to be.
+    pages: isize,
     content: Content,
     view: PanZoom,
     /// Whether the view shows the whole picture, as large as it fits, and is to do so after a resize.
@@ -59,7 +63,7 @@ struct Viewer {
 
 /// What there is to show.
 enum Content {
-    Loading { name: String, result: mpsc::Receiver<Result<Arc<dyn Source>, String>> },
+    Loading { name: String },
     Open { name: String, source: Arc<dyn Source> },
     Failed { name: String, message: String },
 }
@@ -67,15 +71,15 @@ enum Content {
 impl Content {
     fn name(&self) -> &str {
         match self {
-            Self::Loading { name, .. } | Self::Open { name, .. } | Self::Failed { name, .. } => name,
+            Self::Loading { name } | Self::Open { name, .. } | Self::Failed { name, .. } => name,
         }
     }
 }
 
 pub(super) fn kind(images: Option<PathBuf>) -> Kind {
-    let folder = images.map(|images| Arc::new(Folder::new(images)));
+    let loader = images.map(|images| Arc::new(Loader::new(Folder::new(images))));
     let sample: Arc<dyn Source> = Arc::new(Sample::default());
-    Kind::new("image", move |handle, options| Viewer::new(handle, options, folder.clone(), Arc::clone(&sample)))
+    Kind::new("image", move |handle, options| Viewer::new(handle, options, loader.clone(), Arc::clone(&sample)))
         .described("Picture viewer", "Pictures of any size. Drag, wheel, double click; 1: pixel by pixel, f: fit, n and p: next and previous.")
         .option("file", "", "a file in the server's folder of pictures (--images); empty: the first one")
         .with_traits(|traits| {
@@ -91,12 +95,12 @@ impl Viewer {
     fn new(
         handle: WidgetHandle,
         options: &Options,
-        folder: Option<Arc<Folder>>,
+        loader: Option<Arc<Loader>>,
         sample: Arc<dyn Source>,
     ) -> Result<Self, KindError> {
         let file = options.text("file")?;
-        let in_file = |error: folder::FolderError| KindError::option("file", error.to_string());
-        let first = match &folder {
+        let in_file = |error: FolderError| KindError::option("file", error.to_string());
+        let first = match loader.as_ref().map(|loader| loader.folder()) {
             None if file.is_empty() => None,
             None => {
                 return Err(KindError::option(
@@ -106,13 +110,15 @@ impl Viewer {
             }
             Some(folder) if file.is_empty() => folder.names().map_err(in_file)?.into_iter().next(),
             Some(folder) => {
-                folder.path(file).map_err(in_file)?;
+                folder.check(file).map_err(in_file)?;
                 Some(file.to_owned())
             }
         };
         let content = Content::Open { name: SAMPLE_NAME.to_owned(), source: sample };
         let view = PanZoom::centered((0.0, 0.0), 1.0, (1.0, 1.0), &NO_SIZE);
-        let mut viewer = Self { handle, size: NO_SIZE, folder, content, view, is_fitted: true };
+        let desk = Desk::new(handle.clone());
+        let mut viewer =
+            Self { handle, size: NO_SIZE, loader, desk, pages: 0, content, view, is_fitted: true };
         match first {
             Some(name) => viewer.load(name),
             None => viewer.fit(),
@@ -120,32 +126,21 @@ impl Viewer {
         Ok(viewer)
     }
 
-    /// Starts to load a picture of the folder on a thread of its own.
+    /// Has a picture of the folder loaded.
     fn load(&mut self, name: String) {
-        let Some(folder) = self.folder.clone() else { return };
-        let (sender, result) = mpsc::channel();
-        let (handle, file) = (self.handle.clone(), name.clone());
-        std::thread::spawn(move || {
-            let loaded = folder.load(&file).map_err(|error| error.to_string());
-            // A viewer that went on to another picture, or was closed, does not wait for this one.
-            let _ = sender.send(loaded.map(|picture| picture as Arc<dyn Source>));
-            handle.request_draw();
-        });
-        self.content = Content::Loading { name, result };
+        let Some(loader) = &self.loader else { return };
+        loader.load(&self.desk, name.clone());
+        self.content = Content::Loading { name };
         self.handle.request_draw();
     }
 
     /// Takes over what has been loaded.
     fn take_loaded(&mut self) -> Result<(), RenderError> {
-        let Content::Loading { name, result } = &self.content else { return Ok(()) };
-        let name = name.clone();
-        match result.try_recv() {
-            Err(mpsc::TryRecvError::Empty) => return Ok(()),
-            Err(mpsc::TryRecvError::Disconnected) => {
-                self.content = Content::Failed { name, message: "the decoder broke down on it".to_owned() };
-            }
-            Ok(Err(message)) => self.content = Content::Failed { name, message },
-            Ok(Ok(source)) => {
+        let Some(loaded) = self.desk.take() else { return Ok(()) };
+        let name = self.content.name().to_owned();
+        match loaded {
+            Err(message) => self.content = Content::Failed { name, message },
+            Ok(source) => {
                 let (width, height) = source.size();
                 self.handle.print(format!("{name}: {width} × {height} pixels"));
                 let title = json!(format!("Picture viewer: {name}"));
@@ -157,15 +152,19 @@ impl Viewer {
         Ok(())
     }
 
-    /// Goes `by` pictures on in the folder, round and round.
-    fn turn_page(&mut self, by: isize) -> Result<(), RenderError> {
-        let Some(folder) = &self.folder else { return Ok(()) };
+    /// Goes on in the folder, round and round, by as many pictures as the user wants: once for all keys since the last frame, since it
+    /// reads the folder.
+    fn turn_pages(&mut self) -> Result<(), RenderError> {
+        let by = std::mem::take(&mut self.pages);
+        let Some(folder) = self.loader.as_ref().filter(|_| by != 0).map(|loader| loader.folder()) else {
+            return Ok(());
+        };
         let names = folder.names()?;
         if names.is_empty() {
             return Ok(());
         }
         let here = names.iter().position(|name| name == self.content.name()).unwrap_or(0);
-        let next = (here as isize + by).rem_euclid(names.len() as isize) as usize;
+        let next = (here as isize).saturating_add(by).rem_euclid(names.len() as isize) as usize;
         if names[next] != self.content.name() {
             self.load(names[next].clone());
         }
@@ -223,7 +222,7 @@ impl Viewer {
     /// Lines of text in place of a picture.
     fn message_frame(&self, text: &str) -> Result<Frame, RenderError> {
         let scale = self.size.ratio;
-        let mut canvas = Canvas::new(&self.size, BACKGROUND);
+        let mut canvas = Canvas::new(&self.size, BACKGROUND)?;
         let columns = ((self.size.width - 40.0) / text_width("m", 1.0)).max(8.0) as usize;
         for (number, line) in wrapped(text, columns).iter().enumerate() {
             let y = 20.0 + number as f64 * (LINE_HEIGHT + 4.0);
@@ -265,10 +264,10 @@ impl RemoteFrameBuffer for Viewer {
                 self.show_pixels(self.size.width / 2.0, self.size.height / 2.0);
             }
             EventKind::KeyDown(key) if ["n", "PageDown"].contains(&key.key.as_str()) => {
-                return self.turn_page(1);
+                self.pages = self.pages.saturating_add(1);
             }
             EventKind::KeyDown(key) if ["p", "PageUp"].contains(&key.key.as_str()) => {
-                return self.turn_page(-1);
+                self.pages = self.pages.saturating_sub(1);
             }
             kind => {
                 let scale = self.view.scale;
@@ -286,14 +285,15 @@ impl RemoteFrameBuffer for Viewer {
     }
 
     fn get_frame(&mut self) -> Result<Option<Frame>, RenderError> {
+        self.turn_pages()?;
         self.take_loaded()?;
         match &self.content {
-            Content::Loading { name, .. } => self.message_frame(&format!("loading {name} ...")).map(Some),
+            Content::Loading { name } => self.message_frame(&format!("loading {name} ...")).map(Some),
             Content::Failed { name, message } => self.message_frame(&format!("{name}: {message}")).map(Some),
             Content::Open { source, .. } => {
                 let (width, height) = (self.size.pwidth.max(1), self.size.pheight.max(1));
                 let step = self.view.scale / self.size.ratio;
-                let pixels = render(&**source, self.view.origin, step, (width as usize, height as usize));
+                let pixels = render(&**source, self.view.origin, step, (width as usize, height as usize))?;
                 Ok(Some(Frame::rgb8(width, height, pixels)?))
             }
         }

@@ -2,7 +2,10 @@
 //! whose pixels are next smaller than those of the screen.
 
 use super::source::{Source, level_size, levels};
-use crate::render::demos::canvas::Color;
+use crate::{
+    render::demos::{LIMIT, canvas::Color},
+    room::{self, NoRoom},
+};
 
 /// Around the picture.
 pub const BACKGROUND: Color = [24, 26, 31];
@@ -27,7 +30,7 @@ pub fn render(
     origin: (f64, f64),
     step: f64,
     (width, height): (usize, usize),
-) -> Vec<u8> {
+) -> Result<Vec<u8>, NoRoom> {
     let level = (step.max(1.0).log2() as usize).min(levels(source.size()) - 1);
     let (level_width, level_height) = level_size(source.size(), level);
     // Pixel by pixel there is no place between two pixels.
@@ -40,7 +43,7 @@ pub fn render(
     let right =
         columns.iter().filter(is_seen).map(|taps| taps.first + TAPS).max().unwrap_or(0).min(level_width);
 
-    let mut pixels: Vec<u8> = Vec::with_capacity(3 * width * height);
+    let mut pixels: Vec<u8> = room::empty(3 * width * height, LIMIT)?;
     let mut strips =
         Strips { source, level, left, rows: vec![(usize::MAX, vec![0; 3 * (right - left)]); TAPS] };
     let mut blend = vec![0.0_f32; 3 * (right - left + TAPS)];
@@ -69,7 +72,7 @@ pub fn render(
             }
         }
     }
-    pixels
+    Ok(pixels)
 }
 
 /// The taps of `count` screen pixels, of which the first begins at `origin` and each is `step` wide, over an axis of `length` pixels.

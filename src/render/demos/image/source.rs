@@ -4,10 +4,11 @@
 use std::{
     fs::File,
     io::{BufRead, BufReader, Seek},
-    path::Path,
 };
 
 use ::image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
+
+use crate::room::{self, NoRoom};
 
 /// Bounds on a picture.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +22,8 @@ pub struct Bounds {
 /// 12,000 × 9,000 pixels are 108 million. While a picture is loaded there are besides what the decoder makes the 8-bit copy that is kept
 /// and its levels, at most 4 bytes a pixel; 1.7 GB in all at the very most.
 const BOUNDS: Bounds = Bounds { pixels: 160_000_000, decoded: 1 << 30 };
+/// Bytes for each pixel that there are besides what the decoder made, at the most: the 8-bit copy with its levels, and what it is made of.
+const KEPT_PER_PIXEL: u64 = 8;
 /// Side of the squares that show through transparent pictures.
 const CHEQUER: usize = 16;
 
@@ -67,12 +70,14 @@ pub enum PictureError {
     TooLarge { width: u32, height: u32, bytes: u64, bounds: Bounds },
     #[error("has no pixels")]
     Empty,
+    #[error("cannot be kept: {0}")]
+    Room(#[from] NoRoom),
 }
 
 impl Picture {
     /// Decodes a file.
-    pub fn open(path: &Path) -> Result<Self, PictureError> {
-        Self::decode(BufReader::new(File::open(path)?), BOUNDS)
+    pub fn read(file: File) -> Result<Self, PictureError> {
+        Self::decode(BufReader::new(file), BOUNDS)
     }
 
     /// Decodes the content of a file, which tells the format. The size is checked before anything is decoded.
@@ -90,6 +95,9 @@ impl Picture {
             return Err(PictureError::Empty);
         }
         limits.reserve(bytes)?;
+        // All that the decoder and the levels take, which end the process where there is less.
+        let kept = KEPT_PER_PIXEL * u64::from(width) * u64::from(height);
+        room::look_for(usize::try_from(bytes + kept).unwrap_or(usize::MAX), "the size of the picture")?;
         decoder.set_limits(limits)?;
         let orientation = decoder.orientation()?;
         let mut image = DynamicImage::from_decoder(decoder)?;

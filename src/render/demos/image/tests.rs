@@ -58,7 +58,7 @@ fn viewer(folder: &Path, file: &str) -> Result<Viewer, KindError> {
     Viewer::new(
         handle(),
         &options,
-        Some(Arc::new(Folder::new(folder.to_owned()))),
+        Some(Arc::new(Loader::new(Folder::new(folder.to_owned())))),
         Arc::new(Sample::default()),
     )
 }
@@ -201,6 +201,8 @@ fn files_outside_of_the_folder_are_refused() {
     std::fs::create_dir(&inner).unwrap();
     save_test_picture(&outer.join("secret.png"), 4, 4);
     save_test_picture(&inner.join("mine.png"), 4, 4);
+    std::fs::create_dir(inner.join("nested")).unwrap();
+    save_test_picture(&inner.join("nested/deep.png"), 4, 4);
     let absolute = outer.join("secret.png");
     for file in [
         "../secret.png",
@@ -209,6 +211,9 @@ fn files_outside_of_the_folder_are_refused() {
         absolute.to_str().unwrap(),
         "/etc/passwd",
         "inner/../../secret.png",
+        "./mine.png",
+        "mine.png/",
+        "nested/deep.png",
     ] {
         assert!(message(&inner, file).contains("is not in the folder of pictures"), "{file} was opened");
     }
@@ -220,6 +225,32 @@ fn files_outside_of_the_folder_are_refused() {
         assert!(viewer(&inner, "other.png").is_ok());
         assert_eq!(Folder::new(inner).names().unwrap(), ["mine.png", "other.png"]);
     }
+}
+
+#[test]
+fn only_files_that_the_list_shows_are_opened() {
+    let folder = folder("listed");
+    save_test_picture(&folder.join("a.png"), 4, 4);
+    std::fs::copy(folder.join("a.png"), folder.join(".hidden.png")).unwrap();
+    std::fs::copy(folder.join("a.png"), folder.join("a.key")).unwrap();
+    for file in [".hidden.png", "a.key", "a"] {
+        assert!(message(&folder, file).contains("the folder has a.png"), "{file} was opened");
+    }
+    assert!(viewer(&folder, "a.png").is_ok());
+}
+
+#[test]
+fn a_hundred_page_turns_take_one_draw_to_follow_and_load_one_picture() {
+    let folder = folder("hurry");
+    for name in ["a.png", "b.png", "c.png"] {
+        save_test_picture(&folder.join(name), 4, 4);
+    }
+    let mut viewer = viewer(&folder, "").unwrap();
+    send(&mut viewer, resize(100.0, 100.0, 1.0));
+    loaded(&mut viewer);
+    (0..100).for_each(|_| send(&mut viewer, key("n")));
+    loaded(&mut viewer);
+    assert_eq!(viewer.handle.traits().title, "Picture viewer: b.png");
 }
 
 #[test]

@@ -23,11 +23,17 @@ use crate::{
     event::{Event, EventKind, Pointer, Size, ViewId},
     frame::Frame,
     handle::WidgetHandle,
-    render::{Kind, RemoteFrameBuffer, RenderError, demos::NO_SIZE},
+    render::{
+        Kind, RemoteFrameBuffer, RenderError,
+        demos::{LIMIT, NO_SIZE},
+    },
+    room::{self, NoRoom},
 };
 
 /// How long nothing changes before the fine picture is rendered.
 const REST: Duration = Duration::from_millis(150);
+/// Largest picture that is rendered fine, in pixels: more have smooth edges as they are, and four times as many would be gigabytes.
+const LARGEST_FINE: u64 = 3840 * 2160;
 /// Where the eye starts.
 const START: Orbit = Orbit { turn: 0.75, tilt: 0.62, distance: 4.2 };
 /// How far a drag of one logical pixel turns, in radians, and how fast it spins in radians a second.
@@ -93,20 +99,24 @@ impl Surface {
     fn await_rest(&mut self) {
         if !self.is_awaited.swap(true, Ordering::AcqRel) {
             let (handle, is_awaited) = (self.handle.clone(), Arc::clone(&self.is_awaited));
-            thread::spawn(move || {
+            let wait = move || {
                 thread::sleep(REST);
                 is_awaited.store(false, Ordering::Release);
                 handle.request_draw();
-            });
+            };
+            if thread::Builder::new().spawn(wait).is_err() {
+                // No thread is to be had: the picture stays as it is until the next change.
+                self.is_awaited.store(false, Ordering::Release);
+            }
         }
     }
 
     fn render(&self, fineness: usize) -> Result<Frame, RenderError> {
         let (width, height) = (self.size.pwidth.max(1) as usize, self.size.pheight.max(1) as usize);
         let line = (self.size.ratio * fineness as f64) as f32;
-        let mut scene = Scene::new(width * fineness, height * fineness, line);
+        let mut scene = Scene::new(width * fineness, height * fineness, line)?;
         scene.paint(&self.mesh, self.orbit);
-        let pixels = if fineness == 1 { scene.colors } else { halved(&scene.colors, width, height) };
+        let pixels = if fineness == 1 { scene.colors } else { halved(&scene.colors, width, height)? };
         Ok(Frame::rgb8(width as u32, height as u32, pixels)?)
     }
 
@@ -175,7 +185,8 @@ impl RemoteFrameBuffer for Surface {
         }
         let is_resting = !self.is_stale && self.changed.elapsed() >= REST;
         self.is_stale = false;
-        let frame = self.render(if is_resting { 2 } else { 1 })?;
+        let is_fine = is_resting && self.size.area() <= LARGEST_FINE;
+        let frame = self.render(if is_fine { 2 } else { 1 })?;
         if !is_resting {
             self.await_rest();
         }
@@ -184,8 +195,8 @@ impl RemoteFrameBuffer for Surface {
 }
 
 /// The means of 2 × 2 pixels of a picture of twice `width` × `height`.
-fn halved(colors: &[u8], width: usize, height: usize) -> Vec<u8> {
-    let mut halved = vec![0; 3 * width * height];
+fn halved(colors: &[u8], width: usize, height: usize) -> Result<Vec<u8>, NoRoom> {
+    let mut halved = room::filled(3 * width * height, 0, LIMIT)?;
     for (row, rows) in halved.chunks_exact_mut(3 * width).zip(colors.chunks_exact(2 * 6 * width)) {
         let (upper, lower) = rows.split_at(6 * width);
         let pairs = upper.chunks_exact(6).zip(lower.chunks_exact(6));
@@ -197,7 +208,7 @@ fn halved(colors: &[u8], width: usize, height: usize) -> Vec<u8> {
             }
         }
     }
-    halved
+    Ok(halved)
 }
 
 #[cfg(test)]
@@ -242,7 +253,7 @@ mod tests {
     fn the_wheel_brings_the_surface_nearer() {
         let mut surface = surface();
         let background = |frame: &Frame| {
-            let sky = Scene::new(320, 240, 1.0).colors;
+            let sky = Scene::new(320, 240, 1.0).unwrap().colors;
             frame.pixels().iter().zip(&sky).filter(|(a, b)| a == b).count()
         };
         let before = background(&at_rest(&mut surface));

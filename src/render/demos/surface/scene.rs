@@ -2,6 +2,11 @@
 
 use std::ops::RangeInclusive;
 
+use crate::{
+    render::demos::LIMIT,
+    room::{self, NoRoom},
+};
+
 /// From the eye to the middle, in units of half a side of the surface.
 pub const DISTANCE: RangeInclusive<f32> = 1.9..=12.0;
 /// Squares of the mesh along each side.
@@ -132,8 +137,9 @@ pub struct Scene {
 }
 
 impl Scene {
-    pub fn new(width: usize, height: usize, line: f32) -> Self {
-        Self { width, height, line, colors: sky(width, height), nearness: vec![0.0; width * height] }
+    pub fn new(width: usize, height: usize, line: f32) -> Result<Self, NoRoom> {
+        let nearness = room::filled(width * height, 0.0, LIMIT)?;
+        Ok(Self { width, height, line, colors: sky(width, height)?, nearness })
     }
 
     pub fn paint(&mut self, mesh: &[Corner], orbit: Orbit) {
@@ -277,13 +283,13 @@ fn see(mesh: &[Corner], orbit: Orbit, width: f32, height: f32) -> Vec<Seen> {
 }
 
 /// The background: darker downwards.
-fn sky(width: usize, height: usize) -> Vec<u8> {
-    let mut colors = Vec::with_capacity(3 * width * height);
+fn sky(width: usize, height: usize) -> Result<Vec<u8>, NoRoom> {
+    let mut colors = room::empty(3 * width * height, LIMIT)?;
     for y in 0..height {
         let color = mix(SKY[0], SKY[1], y as f32 / height as f32).map(|channel| channel as u8);
-        colors.extend(color.repeat(width));
+        colors.extend(std::iter::repeat_n(color, width).flatten());
     }
-    colors
+    Ok(colors)
 }
 
 #[cfg(test)]
@@ -302,7 +308,7 @@ mod tests {
             })
         };
         for order in [[0, 1], [1, 0]] {
-            let mut scene = Scene::new(100, 100, 1.0);
+            let mut scene = Scene::new(100, 100, 1.0).unwrap();
             let triangles = [triangle(0.5, 200.0), triangle(0.25, 100.0)];
             for index in order {
                 scene.triangle(triangles[index].each_ref());
@@ -314,7 +320,7 @@ mod tests {
     #[test]
     fn the_mesh_has_no_holes() {
         let above = Orbit { turn: 0.0, tilt: 1.5, distance: 2.0 };
-        let mut scene = Scene::new(400, 300, 1.0);
+        let mut scene = Scene::new(400, 300, 1.0).unwrap();
         scene.paint(&mesh(|_, _| 0.0), above);
         let holes = (100..200)
             .flat_map(|y| (100..300).map(move |x| y * 400 + x))
