@@ -12,7 +12,10 @@ use tokio::sync::oneshot;
 
 use crate::{
     Frame,
-    actors::widget::{self, Widget},
+    actors::{
+        view::Viewer,
+        widget::{self, Widget},
+    },
     clock::unix_now,
     event::ViewId,
     quota::{Account, OverMemory, Places, Quota},
@@ -120,6 +123,15 @@ impl Shared {
             shares,
             snapshots: SnapshotPlaces::default(),
             notebook_server: Mutex::new(None),
+        }
+    }
+
+    /// Whether a view is the owner's: by name, by the key, or through the owner's kernel and notebook.
+    pub fn is_owners(&self, viewer: &Viewer) -> bool {
+        match viewer {
+            Viewer::Anyone | Viewer::Ticket | Viewer::Kernel => true,
+            Viewer::User(name) => self.identity.owner.as_ref() == Some(name),
+            Viewer::Link => false,
         }
     }
 
@@ -305,6 +317,12 @@ impl WidgetHandle {
     pub fn close(&self) {
         self.shared.closed.store(true, Ordering::Release);
         self.widget.do_send(widget::Close::Closed);
+    }
+
+    /// Ends the widget by a fault of the server's: its views connect again.
+    pub(crate) fn fail(&self) {
+        self.shared.closed.store(true, Ordering::Release);
+        self.widget.do_send(widget::Close::Failed);
     }
 
     /// Whether it is closed, or told to be.

@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::available_parallelism,
     time::{Duration, Instant},
@@ -19,7 +19,6 @@ use crate::{
     actors::{
         kernel::{Kernel, KernelSettings, Shutdown},
         kernels::{Kernels, OwnName},
-        metrics::{Metrics, Register, Scrape},
         registry::{Registry, Reserved},
         widget::{GetReport, Install, Report, Surroundings, Widget, WidgetLimits},
     },
@@ -30,8 +29,9 @@ use crate::{
     metrics::{Connected, Exposition, Format, Reason, ServerMetrics},
     panic,
     protocol::{InboundLimits, Refusal, close_code},
+    pulse::Pulse,
     quota::{Full, Held, LimitsChange, Memory, Places, Quota, Quotas, Taken, UserLimits, UserReport},
-    render::{KindError, Kinds, Options},
+    render::{KindError, Kinds, Options, Threads},
     sharing::{Ledger, Links, Reach},
     traits::{TraitError, Traits},
     web::auth::ticket::Tickets,
@@ -40,9 +40,6 @@ use crate::{
 
 /// Most arbiters for widgets and views: they only decide, so that a few carry thousands.
 const MAX_ARBITERS: usize = 4;
-
-/// Blocking calls of a widget's thread that are no turns: metrics that are written, renderers that are dropped.
-const BESIDES_TURNS: usize = 64;
 
 /// Why a widget was not made.
 #[derive(Debug, thiserror::Error)]
@@ -155,9 +152,15 @@ pub struct Hub(Arc<Inner>);
 struct Inner {
     kinds: Kinds,
     registry: Registry,
-    metrics: Addr<Metrics>,
+    metrics: Exposition,
     counts: Arc<ServerMetrics>,
     pool: Arc<Pool>,
+    /// Where renderers work.
+    threads: Arc<Threads>,
+    /// Whether the server stops.
+    stopping: AtomicBool,
+    /// Whether the arbiters answer.
+    pulse: Pulse,
     arbiters: Vec<ArbiterHandle>,
     next_arbiter: AtomicUsize,
     places: Places,
@@ -168,17 +171,6 @@ struct Inner {
     tickets: Tickets,
     ledger: Arc<Ledger>,
     limits: HubLimits,
-}
-
-/// A thread for the actors of widgets. A renderer that hangs keeps one of the threads on which turns are taken: there is one for each
-/// widget, and some for what else may block.
-fn arbiter(max_widgets: usize) -> ArbiterHandle {
-    let blocking = max_widgets.saturating_add(BESIDES_TURNS);
-    let runtime = move || {
-        tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(blocking).build()
-    };
-    Arbiter::with_tokio_rt(move || runtime().expect("the operating system gives what a runtime needs"))
-        .handle()
 }
 
 impl Hub {
@@ -192,24 +184,26 @@ impl Hub {
         shares_file: Option<PathBuf>,
     ) -> Result<Self, Box<dyn std::error::Error>> {
         let arbiters: Vec<_> = (0..available_parallelism().map_or(1, NonZero::get).min(MAX_ARBITERS))
-            .map(|_| arbiter(limits.max_widgets))
+            .map(|_| Arbiter::new().handle())
             .collect();
         let pool = Arc::new(Pool::new(0)?);
         let quotas = Quotas::new(limits.user, limits.user_weights.clone(), limits.max_memory);
         let memory = Arc::clone(quotas.memory());
         let exposition = Exposition::new(Arc::clone(&pool), memory, limits.max_metrics_widgets)?;
         let counts = Arc::clone(exposition.server());
-        let metrics = Metrics::new(exposition);
         Ok(Self(Arc::new(Inner {
             kinds,
-            registry: Registry::default(),
+            registry: Registry::new(limits.kernel.grace),
             kernels: Kernels::default(),
             kernel_places: Places::new(limits.max_kernels),
             quotas,
             budgets: Budgets::new(limits.budget),
             tickets: Tickets::new(limits.ticket_lifetime, unix_seconds()),
             ledger: Arc::new(Ledger::open(shares_file, unix_seconds())?),
-            metrics: Metrics::start_in_arbiter(&arbiters[0], |_| metrics),
+            metrics: exposition,
+            threads: Arc::new(Threads::new(limits.max_widgets)?),
+            stopping: AtomicBool::new(false),
+            pulse: Pulse::new(&arbiters),
             counts,
             pool,
             arbiters,
@@ -227,6 +221,12 @@ impl Hub {
     /// The widgets there are.
     pub fn registry(&self) -> &Registry {
         &self.0.registry
+    }
+
+    /// The threads on which renderers work.
+    #[cfg(test)]
+    pub(crate) fn threads(&self) -> &Threads {
+        &self.0.threads
     }
 
     /// The pool on which images are encoded.
@@ -277,12 +277,13 @@ impl Hub {
         let mut all_traits = kind.traits().clone();
         all_traits.apply(traits)?;
         let (handle, reserved) =
-            self.begin(kind.name().to_owned(), id.map(str::to_owned), making, options, all_traits).await?;
+            self.begin(kind.name().to_owned(), id.map(str::to_owned), making, options, all_traits)?;
 
         // Renderers are made where they may block. Should it fail, the actor ends with its last address.
         let for_renderer = handle.clone();
         let options = handle.identity().options.clone();
-        let made = actix_web::rt::task::spawn_blocking(move || kind.make(for_renderer, &options)).await;
+        let made = self.0.threads.run(move || kind.make(for_renderer, &options));
+        let made = made.ok_or_else(|| KindError::Failed("the system has no thread for it".to_owned()))?.await;
         let renderer = made.map_err(|error| {
             let panic = error.try_into_panic();
             KindError::Failed(
@@ -299,7 +300,7 @@ impl Hub {
     ///
     /// # Errors
     /// When there is no place for another widget, or one of that id exists.
-    pub(crate) async fn create_for_kernel(
+    pub(crate) fn create_for_kernel(
         &self,
         kind: String,
         id: Option<String>,
@@ -307,7 +308,7 @@ impl Hub {
         traits: Traits,
     ) -> Result<WidgetHandle, CreateError> {
         let making = Making { owner, stays: false, in_process: false };
-        let (handle, reserved) = self.begin(kind, id, making, Options::default(), traits).await?;
+        let (handle, reserved) = self.begin(kind, id, making, Options::default(), traits)?;
         list(&handle, reserved);
         Ok(handle)
     }
@@ -316,12 +317,18 @@ impl Hub {
     pub(crate) fn close(&self, widget: &WidgetHandle) {
         // Before the id is free: the next widget of it inherits nothing.
         widget.shares().end();
-        self.0.registry.remove(widget.identity());
+        self.0.registry.close(widget.identity());
         widget.close();
     }
 
+    /// Ends a widget whose kernel's actor a panic has ended: its views connect again, and the kernel makes it again with its id.
+    pub(crate) fn fail(&self, widget: &WidgetHandle) {
+        self.0.registry.remove(widget.identity());
+        widget.fail();
+    }
+
     /// Starts the actor of a widget, without a renderer, and not in the registry yet.
-    async fn begin(
+    fn begin(
         &self,
         kind: String,
         id: Option<String>,
@@ -330,6 +337,9 @@ impl Hub {
         traits: Traits,
     ) -> Result<(WidgetHandle, Reserved), CreateError> {
         let inner = &self.0;
+        if self.is_stopping() {
+            return Err(CreateError::Stopping);
+        }
         let place = inner.places.take().ok_or(CreateError::Full(inner.limits.max_widgets))?;
         let quota = inner.quotas.of(owner.as_deref());
         let held = quota.widget()?;
@@ -340,12 +350,11 @@ impl Hub {
 
         let kept = inner.ledger.shares(&id, owner.as_deref());
         let shared = Arc::new(Shared::new(id, kind, quota, options, traits, kept));
-        let register = Register(Arc::clone(&shared));
-        let metrics = inner.metrics.send(register).await.map_err(|_| CreateError::Stopping)?;
         let around = Surroundings {
             pool: Arc::clone(&inner.pool),
+            threads: Arc::clone(&inner.threads),
             registry: inner.registry.clone(),
-            metrics,
+            metrics: inner.metrics.count(Arc::clone(&shared)),
             limits: inner.limits.widget,
             stays,
             in_process,
@@ -504,21 +513,29 @@ impl Hub {
         &self.0.counts
     }
 
-    /// All metrics as text; `None` when the server stops.
+    /// All metrics as text; `None` when they cannot be written, which is logged. Those of many widgets take a while: a thread that
+    /// may block writes them.
     pub async fn scrape(&self, format: Format) -> Option<String> {
         self.0.counts.shares_unkept(self.0.ledger.unkept());
-        match self.0.metrics.send(Scrape(format)).await {
-            Ok(Ok(text)) => Some(text),
-            Ok(Err(error)) => {
-                tracing::error!(%error, "metrics cannot be written");
-                None
-            }
-            Err(_) => None,
-        }
+        let metrics = self.0.metrics.clone();
+        let written = actix_web::rt::task::spawn_blocking(move || metrics.write(format)).await;
+        let written = written.unwrap_or_else(|error| Err(prometheus::Error::Msg(error.to_string())));
+        written.inspect_err(|error| tracing::error!(%error, "metrics cannot be written")).ok()
     }
 
-    /// Tells all kernels, widgets and views that the server stops.
+    /// Whether the threads on which widgets are answer.
+    pub async fn is_well(&self) -> bool {
+        self.0.pulse.beats().await
+    }
+
+    /// Whether the server stops.
+    pub fn is_stopping(&self) -> bool {
+        self.0.stopping.load(Ordering::Acquire)
+    }
+
+    /// Tells all kernels, widgets and views that the server stops. From now on no widget is made.
     pub fn shut_down(&self) {
+        self.0.stopping.store(true, Ordering::Release);
         for kernel in self.0.kernels.all() {
             kernel.do_send(Shutdown);
         }

@@ -7,7 +7,7 @@
 //!
 //!  a renderer in another process:  its program ◀──▶ Socket ◀──turn, frame──▶ Kernel ◀──▶ Widget
 //!
-//!  Widget, View, Kernel ──handles──▶ Metrics ──▶ GET /metrics
+//!  Widget, View, Kernel ──handles──▶ counts ──▶ GET /metrics
 //! ```
 //!
 //! Whoever writes a widget needs [`RemoteFrameBuffer`], [`Frame`], [`Event`] and [`WidgetHandle`], and [`Server`] to serve it.
@@ -23,7 +23,7 @@
 //! | `shelf`, `room` | memory of frames and encoded files, which goes round; large memory, asked for in a way that may fail |
 //! | [`render`] | what a widget's author writes, and the demo widgets |
 //! | [`protocol`] | the messages on the wire, and the checks on what comes in |
-//! | [`actors`] | what holds state and decides: Widget, View, Kernel, Metrics; and the registries |
+//! | [`actors`] | what holds state and decides: Widget, View, Kernel; and the registries |
 //! | [`handle`], [`hub`], `widget_id` | a widget from outside; everything a running server shares; whose an id is |
 //! | `audit` | the lines of the log that say who did what to whose widget |
 //! | `sharing`, `signing` | with whom widgets are shared; signatures of links and tickets |
@@ -51,6 +51,8 @@ pub mod hub;
 #[doc(hidden)]
 pub mod internals;
 pub mod jupyterhub;
+mod listener;
+pub mod log;
 pub mod metrics;
 pub mod network;
 pub mod pacing;
@@ -59,6 +61,7 @@ pub mod patience;
 pub mod presence;
 mod private_file;
 pub mod protocol;
+mod pulse;
 mod quota;
 pub mod render;
 mod room;
@@ -70,6 +73,7 @@ mod shelf;
 mod signing;
 pub mod sizing;
 pub mod stats;
+mod supervisor;
 pub mod tiles;
 pub mod traits;
 mod usage;

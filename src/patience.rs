@@ -14,6 +14,8 @@ pub struct Patience {
     pub kernel_hello: Duration,
     /// A browser that answers no ping for so long is gone. Default 60 s.
     pub view: Duration,
+    /// A renderer that works on one turn for so long is taken to hang: it no longer holds up others of its user's. Default 30 s.
+    pub renderer: Duration,
     /// A connection that has not sent a whole request for so long, its next one as well as its first, is ended. Default 10 s. (Sooner the
     /// HTTP library ends those that say nothing at all, and those whose first request is not whole: after 5 s each.)
     pub request: Duration,
@@ -30,6 +32,7 @@ impl Default for Patience {
             kernel_asked: Duration::from_secs(2),
             kernel_hello: Duration::from_secs(10),
             view: Duration::from_secs(60),
+            renderer: Duration::from_secs(30),
             request: Duration::from_secs(10),
             body: Duration::from_secs(30),
             answer: Duration::from_secs(60),

@@ -2,7 +2,8 @@
 
 use std::{
     any::Any,
-    io::{self, IsTerminal},
+    fs,
+    io::{self, IsTerminal, Write},
     net::{SocketAddr, TcpListener},
     path::PathBuf,
     sync::Arc,
@@ -26,10 +27,12 @@ use crate::{
     descriptors,
     hub::{CreateError, Hub},
     jupyterhub::Service,
+    listener,
     metrics::Scrapes,
     quota::Places,
-    render::{Kind, Kinds, demos},
+    render::{Kind, KindError, Kinds, demos},
     runtime_file::{RuntimeFile, Whereabouts},
+    supervisor,
     usage::Usage,
     web::{
         auth::{
@@ -50,6 +53,8 @@ use crate::{
 
 /// How long open connections may take to end when the server stops.
 const STOP_WITHIN: u64 = 3;
+/// When the server stops: after so long without a request, none is on its way on a connection that was taken before.
+const QUIET: Duration = Duration::from_millis(100);
 /// A connection whose peer takes nothing for this long beyond a view's second deadline is closed by the operating system.
 const REAP_AFTER: Duration = Duration::from_secs(5);
 
@@ -67,6 +72,9 @@ pub enum ServeError {
         /// What the operating system says.
         error: io::Error,
     },
+    /// What the supervisor hands over is no socket to listen on.
+    #[error("cannot listen on the socket of the supervisor: {0}")]
+    Inherited(io::Error),
     /// The address of the metrics cannot be listened on.
     #[error("cannot serve the metrics on {address}: {error}; choose another with --metrics-listen")]
     ListenMetrics {
@@ -78,6 +86,9 @@ pub enum ServeError {
     /// The key file is not to be trusted.
     #[error("{0}; or name another with --key-file")]
     KeyFile(KeyFileError),
+    /// `--kinds` names what is not there.
+    #[error("--kinds: {0}")]
+    Kinds(KindError),
     /// A widget that was to be there from the start cannot be made.
     #[error("widget `{id}` cannot be made: {error}")]
     Widget {
@@ -178,9 +189,13 @@ impl Server {
         self
     }
 
-    /// Adds the demo kinds and, unless the configuration says no or widgets belong to users, a widget of each.
+    /// Adds the demo kinds and, unless the configuration says no, a widget of each. Where widgets belong to users, there are only the
+    /// kinds, and those only if the configuration asks for them: whoever can make a widget uses the server's memory.
     #[must_use]
     pub fn demos(mut self) -> Self {
+        if self.config.auth == Auth::JupyterHub && !self.config.demos && self.config.kinds.is_empty() {
+            return self;
+        }
         let mut demos = Kinds::default();
         demos::register(&mut demos, self.config.images.clone());
         for kind in demos.iter() {
@@ -192,8 +207,9 @@ impl Server {
         self
     }
 
-    /// Runs the server until SIGINT or SIGTERM, or until it was unused for as long as the configuration says. Prints a line with its
+    /// Runs the server until SIGINT, SIGTERM or SIGHUP, or until it was unused for as long as the configuration says. Prints a line with its
     /// address; with the key in it only to a terminal, or if the configuration says so, else a second line that says where the key is.
+    /// It listens on the socket that a supervisor hands over, if one does (`LISTEN_FDS`).
     ///
     /// # Errors
     /// When it cannot start, or fails.
@@ -207,11 +223,13 @@ impl Server {
         let ended = system.block_on(async move {
             // Who reads the line may send a signal at once.
             let mut signals = Signals::catch()?;
+            let listener = listener::inherited().map_err(ServeError::Inherited)?;
             let running = tokio::select! {
-                running = self.start() => running?,
+                running = self.start_on(listener) => running?,
                 () = signals.received() => return Ok(()),
             };
-            println!("{}", running.whereabouts(print_key || io::stdout().is_terminal()));
+            announce(&running.whereabouts(print_key || io::stdout().is_terminal()));
+            supervisor::ready();
             running.until_done(signals).await
         });
         // Its end would wait for a first widget that is still being made.
@@ -224,13 +242,29 @@ impl Server {
     /// # Errors
     /// When the configuration is bad, the address taken, or a first widget cannot be made.
     pub async fn start(self) -> Result<Running, ServeError> {
+        self.start_on(None).await
+    }
+
+    /// Starts to listen on a socket, or on the address that the configuration says.
+    async fn start_on(mut self, listener: Option<TcpListener>) -> Result<Running, ServeError> {
+        if let Some(listener) = &listener {
+            self.config.listen = listener.local_addr().map_err(ServeError::Inherited)?;
+            tracing::info!(address = %self.config.listen, "the supervisor says where to listen, not --listen");
+        }
         self.config.validate()?;
         let descriptors = descriptors::for_connections();
         let config = self.config.within(descriptors);
         let descriptors = Arc::new(Places::new(descriptors));
+        if !config.kinds.is_empty() {
+            self.kinds.retain(&config.kinds).map_err(ServeError::Kinds)?;
+            self.first.retain(|kind| config.kinds.contains(kind));
+        }
         let address = config.listen;
         let listen = |error| ServeError::Listen { address, error };
-        let listener = succession::listen(address, config.jupyterhub.as_ref()).await.map_err(listen)?;
+        let listener = match listener {
+            Some(listener) => listener,
+            None => succession::listen(address, config.jupyterhub.as_ref()).await.map_err(listen)?,
+        };
         let address = listener.local_addr().map_err(listen)?;
         let limits = config.hub_limits();
         tracing::info!(
@@ -332,10 +366,18 @@ impl Running {
             () = signals.received() => {}
             () = unused(&self.usage, self.exit_when_unused) => tracing::info!("nobody uses the server"),
             () = succession::succeeded(self.service.as_ref()) => tracing::info!("the JupyterHub was started anew"),
+            () = supervisor::watch(&self.hub) => {}
             ended = &mut self.done => return Ok(ended.map_err(io::Error::other)??),
         }
         tracing::info!("stopping");
-        self.stop().await
+        supervisor::stopping();
+        tokio::select! {
+            stopped = self.stop() => stopped,
+            () = signals.received() => {
+                tracing::info!("stopping at once");
+                Ok(())
+            }
+        }
     }
 
     /// Stops: views are told, sockets closed with 1001, renderers get their `close` event.
@@ -344,7 +386,13 @@ impl Running {
     /// When the HTTP server fails.
     pub async fn stop(self) -> Result<(), ServeError> {
         drop(self.runtime_file);
+        // From now on connections wait: where a supervisor holds the socket, for the next server.
+        self.http.pause().await;
         self.hub.shut_down();
+        // Most end at once, while the library looks once a second. Those that were taken just now have not been heard yet.
+        drop(self.usage.begin());
+        let all = self.usage.unused_for(QUIET);
+        let _ = tokio::time::timeout(Duration::from_secs(STOP_WITHIN), all).await;
         self.http.stop(true).await;
         if let Some(metrics) = self.metrics {
             metrics.http.stop(false).await;
@@ -355,24 +403,46 @@ impl Running {
     }
 }
 
-/// The signals that end the server.
+/// The signals that end the server. A second one, while it stops, ends it at once.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    /// That the terminal was closed. Nothing, where whoever started the program has it ignore that, as `nohup` does.
+    hangup: Option<Signal>,
 }
 
 impl Signals {
     /// From now on they no longer end the process by themselves.
     fn catch() -> io::Result<Self> {
+        let hangup = SignalKind::hangup();
+        let hangup = if ignores(hangup) { None } else { Some(signal(hangup)?) };
         let (interrupt, terminate) = (SignalKind::interrupt(), SignalKind::terminate());
-        Ok(Self { interrupt: signal(interrupt)?, terminate: signal(terminate)? })
+        Ok(Self { interrupt: signal(interrupt)?, terminate: signal(terminate)?, hangup })
     }
 
     async fn received(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            Some(()) = async { self.hangup.as_mut()?.recv().await } => {}
         }
+    }
+}
+
+/// Whether the program was started so that it ignores a signal.
+fn ignores(signal: SignalKind) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask =
+        status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal.as_raw_value() - 1) & 1 == 1)
+}
+
+/// Prints where the server is. It serves all the same if nobody can read that.
+fn announce(whereabouts: &str) {
+    let mut stdout = io::stdout().lock();
+    let printed = writeln!(stdout, "{whereabouts}");
+    if let Err(error) = printed.and_then(|()| stdout.flush()) {
+        tracing::warn!(%error, "the address cannot be printed to standard output");
     }
 }
 

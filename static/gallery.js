@@ -15,6 +15,8 @@ const SOON = 1500;
 const gallery = by("gallery");
 const status = by("status");
 const empty = by("empty");
+/** What there is to say instead where the server makes no widgets itself. */
+const elsewhere = by("elsewhere");
 
 /** By widget. @type {Map<string, HTMLElement>} */
 const cards = new Map();
@@ -56,7 +58,10 @@ function failed(error) {
 function show(list) {
   status.textContent = plural(list.length, "widget");
   status.dataset.state = "";
-  empty.hidden = list.length > 0;
+  const makes = Boolean(known?.size);
+  by("new").hidden = !makes;
+  empty.hidden = list.length > 0 || !makes;
+  elsewhere.hidden = list.length > 0 || makes;
   const listed = new Set(list.map(({ id }) => id));
   for (const [id, card] of cards) {
     if (listed.has(id)) continue;

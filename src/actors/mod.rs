@@ -2,8 +2,10 @@
 
 pub mod kernel;
 pub mod kernels;
-pub mod metrics;
 pub mod outbox;
 pub mod registry;
 pub mod view;
 pub mod widget;
+
+#[cfg(test)]
+mod tests;

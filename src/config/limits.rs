@@ -110,6 +110,7 @@ impl Config {
             max_pixels: self.max_pixels,
             max_frame_pixels: self.max_frame_pixels,
             max_snapshot_pixels: self.max_snapshot_pixels,
+            renderer_patience: self.patience.renderer,
             view: ViewLimits {
                 deadline: self.deadline,
                 silence: self.patience.view,

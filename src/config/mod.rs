@@ -113,6 +113,20 @@ pub struct Config {
     #[arg(long, env = "FRAMEHUB_NO_DEMOS", help_heading = "Widgets")]
     pub no_demos: bool,
 
+    /// Offer the demo kinds also where a `JupyterHub`'s users could make widgets of them
+    #[arg(long, env = "FRAMEHUB_DEMOS", help_heading = "Widgets")]
+    pub demos: bool,
+
+    /// Kinds of which widgets can be made, such as `square,draw`, and no others; all that there are by default; repeatable
+    #[arg(
+        long,
+        env = "FRAMEHUB_KINDS",
+        value_name = "KIND",
+        value_delimiter = ',',
+        help_heading = "Widgets"
+    )]
+    pub kinds: Vec<String>,
+
     /// Most widgets at a time
     #[arg(long, env = "FRAMEHUB_MAX_WIDGETS", value_name = "N", default_value_t = 1000, value_parser = read::at_least_one, help_heading = "Limits")]
     pub max_widgets: usize,
@@ -292,6 +306,8 @@ impl Default for Config {
             shares_file: None,
             images: None,
             no_demos: false,
+            demos: false,
+            kinds: Vec::new(),
             max_widgets: 1000,
             max_views: 1000,
             max_views_of_visitor: 20,

@@ -103,7 +103,12 @@ impl Pool {
         let pool = Self { threads, work, nobody: Party::default() };
         for index in 0..threads {
             let work = Arc::clone(&pool.work);
-            thread::Builder::new().name(format!("encode-{index}")).spawn(move || work.run())?;
+            thread::Builder::new().name(format!("encode-{index}")).spawn(move || {
+                // Jobs and their completions are caught by themselves.
+                while catch_unwind(AssertUnwindSafe(|| work.run())).is_err() {
+                    tracing::error!("a panic ended an encoder's thread, which begins anew");
+                }
+            })?;
         }
         Ok(pool)
     }

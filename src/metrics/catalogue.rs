@@ -97,6 +97,16 @@ pub const CATALOGUE: &[Metric] = &[
         &["budget"],
         "What one caller did beyond its budget: requests, requests_under_way, messages, events, views (of widgets that are another's), connections (beyond the open files that there may be).",
     ),
+    counter(
+        "framehub_actor_panics_total",
+        &["actor"],
+        "Parts of the server that a panic ended, which is a fault of the server: what rested on them was told, and is back or gone.",
+    ),
+    counter(
+        "framehub_log_lines_dropped_total",
+        &[],
+        "Lines of the log that were dropped, since standard error was not read in time or could not be written.",
+    ),
     histogram("framehub_render_seconds", "Time of a call of get_frame."),
     histogram("framehub_encode_seconds", "Time of an encode, scaling included."),
     histogram("framehub_base64_seconds", "Time to turn an image into base64, for views that ask for it."),

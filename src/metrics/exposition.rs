@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use prometheus::{TextEncoder, proto::MetricType};
 
 use super::{ServerMetrics, WidgetMetrics, catalogue::Metric, openmetrics, series::WidgetSeries};
-use crate::{encode::Pool, handle::Shared, quota::Memory};
+use crate::{encode::Pool, handle::Shared, log, quota::Memory};
 
 /// How a scrape is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,6 +55,26 @@ impl Format {
     }
 }
 
+/// The counts of a widget, for as long as anybody holds them; then its series are retired.
+pub struct Counted {
+    counts: Arc<WidgetMetrics>,
+    series: WidgetSeries,
+}
+
+impl std::ops::Deref for Counted {
+    type Target = WidgetMetrics;
+
+    fn deref(&self) -> &Self::Target {
+        &self.counts
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.series.remove(&self.counts);
+    }
+}
+
 /// Everything that is counted.
 #[derive(Clone)]
 pub struct Exposition {
@@ -62,12 +82,12 @@ pub struct Exposition {
     series: WidgetSeries,
     pool: Arc<Pool>,
     memory: Arc<Memory>,
-    counted: Arc<Mutex<Counted>>,
+    counted: Arc<Mutex<Seen>>,
 }
 
 /// What is counted already of what others sum up.
 #[derive(Default)]
-struct Counted {
+struct Seen {
     /// Seconds of the encoder's.
     busy: f64,
     /// Refusals of memory.
@@ -90,16 +110,11 @@ impl Exposition {
         &self.server
     }
 
-    /// The counts of a new widget.
-    pub(crate) fn add(&self, shared: Arc<Shared>) -> Arc<WidgetMetrics> {
-        let metrics = Arc::new(WidgetMetrics::new(Arc::clone(&self.server), shared));
-        self.series.add(&metrics);
-        metrics
-    }
-
-    /// A widget is gone, with these counts at the end.
-    pub(crate) fn remove(&self, last: &WidgetMetrics) {
-        self.series.remove(last);
+    /// The counts of a new widget, whose series are there as long as anybody holds them.
+    pub(crate) fn count(&self, shared: Arc<Shared>) -> Arc<Counted> {
+        let counts = Arc::new(WidgetMetrics::new(Arc::clone(&self.server), shared));
+        self.series.add(&counts);
+        Arc::new(Counted { counts, series: self.series.clone() })
     }
 
     /// All of it as text.
@@ -124,6 +139,8 @@ impl Exposition {
                 metric.inc_by(now.saturating_sub(*counted));
                 *counted = now;
             }
+            let dropped = &self.server.log_lines_dropped;
+            dropped.inc_by(log::dropped().saturating_sub(dropped.get()));
         }
         self.series.refresh();
         let families = self.server.registry.gather();

@@ -12,7 +12,7 @@ mod series;
 mod server;
 mod widget;
 
-pub use exposition::{Exposition, Format};
+pub use exposition::{Counted, Exposition, Format};
 pub use scrapes::Scrapes;
-pub use server::{Connected, Reason, ServerMetrics};
+pub use server::{Connected, Part, Reason, ServerMetrics};
 pub use widget::WidgetMetrics;

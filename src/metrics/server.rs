@@ -56,6 +56,41 @@ impl Reason {
     }
 }
 
+/// What a panic can end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The actor of a widget.
+    Widget,
+    /// That of a view.
+    View,
+    /// That of a kernel.
+    Kernel,
+    /// That of a view that is reached through a kernel.
+    Relay,
+    /// That of a WebSocket.
+    Socket,
+    /// A turn of a renderer, outside of the renderer.
+    Turn,
+}
+
+impl Part {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Widget, Self::View, Self::Kernel, Self::Relay, Self::Socket, Self::Turn];
+
+    /// The value of the label.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Widget => "widget",
+            Self::View => "view",
+            Self::Kernel => "kernel",
+            Self::Relay => "relay",
+            Self::Socket => "socket",
+            Self::Turn => "turn",
+        }
+    }
+}
+
 /// A connection that counts for as long as this lives.
 pub struct Connected(IntGauge);
 
@@ -97,6 +132,8 @@ pub struct ServerMetrics {
     pub(super) limited: Counter,
     refusals: IntCounterVec,
     exceeded: IntCounterVec,
+    panics: IntCounterVec,
+    pub(super) log_lines_dropped: IntCounter,
     pub(super) render: Histogram,
     pub(super) encode: Histogram,
     pub(super) base64: Histogram,
@@ -129,6 +166,7 @@ impl ServerMetrics {
         let refusals = counts(&registry, "framehub_refusals_total", Reason::ALL.map(Reason::name))?;
         let exceeded = counts(&registry, "framehub_budget_refusals_total", Spent::ALL.map(Spent::name))?;
         let memory_refusals = counts(&registry, "framehub_memory_refusals_total", MEMORY)?;
+        let panics = counts(&registry, "framehub_actor_panics_total", Part::ALL.map(Part::name))?;
         Ok(Self {
             widgets: int_gauges(&registry, "framehub_widgets")?,
             widgets_summed: gauge(&registry, "framehub_widgets_summed")?,
@@ -152,6 +190,8 @@ impl ServerMetrics {
             limited: seconds(&registry, "framehub_limited_seconds_total")?,
             refusals,
             exceeded,
+            panics,
+            log_lines_dropped: count(&registry, "framehub_log_lines_dropped_total")?,
             render: histogram(&registry, "framehub_render_seconds", &SECONDS)?,
             encode: histogram(&registry, "framehub_encode_seconds", &SECONDS)?,
             base64: histogram(&registry, "framehub_base64_seconds", &SECONDS)?,
@@ -187,6 +227,20 @@ impl ServerMetrics {
         self.exceeded.with_label_values(&[what.name()]).inc();
     }
 
+    /// A part of the server ends. Answers whether a panic is why: then it is counted.
+    pub fn ended(&self, part: Part) -> bool {
+        let panicking = std::thread::panicking();
+        if panicking {
+            self.panicked(part);
+        }
+        panicking
+    }
+
+    /// A panic has ended a part of the server.
+    pub fn panicked(&self, part: Part) {
+        self.panics.with_label_values(&[part.name()]).inc();
+    }
+
     /// A WebSocket connection was made; it counts for as long as the answer is kept.
     pub fn connection(&self) -> Connected {
         Connected::to(&self.connections)
@@ -206,6 +260,11 @@ impl ServerMetrics {
     pub fn renderer_begins(&self) {
         self.renderers_queued.dec();
         self.renderers_busy.inc();
+    }
+
+    /// A renderer that waited gets no thread.
+    pub fn renderer_waits_no_more(&self) {
+        self.renderers_queued.dec();
     }
 
     /// A renderer has been at work for so long.

@@ -60,6 +60,8 @@ pub mod close_code {
     pub const POLICY: u16 = 1008;
     /// A message was too big.
     pub const TOO_BIG: u16 = 1009;
+    /// The server is at fault; connect again.
+    pub const INTERNAL: u16 = 1011;
     /// The server has no place for another view or kernel; connect again later.
     pub const TRY_LATER: u16 = 1013;
     /// The widget is closed; do not connect again.

@@ -12,7 +12,7 @@ use crate::{Traits, WidgetHandle};
 #[derive(Debug, thiserror::Error)]
 pub enum KindError {
     /// No kind of that name.
-    #[error("no kind `{kind}`: use one of {known}")]
+    #[error("no kind `{kind}`: {}", instead(known))]
     Unknown {
         /// The name that was asked for.
         kind: String,
@@ -30,6 +30,14 @@ pub enum KindError {
     /// The renderer itself could not be made.
     #[error("{0}")]
     Failed(String),
+}
+
+/// What to do instead of asking for a kind that is not there.
+fn instead(known: &str) -> String {
+    match known {
+        "" => "this server offers none (--demos, --kinds); a notebook or a program makes widgets".to_owned(),
+        known => format!("use one of {known}"),
+    }
 }
 
 impl KindError {
@@ -228,6 +236,16 @@ impl Kinds {
         self.0.insert(kind.name, kind);
     }
 
+    /// Leaves only the kinds of these names.
+    ///
+    /// # Errors
+    /// When there is none of one of the names.
+    pub fn retain(&mut self, names: &[String]) -> Result<(), KindError> {
+        names.iter().try_for_each(|name| self.get(name).map(drop))?;
+        self.0.retain(|kind, _| names.iter().any(|name| name == kind));
+        Ok(())
+    }
+
     /// The kind of that name.
     ///
     /// # Errors
@@ -286,5 +304,19 @@ mod tests {
         kinds.register(kind());
         let Err(error) = kinds.get("tset") else { panic!("found a kind that is not there") };
         assert_eq!(error.to_string(), "no kind `tset`: use one of test");
+        let Err(error) = Kinds::default().get("test").map(drop) else {
+            panic!("found a kind where there is none")
+        };
+        assert!(error.to_string().contains("a notebook or a program makes widgets"), "{error}");
+    }
+
+    #[test]
+    fn kinds_that_are_not_allowed_are_not_there() {
+        let mut kinds = Kinds::default();
+        kinds.register(kind());
+        kinds.register(Kind::new("other", |_, _| Ok(Nothing)));
+        assert!(kinds.retain(&["tset".to_owned()]).is_err());
+        kinds.retain(&["test".to_owned()]).unwrap();
+        assert_eq!(kinds.iter().map(Kind::name).collect::<Vec<_>>(), ["test"]);
     }
 }

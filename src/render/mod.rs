@@ -2,8 +2,10 @@
 
 pub mod demos;
 mod kind;
+mod threads;
 
 pub use kind::{Kind, KindError, Kinds, OptionSpec, Options};
+pub(crate) use threads::{Threads, run_blocking};
 
 use crate::{Event, Frame};
 

@@ -30,15 +30,32 @@ pub struct HealthQuery {
     nonce: Option<String>,
 }
 
-/// `GET /health`.
-pub async fn health(site: Data<Site>, query: Query<HealthQuery>) -> HttpResponse {
+/// `GET /health`: whether the server works.
+///
+/// # Errors
+/// 503 when a thread of it does not answer.
+pub async fn health(site: Data<Site>, query: Query<HealthQuery>) -> Result<HttpResponse, ApiError> {
+    if !site.hub.is_well().await {
+        return Err(ApiError::unavailable("a thread of the server does not answer: start it anew"));
+    }
     let mut health = json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")});
     let proof =
         site.proof.as_ref().zip(query.nonce.as_deref()).and_then(|(proof, nonce)| proof.answer(nonce));
     if let Some(proof) = proof {
         health["proof"] = proof.into();
     }
-    HttpResponse::Ok().json(health)
+    Ok(HttpResponse::Ok().json(health))
+}
+
+/// `GET /ready`: whether the server works and takes newcomers.
+///
+/// # Errors
+/// 503 when it stops, and as [`health`].
+pub async fn ready(site: Data<Site>, query: Query<HealthQuery>) -> Result<HttpResponse, ApiError> {
+    if site.hub.is_stopping() {
+        return Err(ApiError::unavailable("the server stops: connect again"));
+    }
+    health(site, query).await
 }
 
 /// `GET /metrics`, for those who may see what is told of everybody's widgets.

@@ -27,7 +27,7 @@ use super::{
 use crate::{
     actors::kernel::{Connect, Disconnected, FromKernel, Heard, Kernel, Ponged, SignedOut, ToKernel},
     hub::{Hub, KernelPlace},
-    metrics::{Connected, Reason},
+    metrics::{Connected, Part, Reason},
     protocol::{
         FrameKind, Refusal, close_code,
         kernel::{Hello, KernelInbound, KernelMessage, Refused, SUBPROTOCOL, ServerMessage},
@@ -183,6 +183,7 @@ impl Actor for Socket {
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
+        self.hub.counts().ended(Part::Socket);
         if let Some((kernel, connection)) = &self.kernel {
             kernel.do_send(Disconnected { connection: *connection });
         }

@@ -92,7 +92,14 @@ pub fn configure(site: Data<Site>) -> impl FnOnce(&mut ServiceConfig) {
                     .add((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
                     .add((header::REFERRER_POLICY, "no-referrer")),
             )
-            .service(resource("/health", [(Method::GET, web::get().to(api::health))]))
+            .service(resource(
+                "/health",
+                [(Method::GET, web::get().to(api::health)), (Method::HEAD, web::head().to(api::health))],
+            ))
+            .service(resource(
+                "/ready",
+                [(Method::GET, web::get().to(api::ready)), (Method::HEAD, web::head().to(api::ready))],
+            ))
             .service(resource("/static/{path:.*}", [(Method::GET, web::get().to(pages::file))]));
         let open = if by_jupyterhub {
             let callback = web::get().to(jupyterhub::callback);

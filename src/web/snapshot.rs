@@ -31,7 +31,7 @@ use super::{
 use crate::{
     audit::Audit,
     encode::{self, SnapshotFormat},
-    handle::WidgetHandle,
+    handle::{SnapshotError, WidgetHandle},
     quota::{Held, Places, Quota, Whose},
 };
 
@@ -157,7 +157,14 @@ pub async fn snapshot(
     };
     let frame = timeout(PATIENCE, taken)
         .await
-        .map_err(|_| ApiError::unavailable("the renderer is busy: try again later"))??;
+        .map_err(|_| ApiError::unavailable("the renderer is busy: try again later"))?
+        .map_err(|error| match error {
+            // What a renderer says of its failure is its owner's.
+            SnapshotError::Failed(_) if right != Right::Own => {
+                SnapshotError::Failed("the widget's owner is told why".to_owned())
+            }
+            error => error,
+        })?;
     asker.sent(whose, frame.area(), Instant::now());
 
     let (done, encoded) = oneshot::channel();

@@ -36,7 +36,7 @@ use crate::{
     },
     budget::{Allowed, Exceeded},
     handle::WidgetHandle,
-    metrics::{Connected, ServerMetrics},
+    metrics::{Connected, Part, ServerMetrics},
     protocol::{
         FrameKind, Inbound, Refusal, close_code, json,
         view::{ClientMessage, FrameMessage, Frames, Role, SUBPROTOCOL, ServerMessage},
@@ -263,6 +263,7 @@ impl Actor for Socket {
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
+        self.counts.ended(Part::Socket);
         if let Some(view) = &self.view {
             view.do_send(Disconnected);
         }

@@ -47,6 +47,10 @@ const OVER = {
 };
 /** A connection that lasted this long, in milliseconds, ends an outage. */
 const STABLE = 3000;
+/**
+ * A page that had the widget looks for it for so long, in milliseconds, where there is none: the kernel that draws it may bring it back.
+ */
+const LOOKS_FOR = 60_000;
 /** An attempt that neither succeeds nor fails, nor gets on, is given up after this time. */
 const CONNECT_TIMEOUT = 10_000;
 /**
@@ -65,6 +69,10 @@ export class FrameHubClient extends EventTarget {
   /** Ends listening to the page, as long as connecting is wanted. @type {AbortController | null} */
   #wanted = null;
   #backoff = new Backoff();
+  /** Whether this was connected to the widget before. */
+  #known = false;
+  /** Since when the server has no such widget, on the page's clock; null while it has. @type {number | null} */
+  #missing = null;
   #link;
 
   /** @param {ClientOptions} options */
@@ -150,6 +158,8 @@ export class FrameHubClient extends EventTarget {
       "open",
       () => {
         opened = hear();
+        this.#known = true;
+        this.#missing = null;
         this.#enter({ name: "open", text: "" });
       },
       { signal },
@@ -231,8 +241,19 @@ export class FrameHubClient extends EventTarget {
     }
     const { verdict, text, signIn } = await this.#link.diagnose(signal);
     if (signal.aborted) return;
-    if (verdict === "retry") this.#lost(0, text);
-    else this.#stop({ name: verdict === "gone" ? "closed" : "denied", text, ...(signIn ? { signIn } : {}) });
+    if (verdict === "missing" && this.#known) {
+      this.#missing ??= performance.now();
+      if (performance.now() - this.#missing < LOOKS_FOR) {
+        this.#lost(0, "The widget is not on the server. Looking for it …");
+        return;
+      }
+    }
+    if (verdict === "retry") {
+      this.#missing = null;
+      this.#lost(0, text);
+    } else {
+      this.#stop({ name: verdict === "denied" ? "denied" : "closed", text, ...(signIn ? { signIn } : {}) });
+    }
   }
 
   /** Starts over with a fresh connection: when what came over this one could not be used. */

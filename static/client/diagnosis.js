@@ -2,7 +2,7 @@
 
 /**
  * @typedef {object} Diagnosis
- * @property {"gone" | "denied" | "retry"} verdict
+ * @property {"gone" | "missing" | "denied" | "retry"} verdict `missing`: it is not there now; `gone`: for good
  * @property {string} text for people
  * @property {URL} [signIn] where the user can sign in, in a tab of its own, to be let in
  */
@@ -103,7 +103,7 @@ export class Doctor {
       case 403:
         return { verdict: "denied", text: "The server does not accept connections from this page's address." };
       case 404:
-        return { verdict: "gone", text: "There is no such widget on the server: it was closed, or the server was restarted." };
+        return { verdict: "missing", text: "There is no such widget on the server: it was closed, or the server was restarted." };
       default:
         return REFUSED;
     }

@@ -3,12 +3,21 @@ import { after, before, describe, test } from "node:test";
 
 import { launchBrowser, visiting } from "./support/browser.mjs";
 import { squareOn } from "./support/demos.mjs";
+import { Kernel } from "./support/kernel.mjs";
 import { canvasPixels, decodePng, difference } from "./support/pixels.mjs";
 import { startServer } from "./support/server.mjs";
 import { until } from "./support/until.mjs";
 
 /** @typedef {import("./support/browser.mjs").Visit} Visit */
 /** @typedef {import("./support/server.mjs").Server} Server */
+
+/**
+ * The grey of a canvas of one colour.
+ * @param {Visit} visit
+ */
+async function greyOf(visit) {
+  return (await canvasPixels(visit.canvas)).data[0];
+}
 
 describe("a view's connection", () => {
   /** @type {import("playwright-core").Browser} */
@@ -55,6 +64,40 @@ describe("a view's connection", () => {
       await server.stop();
     }
   });
+
+  for (const grace of [60, 0]) {
+    test(`comes back by itself after a restart that the kernel notices 5 s later, where widgets are awaited for ${grace} s`, async () => {
+      let server = await startServer();
+      try {
+        await visiting(
+          browser,
+          async (visit) => {
+            const kernel = await Kernel.start(server, { session: "session-of-the-tests", grey: 40 });
+            const { widget } = kernel;
+            await visit.show(server.page(`widgets/${widget}`));
+            /** @type {number[]} */
+            const refusals = [];
+            visit.page.on("response", (response) => {
+              if (response.url().includes(`/api/widgets/${widget}`)) refusals.push(response.status());
+            });
+            const { port } = server;
+            await server.kill();
+            kernel.kill();
+            server = await startServer(["--kernel-grace", String(grace)], { port });
+            const restarted = performance.now();
+            await until(() => refusals.includes(grace ? 503 : 404), "the view hears that the widget is not there");
+            await until(() => performance.now() - restarted > 5000, "5 s are over");
+            assert.ok(!refusals.includes(grace ? 404 : 503));
+            await Kernel.start(server, { session: "session-of-the-tests", widget, grey: 200 });
+            await until(async () => (await greyOf(visit)) === 200, "the view shows what the kernel draws now");
+          },
+          { tolerate: /ERR_CONNECTION_REFUSED|status of (404|503)|WebSocket connection to/ },
+        );
+      } finally {
+        await server.stop();
+      }
+    });
+  }
 
   test("that somebody else ended stays ended, also when it goes out of sight and comes back", async () => {
     const server = await startServer();
@@ -139,6 +182,13 @@ describe("a view's connection", () => {
       }
     };
 
+    /** @param {Visit} visit */
+    const lookedInVain = async (visit) => {
+      await visit.view.getByText("Looking for it").waitFor();
+      await visit.page.clock.fastForward("01:01");
+      await visit.view.getByText("There is no such widget on the server").waitFor();
+    };
+
     for (const clocks of /** @type {const} */ (["both", "wall"])) {
       test(`is made anew when ${clocks === "both" ? "both clocks have" : "the wall clock alone has"} gone on, and the view is live again`, () =>
         sleeping(async ({ server, id, visit, sleep }) => {
@@ -157,7 +207,7 @@ describe("a view's connection", () => {
         async ({ server, id, visit, sleep }) => {
           await sleep("both");
           await server.request(`api/widgets/${id}`, { method: "DELETE" });
-          await visit.view.getByText("There is no such widget on the server").waitFor();
+          await lookedInVain(visit);
         },
         { tolerate: /status of 404|WebSocket connection to/ },
       ));
@@ -169,10 +219,10 @@ describe("a view's connection", () => {
           await server.kill();
           await sleep("both");
           await visit.view.getByText("The server does not answer. Reconnecting").waitFor();
-          const restarted = await startServer([], { port });
+          const restarted = await startServer(["--kernel-grace", "0"], { port });
           try {
             // The widget was made by a user, and a restarted server has none of these.
-            await visit.view.getByText("There is no such widget on the server").waitFor();
+            await lookedInVain(visit);
           } finally {
             await restarted.stop();
           }

@@ -174,6 +174,8 @@ class Hub:
         if account() and not external:
             # Each Hub of the tests has a file of its own, where the snippet has one for the machine's only Hub.
             environment = {"FRAMEHUB_SHARES_FILE": str(folder_for(account()) / "shares.json"), **environment}
+        # Widgets without a notebook.
+        environment = {"FRAMEHUB_KINDS": "square", **environment}
         ports = free_ports(4)
         self.port = ports[0]
         self.origin = public or f"http://{'hub.localhost' if subdomains else '127.0.0.1'}:{self.port}"

@@ -61,10 +61,10 @@ fn a_kernels_widget_is_listed_drawn_when_seen_and_counted() {
         let stats = kernel.text("stats", |stats| stats["request"] == request)["stats"].take();
         (stats["confirmed_frames"] == 1).then_some(stats)
     });
-    assert_eq!(
-        (&stats["sent_frames"], &stats["drawn_frames"], &stats["render"]),
-        (&json!(1), &json!(1), &json!(0.001))
-    );
+    assert_eq!((&stats["sent_frames"], &stats["drawn_frames"]), (&json!(1), &json!(1)));
+    // What the kernel says that the draw took, and no more than the turn did.
+    let render = stats["render"].as_f64().expect("seconds");
+    assert!(render > 0.0 && render <= 0.001, "{stats}");
 }
 
 #[test]

@@ -127,6 +127,30 @@ fn no_demos_are_made_where_they_would_be_nobodys() {
 }
 
 #[test]
+fn users_of_a_hub_make_no_demos_unless_the_operator_offers_them() {
+    let hub = FakeHub::start();
+    let ann = hub.token("ann", &[ACCESS]);
+    let offered = |config: Config| {
+        let server = TestServer::with(config);
+        let kinds = ask(&server, "GET", &format!("{PREFIX}api/kinds"), &ann, "").expect(200);
+        let names = kinds["kinds"].as_array().expect("a list").iter().map(|kind| kind["kind"].clone());
+        let names: Vec<_> = names.filter(|name| name != "probe").collect();
+        let made = ask(&server, "POST", &format!("{PREFIX}api/widgets"), &ann, r#"{"kind": "performance"}"#);
+        (names, made)
+    };
+    let (kinds, made) = offered(hub.config(LONG));
+    assert_eq!(kinds, [] as [Value; 0]);
+    made.error(400, "unknown_kind");
+    let (kinds, made) = offered(Config { demos: true, ..hub.config(LONG) });
+    assert!(kinds.len() > 3, "{kinds:?}");
+    made.expect(201);
+    let only = vec!["square".to_owned(), "draw".to_owned()];
+    let (kinds, made) = offered(Config { kinds: only, ..hub.config(LONG) });
+    assert_eq!(kinds, ["draw", "square"]);
+    made.error(400, "unknown_kind");
+}
+
+#[test]
 fn kernels_of_two_users_do_not_meet_though_their_names_are_the_same() {
     let hub = FakeHub::start();
     let server = TestServer::with(hub.config(LONG));

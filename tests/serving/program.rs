@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader, Read},
     net::SocketAddr,
     os::unix::fs::PermissionsExt,
-    process::{Child, ChildStdout, Command, Output, Stdio},
+    process::{Child, ChildStderr, ChildStdout, Command, Output, Stdio},
 };
 
 use serde_json::Value;
@@ -27,7 +27,7 @@ fn output(arguments: &[&str]) -> (Output, String) {
 /// A running server that is ended at the latest when the test ends.
 pub struct Running {
     child: Child,
-    stdout: BufReader<ChildStdout>,
+    stdout: Option<BufReader<ChildStdout>>,
     line: String,
 }
 
@@ -42,12 +42,18 @@ impl Running {
         Self::spawn(framehub(arguments).stderr(Stdio::null()))
     }
 
+    /// A server whose output a test does not read.
+    pub fn silent(command: &mut Command) -> Self {
+        let child = command.spawn().expect("it starts");
+        Self { child, stdout: None, line: String::new() }
+    }
+
     pub fn spawn(command: &mut Command) -> Self {
         let mut child = command.spawn().expect("it starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
         stdout.read_line(&mut line).expect("a line");
-        Self { child, stdout, line }
+        Self { child, stdout: Some(stdout), line }
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -55,13 +61,22 @@ impl Running {
         url.split('/').nth(2).and_then(|address| address.parse().ok()).expect("an address")
     }
 
+    /// What it logs, to be read from now on.
+    pub fn stderr(&mut self) -> ChildStderr {
+        self.child.stderr.take().expect("piped")
+    }
+
     /// The sum of the series whose lines begin so.
     pub fn metric(&self, series: &str) -> f64 {
+        Self::metric_at(self.address(), series)
+    }
+
+    /// The same of a server that did not say where it is.
+    pub fn metric_at(address: SocketAddr, series: &str) -> f64 {
         let request = format!(
-            "GET /metrics HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {KEY}\r\nConnection: close\r\n\r\n",
-            self.address()
+            "GET /metrics HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {KEY}\r\nConnection: close\r\n\r\n"
         );
-        let answer = raw(self.address(), &request);
+        let answer = raw(address, &request);
         let text = String::from_utf8(answer.body).expect("text");
         let values = text.lines().filter(|line| line.starts_with(series));
         values
@@ -94,7 +109,13 @@ impl Running {
         log
     }
 
-    fn signal(&self, name: &str) {
+    /// Ends it by a signal; with which code.
+    pub fn ended_by(&mut self, signal: &str) -> Option<i32> {
+        self.signal(signal);
+        self.child.wait().expect("it ends").code()
+    }
+
+    pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &pid]).status().expect("kill runs").success());
     }
@@ -109,7 +130,7 @@ impl Drop for Running {
 
 #[test]
 fn it_prints_its_address_and_a_signal_ends_it_well() {
-    for signal in ["TERM", "INT"] {
+    for signal in ["TERM", "INT", "HUP"] {
         let mut running = Running::start(&["--listen", "127.0.0.1:0", "--key", KEY, "--log-format", "json"]);
         let address = running.address();
         let expected = format!("FrameHub {} is at http://127.0.0.1:", env!("CARGO_PKG_VERSION"));
@@ -121,7 +142,7 @@ fn it_prints_its_address_and_a_signal_ends_it_well() {
         assert_eq!(view.close_code(), 1001);
         assert_eq!(running.child.wait().expect("it ends").code(), Some(0), "after SIG{signal}");
         let mut rest = String::new();
-        running.stdout.read_to_string(&mut rest).expect("text");
+        running.stdout.take().expect("piped").read_to_string(&mut rest).expect("text");
         assert_eq!(rest, "Its key is the configured one.\n");
         let mut log = String::new();
         running.child.stderr.take().expect("piped").read_to_string(&mut log).expect("text");
@@ -175,7 +196,7 @@ fn the_key_is_printed_where_it_is_asked_for_and_else_only_where_it_is() {
     let kept = ["--listen", "127.0.0.1:0", "--key-file", file.to_str().expect("a path")];
     let mut running = Running::start(&kept);
     let mut line = String::new();
-    running.stdout.read_line(&mut line).expect("a line");
+    running.stdout.as_mut().expect("piped").read_line(&mut line).expect("a line");
     let key = fs::read_to_string(&file).expect("a key");
     assert_eq!(line, format!("Its key is in {}.\n", file.display()));
     assert!(!running.line.contains("key"), "{}", running.line);
@@ -313,6 +334,10 @@ fn bad_flags_end_it_with_what_to_write_instead() {
         (&["--key", "short"], "at least 16 characters"),
         (&["--auth", "none", "--listen", "0.0.0.0:0"], "--auth none lets everyone in"),
         (&["--lisen", "127.0.0.1:0"], "--listen"),
+        (
+            &["--listen", "127.0.0.1:0", "--key", KEY, "--kinds", "squares"],
+            "--kinds: no kind `squares`: use one of",
+        ),
     ] {
         let (output, error) = output(arguments);
         assert!(!output.status.success() && output.stdout.is_empty(), "{arguments:?}");

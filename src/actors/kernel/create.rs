@@ -89,6 +89,6 @@ async fn make(
         widget.reset_stats();
         return Ok(Made { widget, known: traits, taken_over: true });
     }
-    let widget = hub.create_for_kernel(create.kind, create.widget, owner, traits.clone()).await?;
+    let widget = hub.create_for_kernel(create.kind, create.widget, owner, traits.clone())?;
     Ok(Made { widget, known: traits, taken_over: false })
 }

@@ -146,6 +146,11 @@ pub struct WidgetClosed {
     pub events: Vec<Event>,
 }
 
+/// A part of the server failed on which a widget rested, and it is gone.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct WidgetFailed(pub Identity);
+
 /// A widget has more views, or fewer, or others are visible.
 #[derive(Message)]
 #[rtype(result = "()")]

@@ -21,7 +21,7 @@ use tracing::Span;
 use connection::Connection;
 pub use messages::*;
 pub use outbox::Outbox;
-use relay::Relay;
+pub(super) use relay::Relay;
 
 use crate::{
     actors::{
@@ -31,7 +31,7 @@ use crate::{
     clock::unix_seconds,
     handle::WidgetHandle,
     hub::Hub,
-    metrics::Reason,
+    metrics::{Part, Reason},
     protocol::{
         Refusal, close_code,
         kernel::{Ask, AskTicket, Awaited, KernelMessage, OfWidget, Refused, RelayOpen, ServerMessage},
@@ -255,8 +255,8 @@ impl Kernel {
             self.tell(&ServerMessage::RelayClosed { relay: open.relay, code, reason });
             return;
         };
-        let inbound = self.hub.inbound_limits();
-        let relay = Relay::new(open, &widget.widget, connection.outbox.clone(), ctx.address(), inbound);
+        let relay =
+            Relay::new(open, &widget.widget, connection.outbox.clone(), ctx.address(), self.hub.clone());
         self.relays.insert(open.relay, relay.start());
     }
 }
@@ -271,7 +271,25 @@ impl Actor for Kernel {
     fn stopped(&mut self, ctx: &mut Self::Context) {
         self.hub.kernels().end_session(&self.session, &ctx.address());
         self.end_relays();
-        self.close_all();
+        if self.hub.counts().ended(Part::Kernel) {
+            self.end_failed();
+        } else {
+            self.close_all();
+        }
+    }
+}
+
+impl Kernel {
+    /// A panic ends this: the process connects again, and makes its widgets again with their ids.
+    fn end_failed(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            connection.outbox.close(close_code::INTERNAL, "failed");
+        }
+        for id in self.widgets.keys().cloned().collect::<Vec<_>>() {
+            if let Some(widget) = self.remove(&id) {
+                self.hub.fail(&widget);
+            }
+        }
     }
 }
 
@@ -334,6 +352,19 @@ impl Handler<WidgetClosed> for Kernel {
         }
         if self.is_done() {
             ctx.stop();
+        }
+    }
+}
+
+impl Handler<WidgetFailed> for Kernel {
+    type Result = ();
+
+    fn handle(&mut self, WidgetFailed(widget): WidgetFailed, ctx: &mut Self::Context) {
+        let has = self.widgets.get(&widget.id);
+        if has.is_some_and(|member| member.widget.identity().number == widget.number) {
+            self.remove(&widget.id);
+            // It finds the widget missing when it connects again, and makes it again.
+            self.hang_up(close_code::INTERNAL, "failed", ctx);
         }
     }
 }

@@ -16,8 +16,10 @@ use crate::{
     },
     budget::Allowed,
     handle::WidgetHandle,
+    hub::Hub,
+    metrics::Part,
     protocol::{
-        FrameKind, Inbound, InboundLimits, close_code,
+        FrameKind, Inbound, close_code,
         kernel::{RelayOpen, ServerMessage, relay_header},
         view::{FrameMessage, Frames, Role, ServerMessage as ViewMessage},
     },
@@ -43,6 +45,7 @@ pub struct Relay {
     widget: WidgetHandle,
     outbox: Outbox,
     kernel: Addr<Kernel>,
+    hub: Hub,
     inbound: Inbound,
     /// The view, once the widget has given it.
     view: Option<Addr<View>>,
@@ -54,8 +57,9 @@ impl Relay {
         widget: &WidgetHandle,
         outbox: Outbox,
         kernel: Addr<Kernel>,
-        inbound: InboundLimits,
+        hub: Hub,
     ) -> Self {
+        let inbound = Inbound::new(hub.inbound_limits(), Instant::now());
         Self {
             number: open.relay,
             role: open.role,
@@ -64,7 +68,8 @@ impl Relay {
             widget: widget.clone(),
             outbox,
             kernel,
-            inbound: Inbound::new(inbound, Instant::now()),
+            hub,
+            inbound,
             view: None,
         }
     }
@@ -78,9 +83,13 @@ impl Relay {
     }
 
     fn close(&self, code: u16, reason: &str, ctx: &mut Context<Self>) {
+        self.say_closed(code, reason);
+        ctx.stop();
+    }
+
+    fn say_closed(&self, code: u16, reason: &str) {
         let closed = ServerMessage::RelayClosed { relay: self.number, code, reason };
         self.outbox.text(closed.to_text());
-        ctx.stop();
     }
 }
 
@@ -118,6 +127,9 @@ impl Actor for Relay {
     }
 
     fn stopped(&mut self, ctx: &mut Self::Context) {
+        if self.hub.counts().ended(Part::Relay) {
+            self.say_closed(close_code::INTERNAL, "failed");
+        }
         if let Some(view) = &self.view {
             view.do_send(Disconnected);
         }

@@ -10,7 +10,7 @@ use crate::{
     delivery::Send,
     event::ViewId,
     protocol::{
-        Refusal,
+        Refusal, close_code,
         view::{ClientMessage, FrameMessage, Role},
     },
     stats::StatsSummary,
@@ -97,6 +97,15 @@ pub struct End {
     pub message: &'static str,
     /// The WebSocket close code.
     pub code: u16,
+}
+
+impl End {
+    /// A part of the server failed on which the view rests.
+    pub const FAILED: Self = Self {
+        reason: "failed",
+        message: "a part of the server failed: connect again",
+        code: close_code::INTERNAL,
+    };
 }
 
 /// Asks for the view's statistics.

@@ -24,7 +24,6 @@ use report::Asking;
 
 use crate::{
     actors::{
-        metrics::Counted,
         outbox::Unread,
         widget::{self, Widget},
     },
@@ -36,7 +35,7 @@ use crate::{
     delivery::Send,
     event::{Held, Size, ViewId},
     handle::{Identity, Shared},
-    metrics::Reason,
+    metrics::{Counted, Part, Reason},
     pacing::{Pacing, Sent, Verdict},
     protocol::{
         Refusal, close_code,
@@ -201,11 +200,14 @@ impl View {
     }
 
     fn end(&mut self, end: End, ctx: &mut Context<Self>) {
-        let End { reason, message, code } = end;
+        self.say_end(end);
+        ctx.stop();
+    }
+
+    fn say_end(&self, End { reason, message, code }: End) {
         let close = ServerMessage::Close { reason, message }.to_text();
         self.place.outbox.do_send(ToClient::Text(close, None));
         self.place.outbox.do_send(ToClient::Close { code, reason });
-        ctx.stop();
     }
 
     fn refuse(&mut self, refusal: &Refusal, ctx: &mut Context<Self>) {
@@ -307,6 +309,11 @@ impl View {
             ctx.stop();
             return;
         }
+        if !self.place.widget.connected() {
+            // Whatever ended it, it said nothing, and what the view shows would never change.
+            self.end(End::FAILED, ctx);
+            return;
+        }
         match self.pinged {
             None => {
                 let timestamp = unix_now();
@@ -370,6 +377,9 @@ impl Actor for View {
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
+        if self.metrics.server().ended(Part::View) {
+            self.say_end(End::FAILED);
+        }
         self.release(0.0);
         self.focused = false;
         self.follow_focus(0.0);

@@ -16,7 +16,7 @@ use crate::{
     presence::told_every,
     protocol::{
         Refusal, close_code,
-        view::{ControlAction, Role, ServerMessage},
+        view::{ControlAction, Role, ServerMessage, State},
     },
     quota::{ViewPlace, most_of_visitors},
     sizing::Mapping,
@@ -25,6 +25,8 @@ use crate::{
 /// Views that come and go within this time are announced to the others at once, so that a crowd that joins costs no crowd of
 /// messages.
 const ANNOUNCE_WITHIN: Duration = Duration::from_millis(100);
+/// What views are told of a renderer's failure that are not the owner's: what it says of it, such as a traceback, is the owner's.
+const FAILED: &str = "The widget failed. Its owner is told why.";
 /// What a view is told that somebody else ended.
 const DISCONNECTED: End = End {
     reason: "disconnected",
@@ -198,11 +200,7 @@ impl Widget {
         let id = ViewId(self.next_view);
         self.next_view += 1;
         let traits = self.shared.traits.lock().clone();
-        let owners = match &attach.viewer {
-            Viewer::User(user) => self.shared.identity.owner.as_ref() == Some(user),
-            Viewer::Anyone | Viewer::Ticket | Viewer::Kernel => true,
-            Viewer::Link => false,
-        };
+        let owners = self.shared.is_owners(&attach.viewer);
         let administrator = match &attach.viewer {
             Viewer::User(user) if attach.administers => Some(user.clone()),
             _ => None,
@@ -281,6 +279,7 @@ impl Widget {
         member: &Member,
         administrators: &'a BTreeSet<&'a str>,
     ) -> ServerMessage<'a> {
+        let withheld = self.state == State::Error && !member.owners;
         ServerMessage::Status {
             view,
             widget: &self.shared.identity.id,
@@ -288,7 +287,7 @@ impl Widget {
             role: member.role,
             driver: self.control.driver() == Some(view),
             state: self.state,
-            message: self.message.as_deref(),
+            message: if withheld { Some(FAILED) } else { self.message.as_deref() },
             views: self.views.len(),
             control: self.control.holder(),
             administrators: member.owners.then_some(administrators).filter(|names| !names.is_empty()),

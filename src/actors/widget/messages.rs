@@ -57,6 +57,8 @@ pub enum Close {
     Closed,
     /// No user acted in it for longer than the configuration allows.
     Idle,
+    /// A part of the server failed on which it rests; views may find the widget again.
+    Failed,
     /// The server stops; views may find the widget again when it is back.
     Shutdown,
 }

@@ -11,6 +11,7 @@ mod memory;
 mod messages;
 mod remote;
 mod renderer;
+mod reply;
 mod report;
 mod serving;
 mod sizes;
@@ -36,7 +37,7 @@ use snapshots::Wanted;
 use crate::{
     Frame,
     actors::{
-        metrics::Counted,
+        kernel,
         registry::Registry,
         view::{self, End, View, ViewLimits},
     },
@@ -46,13 +47,17 @@ use crate::{
     encode::Pool,
     event::{Event, EventKind, EventQueue, MAX_SIDE, Owed, Size, ViewId},
     handle::{Shared, SnapshotError},
+    metrics::{Counted, Part},
     presence::Presence,
     protocol::{
         close_code,
         view::{Role, ServerMessage, State},
     },
     quota::{Charge, Held, ViewPlace},
+    render::{Threads, run_blocking},
 };
+use reply::Reply;
+use turn::caught;
 
 /// A renderer that works longer than this is said to be busy: shorter than that, nobody needs to be told.
 const BUSY_AFTER: Duration = Duration::from_millis(500);
@@ -71,6 +76,8 @@ pub struct WidgetLimits {
     pub max_snapshot_pixels: u64,
     /// A widget in which no user acts for so long is closed; `None` means never.
     pub idle: Option<Duration>,
+    /// A renderer that is at work for so long holds up no other of its user's.
+    pub renderer_patience: Duration,
     /// Bounds on each view.
     pub view: ViewLimits,
 }
@@ -101,6 +108,8 @@ impl WidgetLimits {
 #[derive(Clone)]
 pub struct Surroundings {
     pub pool: Arc<Pool>,
+    /// Where its renderer works.
+    pub threads: Arc<Threads>,
     pub registry: Registry,
     pub metrics: Arc<Counted>,
     pub limits: WidgetLimits,
@@ -110,16 +119,16 @@ pub struct Surroundings {
     pub in_process: bool,
 }
 
-/// A frame that did not come from a draw was compared with the latest: the how many-th of such frames.
+/// A frame that did not come from a draw was compared with the latest, or could not be: the how many-th of such frames.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct CompareDone(u64, Compared);
+struct CompareDone(u64, Result<Compared, String>);
 
 /// A view, as its widget knows it.
 struct Member {
     addr: Addr<View>,
     role: Role,
-    /// Whether its user is told which administrators watch.
+    /// Whether its user is told which administrators watch, and what the renderer says of its failures.
     owners: bool,
     /// The administrator's name, if it is one's.
     administrator: Option<String>,
@@ -140,7 +149,7 @@ pub struct Widget {
     shared: Arc<Shared>,
     around: Surroundings,
     /// Count against the server's limit of widgets and the user's for as long as this actor lives.
-    _places: [Held; 2],
+    places: Option<[Held; 2]>,
     bounds: Bounds,
     renderer: Renderer,
     /// When the turn that is running began.
@@ -163,6 +172,8 @@ pub struct Widget {
     state: State,
     /// What there is to say of the state: the renderer's error, or what keeps it.
     message: Option<String>,
+    /// When the log was told last that the renderer failed.
+    error_logged: Option<Instant>,
     /// What the renderer's own picture takes, if that is in this process.
     picture: Option<Charge>,
     /// Whether something was not done for lack of memory, and is to be tried again.
@@ -197,7 +208,7 @@ impl Widget {
         Self {
             shared,
             around,
-            _places: places,
+            places: Some(places),
             bounds: Bounds::new(),
             renderer: Renderer::Away,
             turn_began: None,
@@ -215,6 +226,7 @@ impl Widget {
             lacks_memory: false,
             tells_lack: false,
             memory_timer: false,
+            error_logged: None,
             snapshots: VecDeque::new(),
             snapshot_under_way: None,
             comparing: false,
@@ -281,9 +293,15 @@ impl Widget {
 
     fn compare(&mut self, number: u64, frame: Frame, ctx: &mut Context<Self>) {
         self.comparing = true;
-        let (widget, comparer) = (ctx.address(), self.delivery.comparer());
-        actix_web::rt::task::spawn_blocking(move || {
-            widget.do_send(CompareDone(number, comparer.compare(frame)));
+        let comparer = self.delivery.comparer();
+        let lost = CompareDone(
+            number,
+            Err("a frame cannot be compared: the system has no thread for it".to_owned()),
+        );
+        let reply = Reply::new(ctx.address(), lost);
+        run_blocking(move || {
+            let done = caught("the comparison of a frame", || Ok(comparer.compare(frame)));
+            reply.send(CompareDone(number, done));
         });
     }
 
@@ -335,6 +353,31 @@ impl Actor for Widget {
             self.watch_idling(limit, ctx);
         }
     }
+
+    fn stopped(&mut self, _: &mut Self::Context) {
+        self.around.metrics.server().ended(Part::Widget);
+        if !std::mem::replace(&mut self.closing, true) {
+            self.end_failed();
+        }
+    }
+}
+
+impl Widget {
+    /// The widget ends without having been closed: nobody finds it any more, its views connect again, and a kernel that draws it makes it
+    /// again.
+    fn end_failed(&mut self) {
+        let identity = &self.shared.identity;
+        self.shared.closed.store(true, Ordering::Release);
+        self.around.registry.remove(identity);
+        for member in self.views.values() {
+            member.addr.do_send(End::FAILED);
+        }
+        match self.renderer.remote() {
+            Some(remote) => remote.kernel.do_send(kernel::WidgetFailed(identity.clone())),
+            // Nobody makes it again, and the next widget of its id inherits nothing.
+            None => self.shared.shares.end(),
+        }
+    }
 }
 
 impl Handler<Install> for Widget {
@@ -379,8 +422,14 @@ impl Handler<CompareDone> for Widget {
         if self.closing {
             return;
         }
-        if number > self.overtaken {
-            self.publish(compared, ctx);
+        match compared {
+            Ok(compared) if number > self.overtaken => self.publish(compared, ctx),
+            Ok(_) => {}
+            Err(error) => {
+                self.around.metrics.failed();
+                tracing::error!(widget = %self.shared.identity.id, error, "a frame is lost");
+                self.set_state(State::Error, Some(error));
+            }
         }
         if let Some((number, frame)) = next.filter(|&(number, _)| number > self.overtaken) {
             self.compare(number, frame, ctx);
@@ -435,10 +484,12 @@ impl Handler<Close> for Widget {
         }
         self.shared.closed.store(true, Ordering::Release);
         // Before the id is free: the next widget of it inherits nothing.
-        if !matches!(close, Close::Shutdown) {
+        if matches!(close, Close::Closed | Close::Idle) {
             self.shared.shares.end();
+            self.around.registry.close(&self.shared.identity);
+        } else {
+            self.around.registry.remove(&self.shared.identity);
         }
-        self.around.registry.remove(&self.shared.identity);
         let end = match close {
             Close::Closed => {
                 End { reason: "closed", message: "the widget was closed", code: close_code::WIDGET_CLOSED }
@@ -448,6 +499,7 @@ impl Handler<Close> for Widget {
                 message: "the widget was closed, since nobody used it for long (--idle-timeout)",
                 code: close_code::WIDGET_CLOSED,
             },
+            Close::Failed => End::FAILED,
             Close::Shutdown => {
                 End { reason: "shutdown", message: "the server stops", code: close_code::GOING_AWAY }
             }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use actix::prelude::*;
+use tokio::{sync::oneshot, time::timeout};
 
 use super::{BUSY_AFTER, Widget, renderer::Renderer, sizes::within};
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
     delivery::{Compared, Comparer},
     event::{Event, EventKind, Size},
     handle::{Shared, SnapshotError},
+    metrics::{Counted, Part},
     panic,
     protocol::view::State,
     quota::{Account, OverMemory},
@@ -24,6 +26,13 @@ use crate::{
 /// A renderer that refines its picture step by step asks for a draw in each step. A snapshot follows it this long, so as to
 /// show the picture as it is at rest.
 pub(super) const SNAPSHOT_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A widget's renderer that fails is logged so often at most, and so many characters of what it says.
+const ERROR_LOGGED_EVERY: Duration = Duration::from_secs(60);
+const MAX_LOGGED: usize = 200;
+
+/// A turn for which there was no thread is tried again after so long.
+const NOT_BEGUN_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a renderer is to do.
 pub struct Turn {
@@ -95,9 +104,12 @@ impl Turn {
             let start = Instant::now();
             let frame = self.draw();
             draw_time = start.elapsed();
-            drawn = Some(frame.map(|frame| {
-                let held = frame?.held(self.shared.quota.memory()).map_err(|refused| over = Some(refused));
-                Some(self.comparer.clone().compare(held.ok()?))
+            let with = self.comparer.clone();
+            let compared = |held| caught("the comparison of a frame", || Ok(with.compare(held)));
+            drawn = Some(frame.and_then(|frame| {
+                let Some(frame) = frame else { return Ok(None) };
+                let held = frame.held(self.shared.quota.memory()).map_err(|refused| over = Some(refused));
+                held.ok().map(compared).transpose()
             }));
         }
         let snapshot = self.snapshot.take().map(|snapshot| {
@@ -148,11 +160,70 @@ impl Turn {
 }
 
 /// Runs a renderer's method; its error or panic becomes a message for the views.
-fn caught<T>(what: &str, method: impl FnOnce() -> Result<T, RenderError>) -> Result<T, String> {
+pub(super) fn caught<T>(what: &str, method: impl FnOnce() -> Result<T, RenderError>) -> Result<T, String> {
     match catch_unwind(AssertUnwindSafe(method)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(format!("{what} failed: {error}")),
         Err(panic) => Err(format!("{what} panicked: {}", panic::message(&*panic))),
+    }
+}
+
+/// A turn on its way to a thread and back. The widget hears of its end, whatever that is.
+struct Errand {
+    widget: Addr<Widget>,
+    metrics: Arc<Counted>,
+    /// The turn, until it begins.
+    turn: Option<Turn>,
+    /// When it began, until it ends.
+    began: Option<Instant>,
+}
+
+/// No thread took the turn.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct NotBegun(Turn);
+
+/// A turn was not done to its end, and its renderer is lost.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct TurnLost;
+
+impl Errand {
+    fn new(widget: Addr<Widget>, metrics: Arc<Counted>, turn: Turn) -> Self {
+        metrics.server().renderer_waits();
+        Self { widget, metrics, turn: Some(turn), began: None }
+    }
+
+    /// Does the turn. The place among the user's renderers is free before the widget hears of it.
+    fn run(mut self, place: oneshot::Sender<()>) {
+        let Some(turn) = self.turn.take() else { return };
+        self.metrics.server().renderer_begins();
+        self.began = Some(Instant::now());
+        let done = turn.run();
+        self.end();
+        drop(place);
+        self.widget.do_send(done);
+    }
+
+    /// Notes that the renderer works no more. Answers whether it did.
+    fn end(&mut self) -> bool {
+        let began = self.began.take();
+        if let Some(began) = began {
+            self.metrics.server().renderer_ends(began.elapsed());
+        }
+        began.is_some()
+    }
+}
+
+impl Drop for Errand {
+    fn drop(&mut self) {
+        if let Some(turn) = self.turn.take() {
+            self.metrics.server().renderer_waits_no_more();
+            self.widget.do_send(NotBegun(turn));
+        } else if self.end() {
+            self.metrics.server().panicked(Part::Turn);
+            self.widget.do_send(TurnLost);
+        }
     }
 }
 
@@ -181,27 +252,27 @@ impl Widget {
         };
         self.turn_began = Some(Instant::now());
         if self.closing {
-            // The last turn: the renderer takes its `close` event and goes.
-            actix_web::rt::task::spawn_blocking(move || drop(turn.run()));
+            // The last turn: the renderer takes its `close` event and goes. The place is free once it has.
+            let places = self.places.take();
+            self.around.threads.run(move || {
+                drop(turn.run());
+                drop(places);
+            });
             ctx.stop();
             return;
         }
         self.watch_turn(ctx, BUSY_AFTER);
-        let widget = ctx.address();
-        let metrics = Arc::clone(&self.around.metrics);
+        let errand = Errand::new(ctx.address(), Arc::clone(&self.around.metrics), turn);
         let places = Arc::clone(self.shared.quota.renderers());
-        metrics.server().renderer_waits();
+        let (threads, patience) = (Arc::clone(&self.around.threads), self.around.limits.renderer_patience);
         actix_web::rt::spawn(async move {
             // Of the user's own renderers only so many are at work.
             let place = places.acquire_owned().await;
-            actix_web::rt::task::spawn_blocking(move || {
-                metrics.server().renderer_begins();
-                let began = Instant::now();
-                let done = turn.run();
-                metrics.server().renderer_ends(began.elapsed());
-                drop(place);
-                widget.do_send(done);
-            });
+            let (held, freed) = oneshot::channel();
+            threads.run(move || errand.run(held));
+            // One that does not come back is to keep no place from the others.
+            let _ = timeout(patience, freed).await;
+            drop(place);
         });
     }
 
@@ -244,7 +315,7 @@ impl Widget {
         match done.event_error.or(draw_error) {
             Some(error) => {
                 self.around.metrics.failed();
-                tracing::warn!(widget = %self.shared.identity.id, error, "renderer failed");
+                self.log_error(&error);
                 self.set_state(State::Error, Some(error));
             }
             None if done.over.is_some() => {}
@@ -256,6 +327,46 @@ impl Widget {
             self.over_memory(over);
         }
         frame.filter(|_| !self.closing)
+    }
+}
+
+impl Widget {
+    /// Logs what a renderer says of its failure: a little of it and seldom, since it is its user's text and comes as often as it likes.
+    fn log_error(&mut self, error: &str) {
+        let now = Instant::now();
+        if self.error_logged.is_some_and(|last| now.duration_since(last) < ERROR_LOGGED_EVERY) {
+            return;
+        }
+        self.error_logged = Some(now);
+        let first_line: String = error.lines().next().unwrap_or_default().chars().take(MAX_LOGGED).collect();
+        tracing::debug!(widget = %self.shared.identity.id, error = first_line, "renderer failed");
+    }
+}
+
+impl Handler<NotBegun> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, NotBegun(turn): NotBegun, ctx: &mut Self::Context) {
+        self.turn_began = None;
+        self.renderer = Renderer::Local(turn.renderer);
+        let waiting = self.queue.take();
+        for event in turn.events.into_iter().chain(waiting) {
+            self.push(event);
+        }
+        let error = "the server has no thread for the renderer: it tries again".to_owned();
+        tracing::error!(widget = %self.shared.identity.id, "there is no thread for a renderer");
+        self.answer_snapshot(Err(SnapshotError::Failed(error.clone())), ctx);
+        self.set_state(State::Error, Some(error));
+        ctx.run_later(NOT_BEGUN_AGAIN, Self::pump);
+    }
+}
+
+impl Handler<TurnLost> for Widget {
+    type Result = ();
+
+    fn handle(&mut self, _: TurnLost, ctx: &mut Self::Context) {
+        // Without its renderer it can do nothing.
+        ctx.stop();
     }
 }
 

@@ -242,8 +242,21 @@ impl Caller {
             let right = awaited.and_then(|(owner, shares)| {
                 self.right_in(id, Belongs { owner: owner.as_deref(), server: None }, &shares, unix_millis())
             });
-            if right.is_some() { ApiError::awaited(id) } else { ApiError::no_widget(id) }
+            if right.is_some() || self.awaits(site, id) {
+                ApiError::awaited(id)
+            } else {
+                ApiError::no_widget(id)
+            }
         })
+    }
+
+    /// Whether the widget of that id would be the caller's own, if its kernel brings it back after a restart.
+    fn awaits(&self, site: &Site, id: &str) -> bool {
+        match self {
+            Self::Anyone => site.hub.registry().awaits(id, None),
+            Self::User(lease, _) => site.hub.registry().awaits(id, Some(&lease.user().name)),
+            Self::Guest(..) | Self::Visitor(_) => false,
+        }
     }
 
     /// The widgets of which this caller is told, the oldest first, and what the caller may do with each; `None` where that is no more

@@ -1,9 +1,10 @@
 //! Looks after the view of somebody to whom its widget does not belong: it ends with the share, or the administrator's scope, that it
 //! rests on.
 
-use std::time::Duration;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
 use actix_web::rt;
+use futures_util::FutureExt;
 use tokio::{
     task::JoinHandle,
     time::{Instant, sleep_until, timeout},
@@ -58,7 +59,11 @@ impl Standing {
         end: impl FnOnce(End) + 'static,
     ) -> Self {
         // A task of its own: the actor of a socket stands still while its peer takes nothing.
-        Self(rt::spawn(async move { end(ended(caller, widget, roles, unix_millis).await) }))
+        Self(rt::spawn(async move {
+            let ended = AssertUnwindSafe(ended(caller, widget, roles, unix_millis)).catch_unwind().await;
+            // Nobody would look after the view any more.
+            end(ended.unwrap_or(End::FAILED));
+        }))
     }
 }
 

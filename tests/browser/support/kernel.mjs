@@ -36,9 +36,10 @@ export class Kernel {
   /**
    * Connects; makes a widget unless the session has one already.
    * @param {import("./server.mjs").Server} server
-   * @param {{session: string, grey?: number | null, traits?: Record<string, unknown>}} options
+   * @param {{session: string, widget?: string, grey?: number | null, traits?: Record<string, unknown>}} options `widget`: the id that it had
+   *   before the server was restarted
    */
-  static async start(server, { session, grey = null, traits = { quality: 100 } }) {
+  static async start(server, { session, widget = "", grey = null, traits = { quality: 100 } }) {
     const upgrade = request(server.url("api/kernel"), {
       headers: {
         authorization: `Bearer ${KEY}`,
@@ -52,6 +53,7 @@ export class Kernel {
     upgrade.end();
     const [, socket] = await once(upgrade, "upgrade");
     const kernel = new Kernel(socket, grey, traits);
+    kernel.widget = widget;
     const ready = new Promise((resolve) => {
       socket.on("data", (/** @type {Buffer} */ bytes) => kernel.#read(bytes, resolve));
     });
@@ -105,9 +107,10 @@ export class Kernel {
    */
   #take(message, ready) {
     if (message.type === "welcome") {
+      const before = this.widget || null;
       this.widget = message.resumed[0] ?? "";
       if (this.widget) ready(this);
-      else this.#send(JSON.stringify({ type: "create", request: 1, kind: "Plot", traits: { title: "Plot", ...this.#traits } }));
+      else this.#send(JSON.stringify({ type: "create", request: 1, kind: "Plot", widget: before, traits: { title: "Plot", ...this.#traits } }));
     } else if (message.type === "created") {
       this.widget = message.widget;
       ready(this);

@@ -1,11 +1,13 @@
 //! A user's right to be here, and what looks after it.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use actix_web::rt;
+use futures_util::FutureExt;
 use tokio::{
     task::JoinHandle,
     time::{sleep_until, timeout_at},
@@ -70,13 +72,17 @@ impl Lease {
         let mut until = Instant::now() + accounts.holds();
         // A task of its own: the actor of a socket stands still while its peer takes nothing.
         Watch(rt::spawn(async move {
-            loop {
-                match timeout_at(until.into(), accounts.check(&token, Asker::Known)).await {
-                    Ok(Ok((now, good_until))) if now.is_still(&user) => until = good_until,
-                    _ => break,
+            let looks = async {
+                loop {
+                    match timeout_at(until.into(), accounts.check(&token, Asker::Known)).await {
+                        Ok(Ok((now, good_until))) if now.is_still(&user) => until = good_until,
+                        _ => break,
+                    }
+                    sleep_until((Instant::now() + accounts.holds() / LOOKS).min(until).into()).await;
                 }
-                sleep_until((Instant::now() + accounts.holds() / LOOKS).min(until).into()).await;
-            }
+            };
+            // After a panic nobody would look any more, so that the right ends as well.
+            let _ = AssertUnwindSafe(looks).catch_unwind().await;
             tracing::info!(user = user.name, "signed out: a connection ends");
             ended();
         }))

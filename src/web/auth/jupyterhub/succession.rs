@@ -14,7 +14,7 @@ use std::{
 use tokio::time::sleep;
 
 use super::api::Api;
-use crate::jupyterhub::Service;
+use crate::{jupyterhub::Service, listener};
 
 /// How often a service looks whether it was left behind.
 const LOOKS_EVERY: Duration = Duration::from_millis(500);
@@ -48,7 +48,7 @@ pub async fn succeeded(service: Option<&Service>) {
 pub async fn listen(address: SocketAddr, service: Option<&Service>) -> io::Result<TcpListener> {
     let end = Instant::now() + TRIES_FOR;
     loop {
-        match TcpListener::bind(address) {
+        match listener::bind(address) {
             Err(error)
                 if error.kind() == ErrorKind::AddrInUse
                     && managed(service).is_some()
