@@ -300,7 +300,8 @@ def test_the_program_needs_no_library_that_its_image_lacks() -> None:
 
 @pytest.fixture
 def unit(tmp_path: Path) -> Path:
-    """The unit, with the program where it is here."""
+    """The unit, with the program where it is here, beside that of its socket."""
+    (tmp_path / "framehub.socket").write_text((DEPLOY / "systemd" / "framehub.socket").read_text())
     text = (DEPLOY / "systemd" / "framehub.service").read_text()
     unit = tmp_path / "framehub.service"
     unit.write_text(text.replace("/usr/local/bin/framehub", str(BINARY)))
@@ -309,16 +310,30 @@ def unit(tmp_path: Path) -> Path:
 
 def test_systemd_takes_the_unit_and_finds_little_exposed(unit: Path) -> None:
     for command in (
-        ["systemd-analyze", "verify", "--man=no", str(unit)],
+        ["systemd-analyze", "verify", "--man=no", str(unit), str(unit.with_suffix(".socket"))],
         ["systemd-analyze", "security", "--offline=true", f"--threshold={MOST_EXPOSED}", str(unit)],
     ):
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "framehub.service:" not in done.stderr, done.stderr
+        assert not re.search(r"framehub\.(service|socket):", done.stderr), done.stderr
+
+
+def settings_of(unit: Path) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in unit.read_text().splitlines() if re.match(r"\w+=", line))
+
+
+def test_systemd_holds_the_address_and_starts_a_server_anew_that_no_longer_answers(unit: Path) -> None:
+    service, socket = settings_of(unit), settings_of(unit.with_suffix(".socket"))
+    environment = variables((DEPLOY / "systemd" / "environment").read_text())
+    assert socket["ListenStream"] == environment["FRAMEHUB_LISTEN"]
+    assert service["Requires"] == unit.with_suffix(".socket").name
+    assert "Accept" not in socket, "one server takes all connections"
+    assert (service["Type"], service["NotifyAccess"]) == ("notify", "main")
+    assert int(service["WatchdogSec"]) > 0
 
 
 def test_systemd_never_gives_up_and_bounds_what_the_server_takes(unit: Path) -> None:
-    settings = dict(line.split("=", 1) for line in unit.read_text().splitlines() if re.match(r"\w+=", line))
+    settings = settings_of(unit)
     assert settings["StartLimitIntervalSec"] == "0"
     assert settings["Restart"] == "always"
     for bound in ("MemoryHigh", "MemoryMax", "TasksMax", "LimitNOFILE"):

@@ -1,8 +1,7 @@
 //! Encodes pictures of each width and height from 1 to 130, in each layout of pixels and each subsampling of colours: around and between
 //! the sizes of blocks, and of what the SIMD code takes at once.
 //!
-//! The pixels fill their memory to the last byte, so that AddressSanitizer sees each access beyond it. The scalar code is run as well,
-//! where the environment variable `JSIMD_FORCENONE` asks for it.
+//! The pixels fill their memory to the last byte, so that AddressSanitizer sees each access beyond it.
 
 use libjpeg_turbo_rs::{Encoder, PixelFormat, Subsampling};
 
