@@ -6,7 +6,9 @@ caller's memory to the socket without being masked and copied on the way.
 
 from __future__ import annotations
 
-import json
+import ipaddress
+import logging
+import os
 import socket
 import ssl
 import struct
@@ -14,6 +16,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -25,11 +28,17 @@ from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
+from ._outbox import Outbox, OutboxFullError, encoded
+from ._proof import proves
+
+_log = logging.getLogger("framehub")
 SUBPROTOCOL = Subprotocol("framehub.kernel.v1")
 # The server pings every 10 s: after this silence the connection is dead, whatever the network says.
 _SILENCE = 35
 _CONNECT_TIMEOUT = 10
-_LONGEST_MESSAGE = 64 * 1024 * 1024
+# The server is trusted, and sends relayed views what they show: a whole picture of the largest kind. The bound is for
+# what is no server of ours.
+_LONGEST_MESSAGE = 1024 * 1024 * 1024
 _CHUNK = 256 * 1024
 _LOOPBACK = ("127.", "::1")
 
@@ -52,7 +61,7 @@ class Connection:
         # own entry or exit would leave it locked.
         self._lock = threading.RLock()
         self._waiting = threading.Condition(self._lock)
-        self._outbox: deque[Callable[[], None]] = deque()
+        self._outbox = Outbox()
         # Answers to pings, and the rest of a message that has begun: they do not wait behind frames.
         self._first: deque[Callable[[], None]] = deque()
         # Whether bytes are on their way to the socket, so that others have to queue behind them. It may stay set after
@@ -65,8 +74,10 @@ class Connection:
         self._writer.start()
 
     @classmethod
-    def open(cls, url: str, key: str) -> Connection:
-        """Connects to the server with the base address `url`. Raises ConnectError."""
+    def open(cls, url: str, key: str, proof: str | None = None, *, hub: bool = False) -> Connection:
+        """Connects to the server with the base address `url`, which first proves to know `proof`, if that is given.
+        `hub` says that the key is a token of a JupyterHub. Raises ConnectError.
+        """
         parts = urlsplit(url)
         scheme = "wss" if parts.scheme == "https" else "ws"
         address = urlunsplit((scheme, parts.netloc, f"{parts.path.rstrip('/')}/api/kernel", "", ""))
@@ -76,6 +87,11 @@ class Connection:
             raise ConnectError(f"no FrameHub server answers at {url}: {error}") from error
         protocol = ClientProtocol(parse_uri(address), subprotocols=[SUBPROTOCOL], max_size=_LONGEST_MESSAGE)
         try:
+            # On the very connection that the key goes over: the port may be another program's a moment later.
+            if proof is not None and not proves(sock, url, proof):
+                raise ConnectError(f"what answers at {url} is not the FrameHub server that was started")
+            if hub and scheme == "ws":
+                _check_clear_text(sock.getpeername()[0], url)
             _shake_hands(sock, protocol, key)
             sock.settimeout(None)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@qq", _SILENCE, 0))
@@ -87,9 +103,13 @@ class Connection:
             sock.close()
             raise ConnectError(f"the FrameHub server at {url} refused the kernel's connection: {error}") from error
 
+    def take_texts_of(self, longest: int) -> None:
+        """The server takes texts of up to so many bytes."""
+        with self._lock:
+            self._outbox.text_bytes = longest
+
     def send_text(self, message: dict[str, Any]) -> None:
         """Sends a JSON message, after all that was sent before it."""
-        data = _json(message)
         with self._lock:
             if self._closed:
                 return
@@ -97,7 +117,7 @@ class Connection:
             if not self._outbox and not self._first and not self._busy:
                 self._busy = True
                 try:
-                    rest = self._try_send(self._framed(data))
+                    rest = self._try_send(self._framed(encoded(message)))
                 except WebSocketException:
                     # It is closing; the reader notices.
                     return
@@ -107,7 +127,13 @@ class Connection:
                     return
                 self._first.append(lambda: self._sock.sendall(rest))
             else:
-                self._outbox.append(lambda: self._sock.sendall(self._framed(data)))
+                try:
+                    self._outbox.put(message)
+                except OutboxFullError:
+                    # The server takes nothing. The next connection tells it how everything is.
+                    _log.warning("the FrameHub server takes no messages: connecting again")
+                    self._end()
+                    return
             self._waiting.notify()
 
     def send_pixels(self, content: Content, done: Callable[[], None]) -> None:
@@ -120,13 +146,13 @@ class Connection:
                 message = content()
                 if message is not None:
                     header, pixels = message
-                    self._write_pixels(_json(header), pixels)
+                    self._write_pixels(encoded(header), pixels)
             finally:
                 done()
 
         with self._lock:
             if not self._closed:
-                self._outbox.append(write)
+                self._outbox.put_write(write)
                 self._waiting.notify()
                 return
         done()
@@ -175,20 +201,31 @@ class Connection:
         with self._lock:
             if self._closed:
                 return
-            self._outbox.append(written.set)
+            self._outbox.put_write(written.set)
             self._waiting.notify()
         written.wait(timeout)
 
     def close(self) -> None:
         """Ends the connection."""
+        self._end()
+        if threading.current_thread() is not self._writer:
+            self._writer.join()
+        self._sock.close()
+
+    def abandon(self) -> None:
+        """In a forked process: gives its copy of the connection up, without a word to the server: the parent goes on
+        speaking to it.
+        """
+        self._closed = True
+        with suppress(OSError):
+            os.close(self._sock.detach())
+
+    def _end(self) -> None:
         with self._lock:
             self._closed = True
             self._waiting.notify()
         # Wakes the reader, too.
         self._shut()
-        if threading.current_thread() is not self._writer:
-            self._writer.join()
-        self._sock.close()
 
     def _answer(self, write: Callable[[], None]) -> None:
         with self._lock:
@@ -201,10 +238,13 @@ class Connection:
                 self._waiting.wait_for(lambda: self._first or self._outbox or self._closed)
                 if self._closed and not self._first and not self._outbox:
                     return
-                write = (self._first or self._outbox).popleft()
+                first = self._first.popleft() if self._first else self._outbox.take()
                 self._busy = True
             try:
-                write()
+                if callable(first):
+                    first()
+                else:
+                    self._sock.sendall(self._framed(first))
             except (OSError, WebSocketException):
                 # The reader notices that the connection is gone; what waits is dropped, and its memory given back.
                 with self._lock:
@@ -254,8 +294,27 @@ class Connection:
                 views[0] = views[0][sent:]
 
 
-def _json(message: dict[str, Any]) -> bytes:
-    return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
+def _check_clear_text(address: str, url: str) -> None:
+    """Sends no token of a JupyterHub over the internet without TLS: it opens the user's notebooks, too."""
+    at = ipaddress.ip_address(address.partition("%")[0])
+    if os.environ.get("FRAMEHUB_ALLOW_HTTP") == "1" or at.is_loopback:
+        return
+    if at.is_global:
+        raise ConnectError(
+            f"FRAMEHUB_URL is {url}: the token of the JupyterHub would go to {at} for all to read. Use an https "
+            "address, or set FRAMEHUB_ALLOW_HTTP=1 where nobody else is on the way"
+        )
+    _warn_of_clear_text(url)
+
+
+@cache
+def _warn_of_clear_text(url: str) -> None:
+    """Once for each address."""
+    _log.warning(
+        "the token of the JupyterHub goes to %s without TLS, through a private network: set FRAMEHUB_ALLOW_HTTP=1 if "
+        "that is to be trusted, or FRAMEHUB_URL to an https address",
+        url,
+    )
 
 
 def _dial(host: str, port: int | None, *, secure: bool) -> socket.socket:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ._fork import tell_child
+
 Array = npt.NDArray[Any]
 
 _SPARES = 3
@@ -34,6 +36,10 @@ class Spares:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._buffers: list[bytearray] = []
+        tell_child(self)
+
+    def _rfb_forked(self) -> None:
+        self._lock = threading.RLock()
 
     def take(self, size: int) -> bytearray | None:
         """Memory of this size, if there is any."""

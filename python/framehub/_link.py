@@ -19,6 +19,7 @@ from pathlib import Path
 from . import _server
 from ._backoff import Backoff
 from ._connection import ConnectError, Connection, Content
+from ._fork import tell_child
 from ._protocol import Limits, Message, ServerError, read
 from ._served import Renderer, ServedWidget, shortened
 from ._user_thread import kernel
@@ -28,8 +29,13 @@ _GOODBYE_TIMEOUT = 1.0
 _LONGEST_NAME = 128
 # A connection that lasted this long, in seconds, ends an outage.
 _STABLE = 3.0
-# The server has a newer connection of this process: this one is not needed.
+# The server has a newer connection with this session. No program but this one should have it: so it is asked again, but
+# not so soon that two would take it from each other all the time.
 _REPLACED = 4001
+_AFTER_REPLACED = 60.0
+# A longer message of a relayed view would stop the notebook's own channel.
+_LONGEST_RELAYED = 64 * 1024 * 1024
+_TOO_LARGE = 1009
 
 Answered = Callable[[Message | ServerError], None]
 RelayListener = Callable[[Message, bytes], None]
@@ -66,6 +72,10 @@ class Link:
         """What the server takes."""
         self.problem: str | None = None
         """Why there is no connection, for people; None while there is one, or before the first attempt ended."""
+        # In a forked process: what the parent's widgets say there goes nowhere.
+        self._orphaned = False
+        self._warned = False
+        tell_child(self)
 
     def shown(self, url: str) -> str:
         """An address that the server named, as people reach it."""
@@ -115,6 +125,7 @@ class Link:
         """Sends a message, if there is a connection, and it is `connection` or that is not given; whether so."""
         current = self._connection
         if current is None or connection not in (None, current):
+            self._warn_orphan()
             return False
         current.send_text(message)
         return True
@@ -125,6 +136,7 @@ class Link:
         if current is not None and connection in (None, current):
             current.send_pixels(content, done)
         else:
+            self._warn_orphan()
             done()
 
     def ask(self, message: Message, answered: Answered) -> bool:
@@ -132,6 +144,7 @@ class Link:
         with self._lock:
             connection = self._connection
             if connection is None:
+                self._warn_orphan()
                 return False
             number = self.number()
             self._asked[number] = answered
@@ -178,14 +191,40 @@ class Link:
         if thread is not None and thread is not threading.current_thread():
             thread.join(_GOODBYE_TIMEOUT)
 
+    # --- forks -------------------------------------------------------------------------------------------------------
+
+    def _rfb_forked(self) -> None:
+        """The widgets and the connection are the parent's: here they do nothing, and no lock of it is held for ever."""
+        connection = self._current
+        self._lock = threading.RLock()
+        self._connection = self._current = self._thread = None
+        self._asked, self._relays = {}, {}
+        self._later = queue.SimpleQueue()
+        self._stopping, self._retry = threading.Event(), threading.Event()
+        self._stopping.set()
+        self._orphaned = True
+        self.problem = "The widget belongs to the process that this one was forked from."
+        if connection is not None:
+            connection.abandon()
+
+    def _warn_orphan(self) -> None:
+        if self._orphaned and not self._warned:
+            self._warned = True
+            _log.warning(
+                "a widget was used in a process that was forked from the one that made it: it does nothing here; "
+                "make it here, or send results to the process that made it"
+            )
+
     # --- the thread --------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         backoff = Backoff()
         while not self._stopping.is_set():
+            wait = None
             try:
                 if self._connect(backoff) == _REPLACED:
-                    return
+                    wait = _AFTER_REPLACED
+                    self._failed("another program took over this one's connection to the FrameHub server")
             except (_server.ServerNotFoundError, ConnectError) as error:
                 self._failed(str(error))
             except Exception as error:
@@ -194,12 +233,13 @@ class Link:
                 self._failed(f"the connection to the FrameHub server failed: {error!r}")
             self._retry.clear()
             if not self._stopping.is_set():
-                self._retry.wait(backoff.next())
+                self._retry.wait(backoff.next() if wait is None else wait)
 
     def _connect(self, backoff: Backoff) -> int | None:
         """Connects and works with the connection until it ends; answers with which code the server ended it."""
         self.server = self._find()
-        connection = Connection.open(self.server.url, self.server.key)
+        server = self.server
+        connection = Connection.open(server.url, server.key, server.proof, hub=server.hub)
         with self._lock:
             self._current = connection
         began = time.monotonic()
@@ -237,6 +277,7 @@ class Link:
         resumed = set(message.get("resumed", ()))
         self.base = str(message.get("base") or "")
         self.limits = Limits.of(message.get("limits") or {})
+        connection.take_texts_of(self.limits.text_bytes)
         with self._lock:
             self._connection = connection
             self.problem = None
@@ -267,9 +308,15 @@ class Link:
             _log.warning("the FrameHub server refused a message: %s", ServerError(message))
             return
         if kind.startswith("relay"):
-            listener = self._relays.get(message["relay"])
-            if listener is not None:
-                listener(message, rest)
+            relay = message["relay"]
+            listener = self._relays.get(relay)
+            if listener is None:
+                return
+            if max(len(rest), len(message.get("text", ""))) > _LONGEST_RELAYED:
+                # That view ends alone, and not the connection of all.
+                connection.send_text({"type": "relay_close", "relay": relay})
+                message, rest = {"type": "relay_closed", "code": _TOO_LARGE, "reason": "too_large"}, b""
+            listener(message, rest)
             return
         widget = self._by_id.get(message.get("widget", ""))
         if widget is None:
@@ -339,6 +386,16 @@ def link() -> Link:
 def _process_name() -> str:
     """What the server's pages call this process: the notebook's name, where there is one."""
     return shortened(Path(os.environ.get("JPY_SESSION_NAME", "")).name, _LONGEST_NAME)
+
+
+def _forget_links() -> None:
+    """In a forked process: it gets its own."""
+    global _links_lock
+    _links_lock = threading.Lock()
+    _links.clear()
+
+
+os.register_at_fork(after_in_child=_forget_links)
 
 
 @atexit.register

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from ._fork import tell_child
 from ._protocol import Message, ServerError
 from ._server import Server
 
@@ -41,6 +42,10 @@ class Pages:
         self._lock = threading.Lock()
         # The relays' numbers at the server, by the pages' own names for them.
         self._relays: dict[str, int] = {}
+        tell_child(self)
+
+    def _rfb_forked(self) -> None:
+        self._lock = threading.Lock()
 
     def handle(self, content: Message) -> None:
         """A message of a page."""
@@ -175,6 +180,12 @@ class _Refresher:
         self._pages: weakref.WeakSet[Pages] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
+        tell_child(self)
+
+    def _rfb_forked(self) -> None:
+        self._pages = weakref.WeakSet()
+        self._lock = threading.Lock()
+        self._thread = None
 
     def add(self, pages: Pages) -> None:
         with self._lock:

@@ -12,6 +12,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING
 
+from ._fork import tell_child
 from ._snapshot import Snapshot
 from ._user_thread import kernel
 
@@ -74,6 +75,12 @@ class _Updates:
         self._due: weakref.WeakKeyDictionary[RemoteFrameBuffer, float] = weakref.WeakKeyDictionary()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
+        tell_child(self)
+
+    def _rfb_forked(self) -> None:
+        self._due = weakref.WeakKeyDictionary()
+        self._changed = threading.Condition()
+        self._thread = None
 
     def drew(self, widget: RemoteFrameBuffer) -> None:
         """The widget has a new frame."""

@@ -22,8 +22,8 @@ _LONGEST = 16 * 1024
 
 
 def proves(sock: socket.socket, url: str, secret: str) -> bool:
-    """Whether the server at the other end of a connection, with the base address `url`, knows the secret. The connection
-    stays as it was.
+    """Returns true if the server at the other end of a connection, with the base address `url`, knows the secret.
+    The connection stays as it was.
     """
     address = urlsplit(url)
     nonce = secrets.token_urlsafe(24)
@@ -37,7 +37,7 @@ def proves(sock: socket.socket, url: str, secret: str) -> bool:
 
 
 def _ask(sock: socket.socket, request: bytes) -> bytes:
-    """The whole answer to a request, its head and its body. Raises OSError when it does not come soon, or is too long."""
+    """The whole answer to a request, head and body. Raises OSError when it does not come soon, or is too long."""
     patience = sock.gettimeout()
     end = time.monotonic() + _TIMEOUT
     data = b""

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ._fork import tell_child
 from ._frames import Pixels, Spares
 from ._protocol import Message
 
@@ -33,6 +34,11 @@ class PushedFrame:
         self._queued = False
         # The one that is read right now.
         self._read: Pixels | None = None
+        tell_child(self)
+
+    def _rfb_forked(self) -> None:
+        self._lock = threading.RLock()
+        self._queued = False
 
     def replace(self, pixels: Pixels) -> None:
         """There is a newer one."""

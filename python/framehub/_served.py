@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ._events import Event
+from ._fork import tell_child
 from ._frames import Pixels, Spares
 from ._protocol import Message, ServerError
 from ._pushed import PushedFrame
@@ -97,6 +98,7 @@ class ServedWidget:
         """The id that it had before, until the server knows it again."""
         self.url: str | None = None
         """The address of the widget's page, as it was last known."""
+        tell_child(self)
         link.add(self)
 
     # --- what the widget's owner does --------------------------------------------------------------------------------
@@ -234,6 +236,10 @@ class ServedWidget:
     def ask(self, message: Message, answered: Callable[[Message | ServerError], None]) -> bool:
         """Sends a request about this widget; False if there is no connection."""
         return self.id is not None and self._link.ask({**message, "widget": self.id}, answered)
+
+    def _rfb_forked(self) -> None:
+        self._lock = threading.RLock()
+        self._waiting = []
 
     # --- what the link tells, on its thread --------------------------------------------------------------------------
 

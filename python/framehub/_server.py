@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import fcntl
-import http.client
 import json
 import os
 import shutil
+import socket
+import stat
 import subprocess
 import sys
 import sysconfig
 import time
-import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
+
+from ._proof import proves
 
 _START_TIMEOUT = 30.0
 _ANSWER_TIMEOUT = 5.0
@@ -44,6 +46,10 @@ class Server:
     """The address under which browsers reach the JupyterHub, if that is known."""
     hub: bool = False
     """Whether the key is the user's token of a JupyterHub: that opens more than this server, and no address has it."""
+    proof: str | None = None
+    """What the server proves with that it is the one that was started, before it is sent the key; None if it cannot."""
+    key_file: Path | None = None
+    """Where the key is written, if it is."""
 
     def shown(self, url: str, base: str) -> str:
         """An address below `base`, which is the server's name for itself, as people reach it."""
@@ -58,8 +64,7 @@ def find(environment: Mapping[str, str] = os.environ) -> Server:
     public_url = environment.get("FRAMEHUB_PUBLIC_URL") or None
     url = environment.get("FRAMEHUB_URL")
     if not url:
-        own = _own(environment)
-        return Server(own.url, own.key, public_url, own=True)
+        return replace(_own(environment), public_url=public_url)
     if not _is_address(url):
         raise ServerNotFoundError(
             f"FRAMEHUB_URL is {url}, which is no address of a server: set it to one like https://host:port/path/"
@@ -97,12 +102,38 @@ def binary(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def runtime_folder(environment: Mapping[str, str] = os.environ) -> Path:
-    """The folder where the user's own server says where it is."""
+    """The folder where the user's own server says where it is: made if it is missing, and nobody else's. Raises
+    ServerNotFoundError if there can be none.
+    """
+    state = Path(environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state", _NAME)
     runtime = environment.get("XDG_RUNTIME_DIR")
-    if runtime and os.access(runtime, os.W_OK):
+    # What others can write is read by nobody: they would be sent the key.
+    if runtime and os.access(runtime, os.W_OK) and _problem(Path(runtime, _NAME)) is None:
         return Path(runtime, _NAME)
-    state = environment.get("XDG_STATE_HOME")
-    return Path(state or Path.home() / ".local" / "state", _NAME)
+    problem = _problem(state)
+    if problem is not None:
+        raise ServerNotFoundError(f"no FrameHub server can be started: {problem}")
+    return state
+
+
+def _problem(folder: Path) -> str | None:
+    """Why a folder is not this user's alone, and what to do; None if it is. It is made if it is missing."""
+    try:
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        above = folder.parent.stat()
+        # Who can write there can put another folder in its place, but for a sticky one.
+        if above.st_uid not in (0, os.geteuid()) or (above.st_mode & 0o002 and not above.st_mode & stat.S_ISVTX):
+            return f"others may write to {folder.parent}: take that away, or set XDG_STATE_HOME to a folder of your own"
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        found = os.lstat(folder)
+    except OSError as error:
+        return f"{folder} cannot be used: {error}; set XDG_STATE_HOME to a folder of your own"
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        return f"{folder} is no folder of yours: remove it, or set XDG_STATE_HOME to another"
+    if found.st_mode & 0o077:
+        return f"others may use {folder}: chmod 700 {folder}"
+    return None
 
 
 def _own(environment: Mapping[str, str]) -> Server:
@@ -112,7 +143,6 @@ def _own(environment: Mapping[str, str]) -> Server:
         return running
     program = binary(environment)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _locked(folder / "lock"):
             # Another process may have started it meanwhile.
             return _running(folder) or _start(program, folder, environment)
@@ -124,26 +154,24 @@ def _runtime_file(folder: Path) -> Path:
     return folder / "server.json"
 
 
+def _open(path: str, flags: int) -> int:
+    """Opens a file of this user's own, never what a link leads to."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
 def _running(folder: Path) -> Server | None:
-    """The user's own server, if it runs and answers."""
+    """The user's own server, if it runs and proves that it is that."""
+    file = _runtime_file(folder)
     try:
-        told = json.loads(_runtime_file(folder).read_text())
-        server = Server(_with_slash(told["url"]), told["key"], own=True)
-    except (OSError, ValueError, KeyError, TypeError):
+        with open(file, opener=_open) as content:
+            told = json.load(content)
+        url, key, proof = _with_slash(told["url"]), str(told["key"]), str(told["proof"])
+        at = urlsplit(url)
+        # Not through a proxy of the environment: this is a loopback address. What has its port by now may be anything.
+        with socket.create_connection((at.hostname, at.port), timeout=_ANSWER_TIMEOUT) as sock:
+            return Server(url, key, own=True, proof=proof, key_file=file) if proves(sock, url, proof) else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return server if _answers(server) else None
-
-
-def _answers(server: Server) -> bool:
-    # Not through a proxy of the environment: this is a loopback address.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        request = urllib.request.Request(f"{server.url}api/kinds", headers={"Authorization": f"Bearer {server.key}"})
-        with opener.open(request, timeout=_ANSWER_TIMEOUT) as answer:
-            return bool(answer.status == 200)
-    except (OSError, http.client.HTTPException, ValueError):
-        # What has its port by now may be anything.
-        return False
 
 
 def _start(program: Path, folder: Path, environment: Mapping[str, str]) -> Server:
@@ -158,7 +186,7 @@ def _start(program: Path, folder: Path, environment: Mapping[str, str]) -> Serve
         *("--runtime-file", str(runtime_file)),
         *("--exit-when-unused", str(_UNUSED_SECONDS)),
     ]
-    with open(log, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as output:
+    with open(log, "wb", opener=_open) as output:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -185,7 +213,7 @@ def _start(program: Path, folder: Path, environment: Mapping[str, str]) -> Serve
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Holds a lock among the user's processes; it ends with this process at the latest."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    handle = _open(str(path), os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, Protocol
 
+from ._fork import tell_child
+
 Call = Callable[[], None]
 
 
@@ -38,6 +40,14 @@ class UserThread:
         # Whether `run` serves; then no loop is needed.
         self._serving = False
         self._running = False
+        self._scheduled = False
+        tell_child(self)
+
+    def _rfb_forked(self) -> None:
+        # What waits is the parent's to do, and so is its loop.
+        self._changed = threading.Condition()
+        self._calls = deque()
+        self._loop = None
         self._scheduled = False
 
     @property

@@ -19,6 +19,7 @@ from traitlets import Bool, Dict, Unicode
 from . import _esm
 from ._cell import CELLS
 from ._events import Event, default_compatibility, named
+from ._fork import tell_child
 from ._frames import checked, copied
 from ._link import link
 from ._marimo import end_with_cell
@@ -94,6 +95,7 @@ class RemoteFrameBuffer(ServedTraits):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Takes initial values of traits."""
         self._rfb_lock = threading.Lock()
+        tell_child(self)
         self._output_context = Output(_weakly(self, "_rfb_tell"))
         self._rfb_owns_layout = "layout" not in kwargs
         if self._event_compatibility is None:
@@ -327,6 +329,9 @@ class RemoteFrameBuffer(ServedTraits):
             if event["type"] != "close":
                 self._output_context.run(self._rfb_handle_msg, self, event, [])
         self._output_context.run(RemoteFrameBuffer.close, self)
+
+    def _rfb_forked(self) -> None:
+        self._rfb_lock = threading.Lock()
 
     def _rfb_known(self) -> ServedWidget:
         if self._rfb_served is None:

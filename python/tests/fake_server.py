@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import Server, ServerConnection, serve
 from websockets.typing import Subprotocol
 
-KEY = "test-key"
+KEY = "key-of-the-tests"
 Message = dict[str, Any]
 
 

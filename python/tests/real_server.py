@@ -23,7 +23,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-KEY = "test-key"
+KEY = "key-of-the-tests"
 Message = dict[str, Any]
 
 

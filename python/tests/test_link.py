@@ -257,7 +257,7 @@ def test_many_threads_send_whole_messages(widget, server: FakeServer) -> None:
 
     def talk(number: int) -> None:
         for count in range(50):
-            widget.print(f"{number}:{count}")
+            widget.print(f"{number}:{count}\n")
             widget.push(copied(array))
 
     threads = [threading.Thread(target=talk, args=(number,)) for number in range(4)]
@@ -265,10 +265,16 @@ def test_many_threads_send_whole_messages(widget, server: FakeServer) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    until(lambda: len(server.of("print")) == 200, "all prints arrive")
+
+    def told() -> list[str]:
+        return "".join(message["text"] for message in server.of("print")).splitlines()
+
+    # Prints that wait together become one message.
+    until(lambda: len(told()) == 200, "all prints arrive")
     for number in range(4):
-        told = [m["text"] for m in server.of("print") if m["text"].startswith(f"{number}:")]
-        assert told == [f"{number}:{count}" for count in range(50)]
+        assert [line for line in told() if line.startswith(f"{number}:")] == [
+            f"{number}:{count}" for count in range(50)
+        ]
     assert {server.pixels(frame) for frame in server.of("frame")} == {array.tobytes()}
 
 

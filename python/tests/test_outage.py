@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from fake_server import FakeServer
+from framehub import _link
 from framehub._frames import copied
 from framehub._link import Link
 from framehub._served import Outcome, ServedWidget
@@ -171,10 +172,11 @@ def test_a_widget_that_was_closed_during_an_outage_is_closed_afterwards(widget, 
     assert server.next("close")["widget"] == widget.id
 
 
-def test_a_replaced_connection_is_not_made_again(widget, link, server: FakeServer) -> None:
+def test_a_replaced_connection_is_made_again_after_a_minute(widget, server: FakeServer, monkeypatch) -> None:
+    assert _link._AFTER_REPLACED == 60
+    monkeypatch.setattr(_link, "_AFTER_REPLACED", 0.0)
     server.connections[-1].close(4001, "replaced")
-    until(lambda: not link._thread.is_alive(), "the link ends")
-    assert len(server.of("hello")) == 1
+    until(lambda: len(server.of("hello")) == 2, "it connects again")
 
 
 def test_requests_in_flight_fail_with_the_connection(widget, link: Link, server: FakeServer) -> None:

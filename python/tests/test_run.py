@@ -26,15 +26,17 @@ class Plot(framehub.RemoteFrameBuffer):
             self.close()
 
 plot = Plot()
-framehub.run()
+framehub.run(**OPTIONS)
 print("after", flush=True)
 """
 
 
 @contextmanager
-def script(server: FakeServer, key_in: str = "FRAMEHUB_KEY") -> Iterator[subprocess.Popen[str]]:
+def script(server: FakeServer, key_in: str = "FRAMEHUB_KEY", options: str = "{}") -> Iterator[subprocess.Popen[str]]:
     environment = {"FRAMEHUB_URL": server.url, key_in: KEY, "PYTHONPATH": ":".join(sys.path)}
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT.replace("OPTIONS", options)], stdout=subprocess.PIPE, text=True, env=environment
+    )
     try:
         yield process
     finally:
@@ -46,12 +48,19 @@ def turn(events: list[dict], may_draw: bool) -> dict:
     return {"type": "turn", "widget": "w1", "turn": 1, "events": events, "may_draw": may_draw, "requested": True}
 
 
-def test_a_script_tells_its_addresses_with_the_key_and_draws(server: FakeServer) -> None:
+def test_a_script_tells_its_addresses_without_the_key_where_no_terminal_is_and_draws(server: FakeServer) -> None:
     with script(server) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == f"Plot is at {server.url}widgets/w1?key={KEY}\n"
+        assert process.stdout.readline() == f"Plot is at {server.url}widgets/w1\n"
+        assert process.stdout.readline() == "The server's key is in FRAMEHUB_KEY.\n"
         server.send(turn([], True))
         assert server.pixels(server.next("turn_done")) == b"\t" * 4
+
+
+def test_a_script_that_is_asked_to_tells_its_addresses_with_the_key(server: FakeServer) -> None:
+    with script(server, options="{'print_key': True}") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"Plot is at {server.url}widgets/w1?key={KEY}\n"
 
 
 def test_a_scripts_addresses_have_no_token_of_a_hub(server: FakeServer) -> None:
@@ -73,6 +82,7 @@ def test_a_script_ends_when_its_widgets_are_closed_and_says_goodbye(server: Fake
 def test_a_script_ends_by_an_interrupt(server: FakeServer) -> None:
     with script(server) as process:
         assert process.stdout is not None
+        process.stdout.readline()
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
         until(lambda: process.poll() is not None, "the script ends")

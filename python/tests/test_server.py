@@ -8,17 +8,23 @@ import stat
 import sys
 import textwrap
 import threading
+import urllib.request
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
-from framehub import _server
+from framehub import _proof, _server
+from framehub._backoff import Backoff
+from framehub._connection import ConnectError
+from framehub._link import Link
 from framehub._server import Server, ServerNotFoundError
 
 FAKE = """
     #!{python}
-    import http.server, json, os, sys, tempfile
+    import base64, hashlib, hmac, http.server, json, os, sys
     values = iter(sys.argv[1:])
     options = {{}}
     for name in values:
@@ -26,10 +32,16 @@ FAKE = """
     if {fails}:
         sys.exit("it is broken")
     class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
         def do_GET(self):
-            good = self.headers["Authorization"] == "Bearer own-key"
-            self.send_response(200 if good and self.path == "/api/kinds" else 401)
+            nonce = self.path.partition("/health?nonce=")[2]
+            text = f"{{nonce}}\\n127.0.0.1:{{server.server_port}}".encode()
+            proof = base64.urlsafe_b64encode(hmac.digest(b"own-proof", text, "sha256")).decode().rstrip("=")
+            body = json.dumps({{"status": "ok", "proof": proof}}).encode()
+            self.send_response(200 if nonce else 401)
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            self.wfile.write(body)
         def log_message(self, *_):
             pass
     server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
@@ -38,7 +50,7 @@ FAKE = """
         print(json.dumps({{"pid": os.getpid(), "options": options}}), file=log)
     path = options["--runtime-file"]
     with open(path + ".new", "w") as told:
-        json.dump({{"url": url, "key": "own-key", "pid": os.getpid(), "version": "0"}}, told)
+        json.dump({{"url": url, "key": "own-key", "proof": "own-proof", "pid": os.getpid(), "version": "0"}}, told)
     os.rename(path + ".new", path)
     server.serve_forever()
 """
@@ -135,11 +147,149 @@ def test_a_port_that_another_program_has_by_now_and_a_broken_address_are_no_serv
                 connection.sendall(b"\xff\x00 no HTTP \x7f\r\n")
 
         threading.Thread(target=answer, daemon=True).start()
-        told.write_text(json.dumps({"url": f"http://127.0.0.1:{other.getsockname()[1]}/", "key": "own-key"}))
+        told.write_text(json.dumps({**TOLD, "url": f"http://127.0.0.1:{other.getsockname()[1]}/"}))
         assert _server._running(told.parent) is None
-    told.write_text(json.dumps({"url": "nowhere", "key": "own-key"}))
+    told.write_text(json.dumps({**TOLD, "url": "nowhere"}))
     _server.find(program.environment)
     assert len(program.starts) == 1
+
+
+TOLD = {"key": "own-key", "proof": "own-proof"}
+
+
+class Squatter:
+    """A program that has the port of a server that ended: it says yes to everything, and notes what it is told."""
+
+    def __init__(self, forward: str | None = None) -> None:
+        """`forward` is the address of a server that it asks what it is asked."""
+        self.heard = b""
+        self._forward = forward
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self._listener.accept()
+                threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            while data := connection.recv(65536):
+                self.heard += data
+                body = b'{"status": "ok", "proof": "AAAA"}'
+                if self._forward is not None:
+                    path = data.split(b" ")[1].decode()
+                    with urllib.request.urlopen(f"{self._forward}{path[1:]}") as answer:
+                        body = answer.read()
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+    def close(self) -> None:
+        # Wakes the thread that waits for connections, too.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+@pytest.fixture
+def told(program: Program) -> Path:
+    """Where the file of a former server is."""
+    file = program.runtime / "framehub" / "server.json"
+    file.parent.mkdir(mode=0o700)
+    return file
+
+
+def test_who_has_the_port_of_a_server_that_ended_is_never_sent_its_key(program: Program, told: Path) -> None:
+    squatter = Squatter()
+    told.write_text(json.dumps({**TOLD, "url": f"http://127.0.0.1:{squatter.port}/"}))
+    server = _server.find(program.environment)
+    assert urlsplit(server.url).port != squatter.port
+    assert b"/health?nonce=" in squatter.heard
+    assert b"own-key" not in squatter.heard
+    assert b"own-proof" not in squatter.heard
+    squatter.close()
+
+
+def test_who_passes_the_question_on_to_the_server_is_never_sent_its_key(program: Program) -> None:
+    server = _server.find(program.environment)
+    squatter = Squatter(forward=server.url)
+    file = program.runtime / "framehub" / "server.json"
+    file.write_text(json.dumps({**TOLD, "url": f"http://127.0.0.1:{squatter.port}/"}))
+    assert _server._running(file.parent) is None
+    assert b"/health?nonce=" in squatter.heard
+    assert b"own-key" not in squatter.heard
+    squatter.close()
+
+
+def test_a_kernel_that_connects_again_has_the_server_prove_itself_on_that_connection() -> None:
+    squatter = Squatter()
+    url = f"http://127.0.0.1:{squatter.port}/"
+    link = Link(find=lambda: Server(url, "own-key", own=True, proof="own-proof"))
+    with pytest.raises(ConnectError, match="not the FrameHub server that was started"):
+        link._connect(Backoff())
+    assert b"/health?nonce=" in squatter.heard
+    assert b"own-key" not in squatter.heard
+    squatter.close()
+
+
+def test_a_file_without_a_proof_is_no_servers(program: Program, told: Path) -> None:
+    squatter = Squatter()
+    told.write_text(json.dumps({"url": f"http://127.0.0.1:{squatter.port}/", "key": "own-key"}))
+    assert _server._running(told.parent) is None
+    assert squatter.heard == b""
+    squatter.close()
+
+
+def test_an_answer_that_never_ends_is_given_up(program: Program, told: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_proof, "_TIMEOUT", 0.2)
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+
+        def answer() -> None:
+            connection, _ = other.accept()
+            with connection, suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\n")
+                while not stop.wait(0.01):
+                    connection.sendall(b"x")
+
+        threading.Thread(target=answer, daemon=True).start()
+        told.write_text(json.dumps({**TOLD, "url": f"http://127.0.0.1:{other.getsockname()[1]}/"}))
+        assert _server._running(told.parent) is None
+        stop.set()
+
+
+def test_a_folder_that_others_made_or_may_use_is_not_used(tmp_path: Path) -> None:
+    runtime, state = tmp_path / "runtime", tmp_path / "state"
+    runtime.mkdir()
+    environment = {"XDG_RUNTIME_DIR": str(runtime), "XDG_STATE_HOME": str(state)}
+    assert _server.runtime_folder(environment) == runtime / "framehub"
+    (runtime / "framehub").chmod(0o777)
+    assert _server.runtime_folder(environment) == state / "framehub"
+    (runtime / "framehub").rmdir()
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    (runtime / "framehub").symlink_to(tmp_path / "elsewhere")
+    assert _server.runtime_folder(environment) == state / "framehub"
+    (runtime / "framehub").unlink()
+    runtime.chmod(0o777)
+    assert _server.runtime_folder(environment) == state / "framehub"
+    # As /tmp is.
+    runtime.chmod(0o1777)
+    assert _server.runtime_folder(environment) == runtime / "framehub"
+    (runtime / "framehub").chmod(0o755)
+    (state / "framehub").chmod(0o750)
+    with pytest.raises(ServerNotFoundError, match=f"chmod 700 {state}/framehub"):
+        _server.runtime_folder(environment)
+
+
+def test_no_link_is_followed_to_a_file(program: Program, told: Path, tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text(json.dumps({**TOLD, "url": "http://127.0.0.1:1/"}))
+    (told.parent / "server.log").symlink_to(precious)
+    with pytest.raises(ServerNotFoundError, match="could not be started"):
+        _server.find(program.environment)
+    assert precious.read_text()
+    told.symlink_to(precious)
+    assert _server._running(told.parent) is None
 
 
 def test_the_users_own_server_is_started_once_for_all(program: Program) -> None:

@@ -6,7 +6,7 @@ import weakref
 import ipywidgets
 import numpy as np
 import pytest
-from fake_server import FakeServer
+from fake_server import KEY, FakeServer
 from framehub import RemoteFrameBuffer
 from framehub._link import Link
 from framehub._user_thread import MAIN, UserThread
@@ -332,7 +332,7 @@ def test_the_state_that_notebooks_save_has_no_secret(server: FakeServer) -> None
     plot._handle_custom_msg({"framehub": "connect", "request": "r"}, [])
     server.next("ticket")
     state = str(plot.get_state()) + str(plot._repr_mimebundle_())
-    for secret in ("test-key", "t1.secret", server.next("hello")["session"]):
+    for secret in (KEY, "t1.secret", server.next("hello")["session"]):
         assert secret not in state
 
 

@@ -47,6 +47,7 @@ def server(
         "FRAMEHUB_KEY_FILE": str(folder / "key"),
         "HOME": str(folder),
         "PATH": os.environ["PATH"],
+        "FRAMEHUB_PRINT_KEY": "true",
     }
     if "--listen" not in replaced:
         variables["FRAMEHUB_LISTEN"] = "127.0.0.1:0"
