@@ -151,15 +151,21 @@ export class Server {
 }
 
 /**
+ * The key files of the servers that were started, by port: what signs sessions is kept beside them, for the next server there.
+ * @type {Map<number, string>}
+ */
+const keyFiles = new Map();
+
+/**
  * Starts the server on a free port of 127.0.0.1 and waits for the line with its address.
  * @param {string[]} args further flags
  * @param {{port?: number}} [options] `port`: a certain one instead of a free one
  */
 export async function startServer(args = [], { port = 0 } = {}) {
+  const keyFile = keyFiles.get(port) ?? join(mkdtempSync(join(tmpdir(), "framehub-test-")), "key");
   const child = spawn(BINARY, ["--listen", `127.0.0.1:${port}`, "--key", KEY, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
-    // What signs sessions is kept beside it.
-    env: { ...process.env, FRAMEHUB_KEY_FILE: join(mkdtempSync(join(tmpdir(), "framehub-test-")), "key") },
+    env: { ...process.env, FRAMEHUB_KEY_FILE: keyFile },
   });
   const server = new Server(child);
   /** @type {string[]} */
@@ -179,6 +185,7 @@ export async function startServer(args = [], { port = 0 } = {}) {
     const url = new URL(address);
     url.search = "";
     server.base = url.href;
+    keyFiles.set(server.port, keyFile);
     return server;
   } catch (error) {
     await server.kill();
