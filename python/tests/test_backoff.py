@@ -4,7 +4,7 @@ from framehub._backoff import Backoff
 def test_waits_grow_to_a_bound_that_is_wider_after_a_minute() -> None:
     now = 0.0
     backoff = Backoff(chance=lambda: 1.0, now=lambda: now)
-    assert [backoff.next() for _ in range(5)] == [0.5, 1.0, 2.0, 3.0, 3.0]
+    assert [backoff.next() for _ in range(5)] == [0.5, 1.0, 1.5, 1.5, 1.5]
     now = 61.0
     assert backoff.next() == 16.0
     assert backoff.next() == 30.0

@@ -21,6 +21,7 @@ from websockets.typing import Subprotocol
 
 # As static/client/client.js has them, in seconds.
 STABLE = 3.0
+SOON = 3.0
 CONNECT_TIMEOUT = 10.0
 SILENCE = 20.0
 WIDGET_CLOSED = 4000
@@ -33,7 +34,7 @@ class Page:
     def __init__(self, address: str, widget: str, key: str) -> None:
         self._address, self._widget = address, widget
         self._headers = {"Authorization": f"Bearer {key}"}
-        self._backoff = Backoff()
+        self._backoff = Backoff(soon=SOON)
         self._ended = False
         self._reading = threading.Event()
         self._reading.set()
