@@ -1,7 +1,7 @@
 //! Encodes pictures of each width and height from 1 to 130, in each layout of pixels and each subsampling of colours: around and between
 //! the sizes of blocks, and of what the SIMD code takes at once.
 //!
-//! The pixels fill their memory to the last byte, so that AddressSanitizer sees each access beyond it.
+//! The pixels fill their memory to the last byte, so that `AddressSanitizer` sees each access beyond it.
 
 use libjpeg_turbo_rs::{Encoder, PixelFormat, Subsampling};
 
@@ -39,7 +39,7 @@ fn main() {
                 let pixels = noise(width * height * layout.bytes_per_pixel());
                 for subsampling in SUBSAMPLINGS {
                     let file = Encoder::new(&pixels, width, height, layout)
-                        .quality(1 + ((width * 7 + height) % 100) as u8)
+                        .quality(u8::try_from(1 + (width * 7 + height) % 100).expect("at most 100"))
                         .subsampling(subsampling)
                         .force_baseline(true)
                         .encode();
