@@ -70,7 +70,8 @@ impl Chroma {
 fn lost_anyway(quality: u8) -> u16 {
     let quality = u16::from(quality);
     let percent = if quality < 50 { 5000 / quality } else { 200 - 2 * quality };
-    (ROUGHEST * percent / 200).min(MOST)
+    // At 660 per cent and more the product is beyond 16 bits; far below that it is beyond what is seen.
+    ROUGHEST.saturating_mul(percent).div_euclid(200).min(MOST)
 }
 
 /// How far apart the colours of four pixels are: red and blue, each beside green, which is about twice that of what JPEG calls colour.
@@ -91,6 +92,13 @@ mod tests {
     use crate::{encode::testing::noise, frame::Frame};
 
     const WHOLE: Rect = Rect { x: 0, y: 0, width: 256, height: 256 };
+
+    #[test]
+    fn what_is_lost_anyway_is_the_more_the_lower_the_quality() {
+        let lost: Vec<_> = (1..=100).map(lost_anyway).collect();
+        assert!(lost.is_sorted_by(|coarse, fine| coarse >= fine), "{lost:?}");
+        assert_eq!((lost[0], lost[99]), (MOST, 0));
+    }
 
     fn of(pixel: impl Fn(u32, u32) -> [u8; 3], quality: u8) -> Chroma {
         let pixels: Vec<_> = (0..256 * 256).flat_map(|at| pixel(at % 256, at / 256)).collect();

@@ -78,6 +78,8 @@ pub fn length(value: &str) -> Result<(), String> {
         let token = match first {
             '0'..='9' | '.' => number(rest)?,
             'a'..='z' | 'A'..='Z' => word(rest)?,
+            // A comment would swallow what stands behind the value.
+            '/' if rest.starts_with("/*") => return Err(no_length()),
             ' ' | '%' | '+' | '-' | '*' | '/' | '(' | ')' | ',' => &rest[..1],
             _ => return Err(no_length()),
         };
