@@ -36,7 +36,7 @@ class Outbox:
     def __init__(self, longest: int = LONGEST) -> None:
         self._longest = longest
         self.text_bytes = 0
-        """Most bytes of a text that the server takes: of more that was printed, the newest is sent."""
+        """Most bytes of a text that the server takes."""
         self._waiting: deque[_Text | Write] = deque()
         # The last message of each widget that another may be merged into, while nothing else of the widget is behind.
         self._last: dict[object, _Text] = {}
@@ -54,7 +54,9 @@ class Outbox:
         """Adds a message, or merges it into the last of its widget. Raises OutboxFullError."""
         widget = message.get("widget")
         last = self._last.get(widget)
-        merged = None if last is None else _merged(last.message, message, self.text_bytes)
+        # Prints alone do not fill it: the other half is for what cannot be cut.
+        cut = self._bytes > self._longest // 2
+        merged = None if last is None else _merged(last.message, message, self.text_bytes, cut=cut)
         if last is not None and merged is not None:
             self._bytes -= len(last.data)
             last.message, last.data = merged, encoded(merged)
@@ -90,8 +92,10 @@ def encoded(message: Message) -> bytes:
     return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
 
 
-def _merged(before: Message, after: Message, text_bytes: int) -> Message | None:
-    """One message that says what two of one widget say one after the other; None if there is none."""
+def _merged(before: Message, after: Message, text_bytes: int, *, cut: bool) -> Message | None:
+    """One message that says what two of one widget say one after the other; None if there is none. Of prints that are
+    too long for one, it has the newest if they may be `cut`.
+    """
     kind = before["type"]
     if kind != after["type"]:
         return None
@@ -100,7 +104,10 @@ def _merged(before: Message, after: Message, text_bytes: int) -> Message | None:
     if kind == "traits":
         return {**after, "traits": {**before["traits"], **after["traits"]}}
     if kind == "print":
-        return {**after, "text": _newest(f"{before['text']}{after['text']}", text_bytes)}
+        text = before["text"] + after["text"]
+        if cut:
+            return {**after, "text": _newest(text, text_bytes)}
+        return {**after, "text": text} if len(text.encode(errors="replace")) <= text_bytes else None
     return None
 
 

@@ -42,13 +42,25 @@ def test_traits_that_wait_become_one_message_with_the_newest(outbox: Outbox) -> 
     ]
 
 
-def test_prints_that_wait_become_one_text_of_which_the_newest_is_kept(outbox: Outbox) -> None:
-    for number in range(1000):
+def test_no_print_that_waits_is_lost_and_few_messages_say_them_all(outbox: Outbox) -> None:
+    lines = [f"é{number}\n" for number in range(500)]
+    for line in lines:
+        outbox.put({"type": "print", "widget": "a", "text": line})
+    told = [message["text"] for message in messages(outbox)]
+    assert "".join(told) == "".join(lines)
+    assert max(len(text.encode()) for text in told) <= 100
+    assert len(told) < 50
+
+
+def test_prints_without_end_are_cut_to_the_newest_and_do_not_end_the_connection(outbox: Outbox) -> None:
+    for number in range(10_000):
         outbox.put({"type": "print", "widget": "a", "text": f"é{number}\n"})
-    (told,) = messages(outbox)
-    assert told["text"].startswith("… ")
-    assert told["text"].endswith("é998\né999\n")
-    assert len(told["text"].encode()) <= 100
+        assert outbox.waiting_bytes < 5_200
+    told = [message["text"] for message in messages(outbox)]
+    assert told[0].startswith("é0\né1\n")
+    assert told[-1].startswith("… ")
+    assert told[-1].endswith("é9998\né9999\n")
+    assert max(len(text.encode()) for text in told) <= 100
 
 
 def test_requests_to_draw_are_not_told_before_what_was_said_between_them(outbox: Outbox) -> None:
