@@ -220,18 +220,21 @@ class Link:
     def _run(self) -> None:
         backoff = Backoff()
         while not self._stopping.is_set():
-            wait = None
+            problem = wait = None
             try:
                 if self._connect(backoff) == _REPLACED:
                     wait = _AFTER_REPLACED
-                    self._failed("another program took over this one's connection to the FrameHub server")
+                    problem = "another program took over this one's connection to the FrameHub server"
             except (_server.ServerNotFoundError, ConnectError) as error:
-                self._failed(str(error))
+                problem = str(error)
             except Exception as error:
                 # Whatever it was, the widgets need a connection.
                 _log.exception("the connection to the FrameHub server failed unexpectedly")
-                self._failed(f"the connection to the FrameHub server failed: {error!r}")
+                problem = f"the connection to the FrameHub server failed: {error!r}"
+            # First: who is told of the problem may ask for the next attempt at once.
             self._retry.clear()
+            if problem is not None:
+                self._failed(problem)
             if not self._stopping.is_set():
                 self._retry.wait(backoff.next() if wait is None else wait)
 

@@ -107,6 +107,14 @@ def test_a_link_that_was_replaced_is_back_after_a_while(
     server.next("hello", after=1)
 
 
+def test_a_retry_that_is_asked_for_as_soon_as_the_problem_is_told_is_not_forgotten(
+    widget, link, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(widget, "failed", lambda problem: link.retry())
+    server.connections[-1].close(4001, "replaced")
+    server.next("hello", after=1)
+
+
 def test_a_relayed_message_that_is_too_large_ends_its_view_and_not_the_connection(
     widget, link, server: FakeServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
