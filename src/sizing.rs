@@ -17,9 +17,12 @@ pub fn widget_size<'a>(
     let needed = visible
         .map(|view| (f64::from(view.pwidth) / width).min(f64::from(view.pheight) / height))
         .fold(0.0, f64::max);
+    #[expect(clippy::cast_precision_loss, reason = "limits of pixels stay far below 2^52, or are none")]
+    let affordable = (max_pixels as f64 / (width * height)).sqrt();
     let size = match driver {
         Some(driver) if needed <= own_ratio(driver) => *driver,
-        _ if needed > 0.0 => scaled(width, height, needed),
+        // The limit lowers the ratio before sides are rounded: as many pixels as somebody had are the same sides again.
+        _ if needed > 0.0 => scaled(width, height, needed.min(affordable)),
         Some(driver) => *driver,
         None => scaled(width, height, 1.0),
     };
@@ -266,6 +269,15 @@ mod tests {
     fn a_side_of_one_pixel_is_kept_and_the_other_is_capped() {
         let size = Size { width: 1.0, height: 60000.0, pwidth: 1, pheight: 60000, ratio: 1.0 }.at_most(100);
         assert_eq!((size.pwidth, size.pheight), (1, 100));
+    }
+
+    #[test]
+    fn a_limit_of_as_many_pixels_as_somebody_had_gives_the_same_sides() {
+        for (width, height, ratio) in [(400.0, 300.0, 2.0), (640.0, 480.0, 1.0), (1000.0, 500.0, 1.5)] {
+            let had = view(width, height, ratio);
+            let sharp = Size { width: 65535.0, height: 65535.0, pwidth: 65535, pheight: 65535, ratio: 1.0 };
+            assert_eq!(widget_size((width, height), None, [sharp].iter(), had.area()), had);
+        }
     }
 
     #[test]
