@@ -557,13 +557,3 @@ fn list(handle: &WidgetHandle, reserved: Reserved) {
     reserved.list(handle);
     tracing::info!(widget = handle.id(), kind = handle.identity().kind, "widget made");
 }
-
-/// 128 random bits as text: an id that nobody guesses.
-///
-/// # Panics
-/// When the operating system has no randomness to give: nothing could be kept secret then.
-pub fn random_id() -> String {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-    format!("{:032x}", u128::from_be_bytes(bytes))
-}

@@ -26,7 +26,7 @@
 //! | [`actors`] | what holds state and decides: Widget, View, Kernel; and the registries |
 //! | [`handle`], [`hub`], `widget_id` | a widget from outside; everything a running server shares; whose an id is |
 //! | `audit` | the lines of the log that say who did what to whose widget |
-//! | `sharing`, `signing` | with whom widgets are shared; signatures of links and tickets |
+//! | `sharing`, `signing`, [`random`] | with whom widgets are shared; signatures of links and tickets; what nobody guesses |
 //! | [`web`] | routes, pages, API, sockets, access |
 //! | `internals` | doors for the fuzzer, behind a feature |
 //! | [`config`], [`jupyterhub`], [`server`], `runtime_file`, `private_file`, `usage`, `seldom`, `descriptors` | from flags, and what a JupyterHub says, to a listening address; telling others of it, noticing that nobody needs it, and saying seldom what happens often |
@@ -63,6 +63,7 @@ mod private_file;
 pub mod protocol;
 mod pulse;
 mod quota;
+pub mod random;
 pub mod render;
 mod room;
 mod runtime_file;

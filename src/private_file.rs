@@ -9,7 +9,7 @@ use std::{
 
 use rustix::{fs::OFlags, process::geteuid};
 
-use crate::hub::random_id;
+use crate::random::random_id;
 
 /// Write permission of a file's group and of everybody else.
 pub const GROUP_AND_OTHERS: u32 = 0o022;

@@ -57,7 +57,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::hub::random_id;
+    use crate::random::random_id;
 
     fn whereabouts(pid: u32) -> Whereabouts<'static> {
         Whereabouts { url: "http://127.0.0.1:1/", key: Some("secret-key"), proof: "p", pid, version: "1.2.3" }

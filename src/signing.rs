@@ -7,6 +7,8 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use crate::random::random_bytes;
+
 /// Seconds for which a key signs, at least, and for which what it signed may be good.
 pub type Period = u64;
 
@@ -28,7 +30,7 @@ impl Keys {
     /// # Panics
     /// When the operating system has no randomness to give: nothing could be kept secret then.
     pub fn fresh(now: u64) -> Self {
-        Self { newer: random(), began: now, before: None }
+        Self { newer: random_bytes(), began: now, before: None }
     }
 
     /// The signature of a text: 43 characters out of `A-Z a-z 0-9 - _`.
@@ -54,7 +56,7 @@ impl Keys {
         match now.checked_sub(self.began) {
             Some(age) if age < period => None,
             Some(age) if age < 2 * period => {
-                Some(Self { newer: random(), began: now, before: Some(self.newer) })
+                Some(Self { newer: random_bytes(), began: now, before: Some(self.newer) })
             }
             None if self.began - now <= period => None,
             Some(_) | None => Some(began(now)),
@@ -95,16 +97,11 @@ impl SigningKeys {
     }
 }
 
-fn mac(key: &Key, text: &str) -> Hmac<Sha256> {
+/// The beginning of an HMAC-SHA-256 by a key of any length, of a text and of what is added to it.
+pub fn mac(key: &[u8], text: &str) -> Hmac<Sha256> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("keys of any length are fine");
     mac.update(text.as_bytes());
     mac
-}
-
-fn random() -> Key {
-    let mut key = [0; 32];
-    getrandom::fill(&mut key).expect("the operating system gives random bytes");
-    key
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::hub::random_id;
+use crate::random::random_id;
 
 /// An id that nobody has had, for a widget of that user, if there are users.
 pub fn fresh(owner: Option<&str>) -> String {
@@ -20,11 +20,6 @@ pub fn is_of(id: &str, owner: &str) -> bool {
     id.split_at_checked(16).is_some_and(|(random, rest)| rest == signed(random, owner))
 }
 
-/// Whether an id may have been made where there are no users.
-pub fn is_random(id: &str) -> bool {
-    id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
-
 /// The second half of a user's id.
 fn signed(random: &str, owner: &str) -> String {
     let digest = Sha256::new().chain_update(random).chain_update("\n").chain_update(owner).finalize();
@@ -35,13 +30,14 @@ fn signed(random: &str, owner: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::is_random_id;
 
     #[test]
     fn a_users_id_is_of_no_other_user() {
         let (id, other) = (fresh(Some("ann")), fresh(Some("ann")));
         assert_ne!(id, other);
-        assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
-        assert!(is_of(&id, "ann") && is_random(&fresh(None)));
+        assert!(is_random_id(&id), "{id}");
+        assert!(is_of(&id, "ann") && is_random_id(&fresh(None)));
         for (id, owner) in [(id.as_str(), "bob"), (&random_id(), "ann"), ("ann", "ann"), ("", "ann")] {
             assert!(!is_of(id, owner), "{id} {owner}");
         }

@@ -9,6 +9,7 @@ use dashmap::{DashMap, DashSet, Entry};
 
 use crate::{
     handle::{Identity, WidgetHandle},
+    random::is_random_id,
     widget_id,
 };
 
@@ -45,7 +46,7 @@ impl Registry {
     /// whether there ever was one.
     pub fn awaits(&self, id: &str, user: Option<&str>) -> bool {
         Instant::now() < self.0.awaits_until
-            && user.map_or_else(|| widget_id::is_random(id), |user| widget_id::is_of(id, user))
+            && user.map_or_else(|| is_random_id(id), |user| widget_id::is_of(id, user))
             && !self.0.closed.contains(id)
     }
 

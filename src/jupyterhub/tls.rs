@@ -117,7 +117,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::hub::random_id;
+    use crate::random::random_id;
 
     /// An authority whose key nobody has.
     const PEM: &str = "\

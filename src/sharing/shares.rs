@@ -18,7 +18,7 @@ use super::{
     keeper::{Change, WAIT},
     ledger::Page,
 };
-use crate::{hub::random_id, protocol::view::Role};
+use crate::{protocol::view::Role, random::random_id};
 
 /// Most shares that are held for a widget, expired ones included, which are not thrown away while the clock may be wrong.
 const MAX_HELD: usize = 2 * MAX_SHARES;

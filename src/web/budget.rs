@@ -1,24 +1,20 @@
 //! Holds each caller to its budget of requests: strangers and who has the key by their address, users by name, visitors by
 //! their browser and their link. What a request holds it gives back when its answer is on its way.
 
-use std::{
-    net::IpAddr,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Instant,
-};
+use std::{net::IpAddr, time::Instant};
 
 use actix_web::{
     Error, HttpMessage, HttpRequest,
-    body::{BodySize, BoxBody, MessageBody},
+    body::{BoxBody, MessageBody},
     cookie::{Cookie, SameSite, time},
     dev::{ServiceRequest, ServiceResponse},
     http::StatusCode,
     middleware::Next,
-    web::{Bytes, Data},
+    web::Data,
 };
 
 use super::{
+    answer::Answer,
     auth::{caller::Caller, link::widget_of},
     error::ApiError,
     forwarded::Origin,
@@ -26,8 +22,8 @@ use super::{
 };
 use crate::{
     budget::{Allowed, Exceeded, UnderWay, Who},
-    hub::random_id,
     network::subscriber,
+    random::{is_random_id, random_id},
 };
 
 /// Tells the browsers of visitors apart. Who has a link can make up as many as there may be of the link, and gains nothing else.
@@ -55,7 +51,7 @@ pub async fn of_address(
         // A socket is no request any more.
         return Ok(response);
     }
-    Ok(response.map_body(|_, body| BoxBody::new(Answer { body, _held: held })))
+    Ok(response.map_body(|_, body| Answer::keeping(held, body)))
 }
 
 /// Lets a request through if its caller has not made too many. Has the browser of a visitor keep who it is.
@@ -143,29 +139,8 @@ fn address(request: &HttpRequest, site: &Site) -> Option<IpAddr> {
 fn browser(request: &HttpRequest) -> Option<String> {
     let cookie = request.cookie(COOKIE)?;
     let value = cookie.value();
-    (value.len() == 32 && value.bytes().all(|byte| byte.is_ascii_hexdigit())).then(|| value.to_owned())
+    is_random_id(value).then(|| value.to_owned())
 }
 
 /// What a request holds until its answer is on its way.
 struct Held(#[expect(dead_code, reason = "held for its drop")] UnderWay);
-
-/// The body of an answer, which goes when all of it is on its way.
-struct Answer {
-    body: BoxBody,
-    _held: Option<Held>,
-}
-
-impl MessageBody for Answer {
-    type Error = <BoxBody as MessageBody>::Error;
-
-    fn size(&self) -> BodySize {
-        self.body.size()
-    }
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.body).poll_next(context)
-    }
-}

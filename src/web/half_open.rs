@@ -9,25 +9,23 @@ use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet, HashMap},
     net::{IpAddr, Shutdown},
-    pin::Pin,
     rc::Rc,
     sync::{Arc, Weak},
-    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use actix_web::{
     Error,
-    body::{BodySize, BoxBody, MessageBody},
+    body::BoxBody,
     dev::{ServiceRequest, ServiceResponse},
     http::StatusCode,
     middleware::Next,
-    web::Bytes,
 };
 use parking_lot::Mutex;
 use socket2::{SockRef, Socket};
 use tokio::net::TcpStream;
 
+use super::answer::Answer;
 use crate::{
     budget::Spent,
     metrics::{Reason, ServerMetrics},
@@ -283,7 +281,7 @@ pub async fn heard(request: ServiceRequest, next: Next<BoxBody>) -> Result<Servi
         return Ok(response);
     }
     answered.0.is_answered();
-    Ok(response.map_body(|_, body| BoxBody::new(Answer { body, _then: answered })))
+    Ok(response.map_body(|_, body| Answer::keeping(answered, body)))
 }
 
 /// Says of a connection that it was answered, when this goes.
@@ -292,27 +290,6 @@ struct Answered(Rc<Connection>);
 impl Drop for Answered {
     fn drop(&mut self) {
         self.0.answered();
-    }
-}
-
-/// The body of an answer, which goes when all of it is on its way.
-struct Answer {
-    body: BoxBody,
-    _then: Answered,
-}
-
-impl MessageBody for Answer {
-    type Error = <BoxBody as MessageBody>::Error;
-
-    fn size(&self) -> BodySize {
-        self.body.size()
-    }
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.body).poll_next(context)
     }
 }
 

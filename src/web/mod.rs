@@ -1,5 +1,6 @@
 //! The edge: HTTP routes, pages, the API, sockets, and who may use them.
 
+mod answer;
 pub mod api;
 pub mod auth;
 pub mod budget;

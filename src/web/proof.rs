@@ -4,10 +4,9 @@
 use std::net::SocketAddr;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use hmac::Mac;
 
-use crate::hub::random_id;
+use crate::{random::random_id, signing::mac};
 
 /// Characters that a challenge has: enough that none comes twice.
 const NONCE: std::ops::RangeInclusive<usize> = 16..=128;
@@ -36,9 +35,7 @@ impl Proof {
         if !NONCE.contains(&nonce.len()) || !nonce.chars().all(allowed) {
             return None;
         }
-        let mac = Hmac::<Sha256>::new_from_slice(self.secret.as_bytes());
-        let mut mac = mac.expect("keys of any length are fine");
-        mac.update(format!("{nonce}\n{}", self.address).as_bytes());
+        let mac = mac(self.secret.as_bytes(), &format!("{nonce}\n{}", self.address));
         Some(BASE64_URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
     }
 }

@@ -133,7 +133,7 @@ fn who_signs_out_has_no_session_no_links_and_no_open_views() {
 
 #[test]
 fn a_session_outlives_a_restart_of_the_server_and_not_its_key() {
-    let folder = std::env::temp_dir().join(format!("framehub-test-{}", framehub::hub::random_id()));
+    let folder = std::env::temp_dir().join(format!("framehub-test-{}", framehub::random::random_id()));
     let config = |port: u16, key: &str| Config {
         listen: std::net::SocketAddr::from(([127, 0, 0, 1], port)),
         key: Some(key.to_owned()),

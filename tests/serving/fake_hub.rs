@@ -12,8 +12,8 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use framehub::{
     Config,
     config::Auth,
-    hub::random_id,
     jupyterhub::{Secret, Service},
+    random::random_id,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

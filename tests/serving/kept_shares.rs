@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use framehub::{Config, Server, hub::random_id};
+use framehub::{Config, Server, random::random_id};
 use serde_json::{Value, json};
 
 use crate::{

@@ -74,7 +74,7 @@ struct Mute {
 
 impl Mute {
     fn start(to: impl Fn(&mut Command)) -> Self {
-        let folder = std::env::temp_dir().join(format!("framehub-test-{}", framehub::hub::random_id()));
+        let folder = std::env::temp_dir().join(format!("framehub-test-{}", framehub::random::random_id()));
         let file = folder.join("server.json");
         let path = file.to_str().expect("a path");
         let mut command = framehub(&["--listen", "127.0.0.1:0", "--key", KEY, "--runtime-file", path]);

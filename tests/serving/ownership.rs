@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use framehub::{Config, hub::random_id};
+use framehub::{Config, random::random_id};
 use serde_json::{Value, json};
 
 use crate::{

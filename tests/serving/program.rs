@@ -161,7 +161,7 @@ fn a_server_that_runs_as_root_says_so() {
 
 #[test]
 fn a_key_file_that_others_may_write_or_that_holds_no_key_stops_the_server() {
-    let folder = std::env::temp_dir().join(format!("framehub-test-{}", framehub::hub::random_id()));
+    let folder = std::env::temp_dir().join(format!("framehub-test-{}", framehub::random::random_id()));
     let path = folder.join("key");
     let file = path.to_str().expect("a path");
     let arguments = ["--listen", "127.0.0.1:0", "--no-demos", "--key-file", file];
@@ -191,7 +191,7 @@ fn a_key_file_that_others_may_write_or_that_holds_no_key_stops_the_server() {
 
 #[test]
 fn the_key_is_printed_where_it_is_asked_for_and_else_only_where_it_is() {
-    let folder = std::env::temp_dir().join(format!("framehub-test-{}", framehub::hub::random_id()));
+    let folder = std::env::temp_dir().join(format!("framehub-test-{}", framehub::random::random_id()));
     let file = folder.join("key");
     let kept = ["--listen", "127.0.0.1:0", "--key-file", file.to_str().expect("a path")];
     let mut running = Running::start(&kept);
@@ -210,7 +210,7 @@ fn the_key_is_printed_where_it_is_asked_for_and_else_only_where_it_is() {
 
 #[test]
 fn who_reads_the_runtime_file_can_have_its_server_prove_itself() {
-    let folder = std::env::temp_dir().join(format!("framehub-test-{}", framehub::hub::random_id()));
+    let folder = std::env::temp_dir().join(format!("framehub-test-{}", framehub::random::random_id()));
     let path = folder.join("server.json");
     let file = path.to_str().expect("a path");
     let running = Running::quiet(&["--listen", "127.0.0.1:0", "--key", KEY, "--runtime-file", file]);
@@ -256,7 +256,7 @@ fn failed_attempts_to_sign_in_are_in_the_log_with_their_address() {
 
 #[test]
 fn the_runtime_file_says_where_it_is_and_goes_with_it() {
-    let folder = std::env::temp_dir().join(format!("framehub-test-{}", framehub::hub::random_id()));
+    let folder = std::env::temp_dir().join(format!("framehub-test-{}", framehub::random::random_id()));
     let path = folder.join("server.json");
     let file = path.to_str().expect("a path");
     let mut running = Running::start(&["--listen", "127.0.0.1:0", "--key", KEY, "--runtime-file", file]);

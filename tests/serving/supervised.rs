@@ -66,7 +66,7 @@ fn no_connection_is_refused_while_a_supervisor_that_holds_the_socket_starts_the_
 
 #[test]
 fn a_supervisor_is_told_when_the_server_is_ready_that_it_lives_and_that_it_stops() {
-    let folder = std::env::temp_dir().join(format!("framehub-test-{}", framehub::hub::random_id()));
+    let folder = std::env::temp_dir().join(format!("framehub-test-{}", framehub::random::random_id()));
     std::fs::create_dir(&folder).expect("a folder");
     let path = folder.join("notify");
     let socket = UnixDatagram::bind(&path).expect("a socket");

@@ -55,6 +55,7 @@ use crate::{
     },
     quota::{Charge, Held, ViewPlace},
     render::{Threads, run_blocking},
+    seldom::Seldom,
 };
 use reply::Reply;
 use turn::caught;
@@ -172,8 +173,8 @@ pub struct Widget {
     state: State,
     /// What there is to say of the state: the renderer's error, or what keeps it.
     message: Option<String>,
-    /// When the log was told last that the renderer failed.
-    error_logged: Option<Instant>,
+    /// How often the log is told that the renderer failed.
+    error_logged: Seldom,
     /// What the renderer's own picture takes, if that is in this process.
     picture: Option<Charge>,
     /// Whether something was not done for lack of memory, and is to be tried again.
@@ -226,7 +227,7 @@ impl Widget {
             lacks_memory: false,
             tells_lack: false,
             memory_timer: false,
-            error_logged: None,
+            error_logged: Seldom::once_a_minute(),
             snapshots: VecDeque::new(),
             snapshot_under_way: None,
             comparing: false,

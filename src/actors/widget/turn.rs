@@ -27,8 +27,6 @@ use crate::{
 /// show the picture as it is at rest.
 pub(super) const SNAPSHOT_PATIENCE: Duration = Duration::from_secs(2);
 
-/// A widget's renderer that fails is logged so often at most, and so many characters of what it says.
-const ERROR_LOGGED_EVERY: Duration = Duration::from_secs(60);
 const MAX_LOGGED: usize = 200;
 
 /// A turn for which there was no thread is tried again after so long.
@@ -332,12 +330,10 @@ impl Widget {
 
 impl Widget {
     /// Logs what a renderer says of its failure: a little of it and seldom, since it is its user's text and comes as often as it likes.
-    fn log_error(&mut self, error: &str) {
-        let now = Instant::now();
-        if self.error_logged.is_some_and(|last| now.duration_since(last) < ERROR_LOGGED_EVERY) {
+    fn log_error(&self, error: &str) {
+        if self.error_logged.due(Instant::now()).is_none() {
             return;
         }
-        self.error_logged = Some(now);
         let first_line: String = error.lines().next().unwrap_or_default().chars().take(MAX_LOGGED).collect();
         tracing::debug!(widget = %self.shared.identity.id, error = first_line, "renderer failed");
     }

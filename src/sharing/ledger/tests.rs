@@ -2,8 +2,8 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use super::*;
 use crate::{
-    hub::random_id,
     protocol::view::Role,
+    random::random_id,
     sharing::{
         LONGEST, Visitor, With,
         shares::{NotRevoked, NotShared},

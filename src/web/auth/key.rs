@@ -7,7 +7,7 @@ use std::{
 
 use subtle::ConstantTimeEq;
 
-use crate::{config::is_key, hub::random_id, private_file};
+use crate::{config::is_key, private_file, random::random_id};
 
 /// Longest key file, in bytes.
 const LONGEST_FILE: u64 = 1024;

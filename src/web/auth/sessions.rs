@@ -16,14 +16,19 @@ use std::{
 
 use actix_web::rt;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit, Mac};
+use hmac::{Hmac, Mac};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use tokio::{sync::watch, task::JoinHandle, time::sleep};
 
 use super::key::AccessKey;
-use crate::{clock::unix_seconds, hub::random_id, private_file};
+use crate::{
+    clock::unix_seconds,
+    private_file,
+    random::{random_bytes, random_id},
+    signing::mac,
+};
 
 /// Seconds after which a session is over that nobody used: a page that is left open over a weekend is none.
 const UNUSED: u64 = 7 * 24 * 3600;
@@ -87,9 +92,7 @@ pub struct Sessions {
 impl Sessions {
     /// Sessions that end with this process.
     pub fn new(key: &AccessKey) -> Self {
-        let mut secret = [0; 32];
-        getrandom::fill(&mut secret).expect("the operating system gives random bytes");
-        Self::of(Kept { secret, ended: HashMap::new() }, key, None)
+        Self::of(Kept { secret: random_bytes(), ended: HashMap::new() }, key, None)
     }
 
     /// Sessions that outlive this process: what signs them is kept beside the key's file.
@@ -114,10 +117,9 @@ impl Sessions {
     }
 
     fn of(kept: Kept, key: &AccessKey, path: Option<PathBuf>) -> Self {
-        let mut signing = mac(&kept.secret);
-        signing.update(b"framehub sessions\n");
+        let mut signing = mac(&kept.secret, "framehub sessions\n");
         signing.update(key.reveal().as_bytes());
-        let signing = mac(&signing.finalize().into_bytes());
+        let signing = mac(&signing.finalize().into_bytes(), "");
         let (changes, _) = watch::channel(());
         Self {
             secret: kept.secret,
@@ -213,10 +215,6 @@ fn prune(ended: &mut HashMap<String, u64>, now: u64) {
         let soonest = ended.iter().min_by_key(|(_, until)| **until).map(|(id, _)| id.clone());
         soonest.map(|id| ended.remove(&id));
     }
-}
-
-fn mac(key: &[u8]) -> Hmac<Sha256> {
-    Hmac::new_from_slice(key).expect("keys of any length are fine")
 }
 
 /// Looks after a view for as long as this lives: it ends with the session of who opened it.

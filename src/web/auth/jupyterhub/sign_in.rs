@@ -31,8 +31,8 @@ use super::{
 };
 use crate::{
     clock::unix_seconds,
-    hub::random_id,
     jupyterhub::{Secret, Service},
+    random::{is_random_id, random_id},
     seldom::Seldom,
     web::{
         auth::{Access, Audience, cookies::Place},
@@ -191,7 +191,7 @@ impl SignIn {
         let age = granted.expires_in.and_then(|seconds| i64::try_from(seconds).ok());
         let binding = place.secure.then(|| {
             // Of another service on this host, or of a session before: one is as good as another.
-            let before = place.of_host().only(request, BINDING).filter(|cookie| is_random(cookie.value()));
+            let before = place.of_host().only(request, BINDING).filter(|cookie| is_random_id(cookie.value()));
             before.map_or_else(random_id, |cookie| cookie.value().to_owned())
         });
         let mut response = HttpResponse::SeeOther();
@@ -235,11 +235,6 @@ impl SignIn {
 fn lasting(mut cookie: Cookie<'static>, seconds: Option<i64>) -> Cookie<'static> {
     cookie.set_max_age(seconds.map(time::Duration::seconds));
     cookie
-}
-
-/// Whether a text is one of [`random_id`].
-fn is_random(text: &str) -> bool {
-    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// As many of the attempts, the latest, as a cookie may hold.
