@@ -1,6 +1,9 @@
 //! What rests on an actor that a panic ends is told so, and comes back.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, mpsc},
+    time::Duration,
+};
 
 use actix::prelude::*;
 use parking_lot::{Condvar, Mutex};
@@ -110,8 +113,11 @@ async fn still(hub: &Hub) -> WidgetHandle {
 }
 
 async fn view(widget: &WidgetHandle) -> (Addr<View>, UnboundedReceiver<ToClient>) {
+    view_on(Arbiter::current(), widget).await
+}
+
+async fn view_on(thread: ArbiterHandle, widget: &WidgetHandle) -> (Addr<View>, UnboundedReceiver<ToClient>) {
     let (outbox, heard) = ear();
-    let thread = Arbiter::current();
     let attach = Attach {
         viewer: Viewer::Anyone,
         role: Role::Interact,
@@ -237,6 +243,23 @@ async fn a_view_that_a_panic_ends_is_told_and_leaves_the_widget_to_the_others() 
     assert_eq!(views.iter().map(|view| &view["view"]).collect::<Vec<_>>(), ["v2"]);
     assert!(!others.is_closed());
     assert_eq!(panics(&hub, "view").await, 1.0);
+}
+
+#[actix_web::test]
+async fn a_view_that_begins_after_its_widget_was_closed_is_told_that_it_was() {
+    let hub = hub();
+    let widget = still(&hub).await;
+    let (go, gone) = mpsc::channel();
+    let busy = Arbiter::new();
+    busy.spawn_fn(move || gone.recv().expect("the test goes on"));
+    let (_, heard) = view_on(busy.handle(), &widget).await;
+    widget.close();
+    while widget.addr().connected() {
+        tokio::task::yield_now().await;
+    }
+    go.send(()).unwrap();
+    assert_eq!(view_closed(heard).await, (close_code::WIDGET_CLOSED, "closed"));
+    busy.stop();
 }
 
 #[actix_web::test]

@@ -310,8 +310,8 @@ impl View {
             return;
         }
         if !self.place.widget.connected() {
-            // Whatever ended it, it said nothing, and what the view shows would never change.
-            self.end(End::FAILED, ctx);
+            // What the view shows would never change. If the widget said why it ended, that comes first.
+            ctx.address().do_send(End::FAILED);
             return;
         }
         match self.pinged {
