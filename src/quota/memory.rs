@@ -12,6 +12,9 @@ use bytes::Bytes;
 /// Of the server's memory the part that everybody gets without a look at who else wants some. Of the rest only users get more who have
 /// less than an equal part of all: so the largest is refused first, and others go on.
 const FREE_FOR_ALL: (u64, u64) = (7, 8);
+/// Of the memory that a process may have, the part that may be counted as held. The rest is for what is not counted: programs and stacks,
+/// what renderers and encoders work in, and what the allocator keeps after it was given back.
+const COUNTED: (u64, u64) = (3, 4);
 /// Less room than this is none: no widget or view is made for it.
 pub const LEAST_ROOM: u64 = 1 << 20;
 
@@ -33,8 +36,8 @@ pub enum OverMemory {
     },
     /// More than the server may, or than is left for a user who has much of it.
     #[error(
-        "{wanted} bytes more are too many: the server holds {held} of the {limit} bytes that it may have in memory (--max-memory): close \
-         widgets or views, make pictures smaller, or try again later"
+        "{wanted} bytes more are too many: the server holds {held} of the {limit} bytes that it may hold (three quarters of \
+         --max-memory): close widgets or views, make pictures smaller, or try again later"
     )]
     Server {
         /// Bytes asked for.
@@ -94,6 +97,12 @@ impl Memory {
             holders: AtomicUsize::new(0),
             refused: Default::default(),
         })
+    }
+
+    /// The memory of a process that may have so many bytes.
+    pub fn of_process(bytes: u64) -> Arc<Self> {
+        let (part, of) = COUNTED;
+        Self::new(bytes / of * part)
     }
 
     /// An account that may hold so many bytes of it.

@@ -311,10 +311,10 @@ struct Known {
 }
 
 impl Quotas {
-    /// Nobody has anything of a memory of so many bytes. `weights` are those of users who have another than the rest.
+    /// Nobody has anything yet in a process that may have so many bytes of memory. `weights` are those of users who have another than the rest.
     pub fn new(limits: UserLimits, weights: HashMap<String, f64>, max_memory: u64) -> Self {
         let rules = Mutex::new(Rules::new(limits, weights));
-        let memory = Memory::new(max_memory);
+        let memory = Memory::of_process(max_memory);
         let everybody = Arc::new(Quota::new(None, limits, memory.account(u64::MAX)));
         Self { users: DashMap::new(), rules, everybody, memory }
     }
@@ -444,7 +444,7 @@ mod tests {
         drop((held, more));
         assert_eq!(quotas.memory().held(), 0);
         // Where there are no users only the server's memory is an end.
-        let all = none.memory().charge(64 << 20).unwrap();
+        let all = none.memory().charge(48 << 20).unwrap();
         assert_eq!(none.widget().unwrap_err().code(), "memory");
         drop(all);
     }
