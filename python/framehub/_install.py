@@ -6,6 +6,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from . import _rendercanvas
 from ._widget import RemoteFrameBuffer
 
 # The version whose behaviour this is.
@@ -15,9 +16,18 @@ _STANDS_FOR = "1.0.2"
 def install_as_jupyter_rfb() -> None:
     """Has `import jupyter_rfb` give FrameHub's class, for this process.
 
-    Call it before importing a library that uses jupyter_rfb, such as vispy, rendercanvas, pygfx or fastplotlib. Raises
-    RuntimeError if jupyter_rfb itself was imported already: what took its class by then would keep it.
+    Call it before importing a library that uses jupyter_rfb, such as vispy. Raises RuntimeError if jupyter_rfb itself
+    was imported already: what took its class by then would keep it.
+
+    In a notebook, what asks `rendercanvas.auto` for a canvas draws through FrameHub as well, such as pygfx and
+    fastplotlib, imported before or after; unless the user asks for another backend, by `RENDERCANVAS_BACKEND` or
+    `%gui qt`.
     """
+    _take_place()
+    _rendercanvas.be_chosen()
+
+
+def _take_place() -> None:
     present = sys.modules.get("jupyter_rfb")
     if present is not None:
         if getattr(present, "RemoteFrameBuffer", None) is RemoteFrameBuffer:

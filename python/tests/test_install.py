@@ -34,6 +34,21 @@ def test_it_is_too_late_once_jupyter_rfb_is_imported() -> None:
     assert "is imported already" in done.stderr
 
 
+@pytest.mark.parametrize("before", ["", "import rendercanvas.auto\n"])
+def test_rendercanvas_chooses_for_itself_outside_of_notebooks(before: str) -> None:
+    done = run(
+        "import sys, types\n"
+        # A library of windows that is imported is what it would take.
+        "sys.modules['wx'] = types.ModuleType('wx')\n"
+        "backend = sys.modules['rendercanvas.wx'] = types.ModuleType('rendercanvas.wx')\n"
+        "backend.RenderCanvas, backend.loop = object, None\n"
+        f"{before}import framehub; framehub.install_as_jupyter_rfb()\n"
+        "from rendercanvas.auto import RenderCanvas\n"
+        "assert RenderCanvas is object\n"
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_importing_starts_neither_threads_nor_processes() -> None:
     done = run(
         "import threading, psutil, framehub\n"

@@ -1,4 +1,4 @@
-"""The user of a program under test: a browser that shows its widget, in the same process."""
+"""The user of a notebook under test: a browser that shows its widget, in the same process."""
 
 from __future__ import annotations
 
@@ -21,9 +21,6 @@ from real_server import Browser
 
 POINTER = {"modifiers": [], "ntouches": 0, "touches": {}}
 TIMEOUT = 60.0
-
-# Before any library that imports jupyter_rfb.
-framehub.install_as_jupyter_rfb()
 
 
 class User(Browser):
@@ -100,7 +97,8 @@ def differs(before: np.ndarray) -> Callable[[np.ndarray], bool]:
 
 
 async def check(widget: Any) -> None:
-    """The widget draws, turns as it is dragged, and follows its view's size."""
+    """The widget is FrameHub's, draws, turns as it is dragged, and follows its view's size."""
+    assert isinstance(widget, framehub.RemoteFrameBuffer), type(widget)
     with User(widget) as user:
         user.show(320, 240)
         first = await user.picture(is_drawn((320, 240)), "it draws")

@@ -1,11 +1,9 @@
 """A scene of pygfx, drawn by Vulkan in software."""
 
-import asyncio
-
 from user import check
 
 import pygfx
-from rendercanvas.jupyter import RenderCanvas
+from rendercanvas.auto import RenderCanvas
 
 
 async def main() -> None:
@@ -20,6 +18,3 @@ async def main() -> None:
     canvas.request_draw(lambda: renderer.render(scene, camera))
     await check(canvas)
     canvas.close()
-
-
-asyncio.run(main())

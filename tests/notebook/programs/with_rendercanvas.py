@@ -1,11 +1,9 @@
 """A canvas of rendercanvas that draws pixels of its own."""
 
-import asyncio
-
 from user import check
 
 import numpy as np
-from rendercanvas.jupyter import RenderCanvas
+from rendercanvas.auto import RenderCanvas
 
 
 async def main() -> None:
@@ -31,6 +29,3 @@ async def main() -> None:
     await check(canvas)
     canvas.close()
     assert canvas.get_closed()
-
-
-asyncio.run(main())

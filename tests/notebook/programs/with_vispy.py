@@ -1,7 +1,5 @@
 """A surface of vispy."""
 
-import asyncio
-
 from user import check
 
 import numpy as np
@@ -9,6 +7,7 @@ from vispy import app, scene
 
 
 async def main() -> None:
+    # Where there is no screen, vispy does not look for a notebook.
     app.use_app("jupyter_rfb")
     canvas = scene.SceneCanvas(keys="interactive", size=(320, 240))
     view = canvas.central_widget.add_view()
@@ -19,6 +18,3 @@ async def main() -> None:
     view.add(scene.visuals.XYZAxis())
     await check(canvas.native)
     canvas.close()
-
-
-asyncio.run(main())
