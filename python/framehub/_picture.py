@@ -57,8 +57,11 @@ class Picture:
 
     def html(self, snapshot: Snapshot | None) -> str:
         """The picture as a part of a page."""
-        # Where JupyterLab finds no model for the view it says so, right behind the picture; that helps nobody.
-        complaint = f".jp-OutputArea-child:has(.{self.name}) + .jp-OutputArea-child:has(> .jupyter-widgets)"
+        # Where JupyterLab finds no model for the view it says so, right behind the picture; that helps nobody. It is a
+        # text alone; exported pages put live widgets into an element of that class, too.
+        output = f".jp-OutputArea-child:has(> .jp-OutputArea-output > .{self.name})"
+        told = ".jp-OutputArea-child:has(> .jupyter-widgets):not(:has(> .jupyter-widgets > *))"
+        complaint = f"{output} + {told}"
         image = "" if snapshot is None else f"<style>{complaint} {{ display: none }}</style>{snapshot._repr_html_()}"
         return f'<div class="{self.name}">{image}</div>'
 

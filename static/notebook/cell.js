@@ -88,8 +88,8 @@ function render(model, channel, container) {
  */
 function hidePicture(name) {
   const sheet = new CSSStyleSheet();
-  // With what JupyterLab puts around an output, which has a margin.
-  sheet.replaceSync(`.${name}, .jp-OutputArea-child:has(.${name}) { display: none; }`);
+  // With what JupyterLab puts around that very output, which has a margin. An `Output` widget around it holds more.
+  sheet.replaceSync(`.${name}, .jp-OutputArea-child:has(> .jp-OutputArea-output > .${name}) { display: none; }`);
   document.adoptedStyleSheets.push(sheet);
   return () => {
     document.adoptedStyleSheets = document.adoptedStyleSheets.filter((each) => each !== sheet);
