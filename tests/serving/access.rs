@@ -52,6 +52,10 @@ fn the_key_in_a_pages_address_becomes_a_cookie_and_leaves_the_address() {
     assert_eq!(server.request_with("GET", "/api/kinds", &format!("Cookie: {pair}\r\n"), "").status, 200);
     let twice = format!("Cookie: {pair}; {pair}\r\n");
     server.request_with("GET", "/api/kinds", &twice, "").error(401, "unauthorized");
+    // Also where it is within another value.
+    let path = format!("/widgets/grid?key={KEY}&next=/?key={KEY}&hud=1");
+    let answer = server.request_with("GET", &path, "", "");
+    assert_eq!((answer.status, answer.header("location")), (303, Some("/widgets/grid?hud=1")));
     let wrong = server.request_with("GET", "/?key=wrong-key-of-tests", "", "");
     assert_eq!((wrong.status, wrong.header("set-cookie")), (401, None));
 }

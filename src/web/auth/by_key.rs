@@ -248,9 +248,11 @@ pub fn bearer(request: &ServiceRequest) -> Option<String> {
 /// The key in the query, and the address without it.
 fn key_in_query(request: &ServiceRequest) -> Option<(String, String)> {
     let pairs = request.query_string().split('&').filter(|pair| !pair.is_empty());
-    let (keys, others): (Vec<_>, Vec<_>) = pairs.partition(|pair| pair.starts_with("key="));
+    let (keys, mut others): (Vec<_>, Vec<_>) = pairs.partition(|pair| pair.starts_with("key="));
     // Keys are made of characters that need no escaping.
     let key = keys.first()?.strip_prefix("key=")?.to_owned();
+    // It may be within an address that is the value of another pair.
+    others.retain(|pair| key.is_empty() || !pair.contains(&key));
     let mut clean = request.uri().path().to_owned();
     if !others.is_empty() {
         clean = format!("{clean}?{}", others.join("&"));
