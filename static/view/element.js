@@ -20,6 +20,7 @@
  */
 
 import { make } from "./dom.js";
+import { Fence } from "./fence.js";
 import { Hud } from "./hud.js";
 import { KeyEvents } from "./keyboard.js";
 import { Notice } from "./notice.js";
@@ -107,6 +108,10 @@ export class FrameView extends HTMLElement {
   #wheel = new WheelEvents(this.#stage, (event) => this.#act(event, "wheel"), () => this.#pointer.buttons);
   #keys = new KeyEvents(this.#field, (event) => this.#act(event));
   #text = new TextEvents(this.#field, (event) => this.#act(event));
+  #fence = new Fence(this, (event, at) => {
+    if (at === this.#field && this.#acting) this.#keys.hear(event);
+    if (at === this.#resizer.element && event.type === "keydown") this.#resizer.key(event);
+  });
 
   constructor() {
     super();
@@ -131,6 +136,7 @@ export class FrameView extends HTMLElement {
     this.#connected = new AbortController();
     const { signal } = this.#connected;
     this.#sizing.listen(signal);
+    this.#fence.listen(signal);
     this.#field.addEventListener("focus", () => this.#focus(), { signal });
     this.#field.addEventListener("blur", () => this.#blur(), { signal });
     this.#applyTraits();
@@ -341,7 +347,7 @@ export class FrameView extends HTMLElement {
    * @override
    */
   focus() {
-    if (this.acting) this.#field.focus({ preventScroll: true });
+    (this.acting ? this.#field : this.#stage).focus({ preventScroll: true });
   }
 
   /** Shows the view again after the user closed it. */
@@ -421,19 +427,22 @@ export class FrameView extends HTMLElement {
     if (!this.#connected) return;
     const acts = this.acting;
     if (!acts && this.#acting) {
-      // While what is held can still be told, and before the field, disabled, loses the focus without a word.
+      // While what is held can still be told, and before the field, disabled, loses the focus without a word. It stays in the view:
+      // else what the user goes on typing would be the page's.
       this.release();
-      this.#field.blur();
+      this.#stage.tabIndex = -1;
+      if (this.#focused) this.#stage.focus({ preventScroll: true });
       this.#acting.abort();
       this.#acting = null;
     }
+    const returns = acts && this.shadowRoot?.activeElement === this.#stage;
+    // A click then takes the focus, as one into a picture that can be used does.
+    if (acts) this.#stage.removeAttribute("tabindex");
+    else this.#stage.tabIndex = -1;
     this.classList.toggle("plain", this.hasAttribute("plain"));
     this.#stage.classList.toggle("interactive", acts);
     this.#field.disabled = !acts;
     this.#field.style.display = acts ? "" : "none";
-    // JupyterLab's own mark for elements whose keys are theirs.
-    if (acts) this.setAttribute("data-lm-suppress-shortcuts", "true");
-    else this.removeAttribute("data-lm-suppress-shortcuts");
     if (acts && !this.#acting) {
       this.#acting = new AbortController();
       const { signal } = this.#acting;
@@ -441,6 +450,7 @@ export class FrameView extends HTMLElement {
       this.#keys.listen(signal);
       this.#text.listen(signal);
     }
+    if (returns) this.#field.focus({ preventScroll: true });
     this.#badge.textContent = whyNot(this.#sharing, this.interactive);
   }
 

@@ -1,12 +1,14 @@
 /**
- * Keys, while the view has the focus. They end at the view: neither the page nor the notebook around it hears them.
+ * Keys, while the picture has the focus. They end at the view (see `fence.js`).
  *
  * What the browser itself does with a key is prevented, but for:
  * - Tab and Shift+Tab, which leave the view as they leave any field, so that nobody is caught in it;
  * - what types text (characters, dead keys, AltGr, input methods, paste), which `text.js` hears;
+ * - saving, which the page around hears as well;
  * - reloading, full screen, developer tools, zoom, and the browser's tabs and windows.
  */
 
+import { pageKeeps } from "./fence.js";
 import { modifiersOf } from "./modifiers.js";
 import { timestamp } from "./types.js";
 
@@ -40,9 +42,14 @@ export class KeyEvents {
 
   /** @param {AbortSignal} signal ends the listening */
   listen(signal) {
-    this.#field.addEventListener("keydown", (event) => this.#down(event), { signal });
-    this.#field.addEventListener("keyup", (event) => this.#up(event), { signal });
-    this.#field.addEventListener("keypress", (event) => event.stopPropagation(), { signal });
+    this.#field.addEventListener("keydown", (event) => this.hear(event), { signal });
+    this.#field.addEventListener("keyup", (event) => this.hear(event), { signal });
+  }
+
+  /** @param {KeyboardEvent} event of the field, wherever it was heard */
+  hear(event) {
+    if (event.type === "keydown") this.#down(event);
+    if (event.type === "keyup") this.#up(event);
   }
 
   /** Releases all keys for a user who no longer can. */
@@ -60,7 +67,6 @@ export class KeyEvents {
 
   /** @param {KeyboardEvent} event */
   #down(event) {
-    event.stopPropagation();
     if (!browserKeeps(event)) event.preventDefault();
     // Keys that go to an input method are no keys of the widget.
     if (event.isComposing || event.key === "Process" || event.key === "Unidentified") return;
@@ -73,7 +79,6 @@ export class KeyEvents {
 
   /** @param {KeyboardEvent} event */
   #up(event) {
-    event.stopPropagation();
     const place = placeOf(event);
     // Under the name that it went down with: `A` comes up as `a` when Shift came up first.
     const key = this.#held.get(place);
@@ -95,7 +100,7 @@ function placeOf(event) {
  * @param {KeyboardEvent} event
  */
 export function browserKeeps(event) {
-  if (event.isComposing || BROWSER_KEYS.has(event.key) || FIELD_KEYS.has(event.key)) return true;
+  if (event.isComposing || pageKeeps(event) || BROWSER_KEYS.has(event.key) || FIELD_KEYS.has(event.key)) return true;
   if (event.getModifierState("AltGraph")) return true;
   const chord = event.ctrlKey || event.metaKey;
   if (chord && !event.altKey) {

@@ -29,7 +29,7 @@ export class Notice {
     this.element.append(this.#mark, this.#text, this.#detail, this.#action, this.#dismiss);
     this.#action.addEventListener("click", () => this.#status.action?.run());
     this.#dismiss.addEventListener("click", () => (this.element.hidden = true));
-    for (const type of ["pointerdown", "pointermove", "pointerup", "mousedown", "dblclick", "contextmenu", "wheel", "keydown"]) {
+    for (const type of ["pointerdown", "pointermove", "pointerup", "mousedown", "dblclick", "contextmenu", "wheel"]) {
       this.element.addEventListener(type, (event) => event.stopPropagation());
     }
   }

@@ -40,9 +40,9 @@ export class Resizer {
     on("pointerdown", (event) => this.#down(event));
     on("pointermove", (event) => this.#move(event));
     on("lostpointercapture", () => (this.#grab = null));
-    on("keydown", (event) => this.#key(event));
+    on("keydown", (event) => this.key(event));
     // The corner lies on the stage, whose own events these are not.
-    for (const type of ["pointerup", "pointerenter", "pointerleave", "mousedown", "dblclick", "contextmenu", "keyup"]) {
+    for (const type of ["pointerup", "pointerenter", "pointerleave", "mousedown", "dblclick", "contextmenu"]) {
       this.element.addEventListener(type, (event) => event.stopPropagation());
     }
   }
@@ -70,9 +70,8 @@ export class Resizer {
     }
   }
 
-  /** @param {KeyboardEvent} event */
-  #key(event) {
-    event.stopPropagation();
+  /** @param {KeyboardEvent} event of the corner, wherever it was heard */
+  key(event) {
     const direction = DIRECTIONS[event.key];
     if (!direction) return;
     event.preventDefault();

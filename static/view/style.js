@@ -72,6 +72,7 @@ button:focus-visible, summary:focus-visible { outline: 2px solid var(--accent); 
   -webkit-user-select: none;
   -webkit-touch-callout: none;
 }
+.stage:focus { outline: none; }
 .stage.interactive { touch-action: none; }
 .stage:not(.interactive) { cursor: default !important; }
 :host(:not([fit="fill"])) .stage.fluid { aspect-ratio: 5 / 3; min-height: 32px; }

@@ -38,3 +38,35 @@ def test_a_widget_is_shown_twice_takes_a_drag_and_its_picture_is_saved(notebook7
     with opened(notebook7, browser, "square.ipynb") as notebook:
         # A kernel without the widget is as good as none.
         notebook.page.locator("img[alt='A square']").first.wait_for(state="visible")
+
+
+def test_keys_typed_into_a_picture_that_somebody_else_controls_leave_the_cells_alone(
+    notebook7: Lab, browser: Browser
+) -> None:
+    notebook7.write("keys.ipynb", SQUARE, "w = Square(title='Keys', has_titlebar=True)\nw", "kept = True")
+    with opened(notebook7, browser, "keys.ipynb") as notebook:
+        notebook.run_all()
+        view = notebook.view()
+        view.wait_live()
+        # As another of its views takes the control.
+        view.get("(view.sharing = { control: 'another' })")
+        for spot in ("canvas", ".title"):
+            view.element.locator(spot).click(position={"x": 9, "y": 9})
+            for key in ("r", "x", "d", "d", "b", "m"):
+                notebook.page.keyboard.press(key)
+        cells = notebook.page.evaluate("window.testPanel.content.widgets.map((cell) => cell.model.type)")
+        assert cells == ["code", "code", "code"]
+        assert notebook.value("[e for e in w.events if e['type'] == 'key_down']") == []
+
+
+def test_ctrl_s_in_a_picture_saves_the_notebook(notebook7: Lab, browser: Browser) -> None:
+    notebook7.write("save.ipynb", SQUARE, SHOW)
+    with opened(notebook7, browser, "save.ipynb") as notebook:
+        notebook.run_all()
+        view = notebook.view()
+        view.wait_live()
+        view.element.locator("canvas").click(position={"x": 9, "y": 9})
+        assert notebook.page.evaluate("window.testPanel.context.model.dirty")
+        notebook.page.keyboard.press("Control+s")
+        notebook.page.wait_for_function("!window.testPanel.context.model.dirty")
+        assert "<img" in notebook7.read("save.ipynb")
