@@ -386,16 +386,16 @@ impl Hub {
     /// When as many kernels are connected as may be, in all or of this user.
     pub(crate) fn kernel_place(&self, owner: Option<&str>) -> Result<KernelPlace, Refusal> {
         let quota = self.0.quotas.of(owner);
-        let held = quota.kernel().map_err(|full| {
-            self.0.counts.refused(Reason::Limit);
-            Refusal::of_connection(full.code(), full.to_string(), close_code::TRY_LATER)
-        })?;
+        let refused = |code, message: String| {
+            self.0.counts.refused(Reason::Limit, code, &message);
+            Refusal::of_connection(code, message, close_code::TRY_LATER)
+        };
+        let held = quota.kernel().map_err(|full| refused(full.code(), full.to_string()))?;
         let place = self.0.kernel_places.take().ok_or_else(|| {
-            self.0.counts.refused(Reason::Limit);
             let max = self.0.limits.max_kernels;
             let message =
                 format!("the server has {max} kernels, which is the limit (--max-kernels): end one of them");
-            Refusal::of_connection("max_kernels", message, close_code::TRY_LATER)
+            refused("max_kernels", message)
         })?;
         Ok(KernelPlace { _place: place, _held: held, _quota: quota })
     }

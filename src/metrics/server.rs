@@ -1,6 +1,6 @@
 //! The counts of the server as a whole.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus::{
     Counter, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
@@ -8,7 +8,7 @@ use prometheus::{
 };
 
 use super::catalogue::{find, opts};
-use crate::budget::Spent;
+use crate::{budget::Spent, protocol::Refusal, seldom::Seldom};
 
 /// Seconds, from an event's handling to a view's deadline.
 const SECONDS: [f64; 14] =
@@ -131,6 +131,8 @@ pub struct ServerMetrics {
     pub(super) deadline_drops: IntCounter,
     pub(super) limited: Counter,
     refusals: IntCounterVec,
+    /// By reason: how often the log says so.
+    refusals_said: [Seldom; Reason::ALL.len()],
     exceeded: IntCounterVec,
     panics: IntCounterVec,
     pub(super) log_lines_dropped: IntCounter,
@@ -189,6 +191,7 @@ impl ServerMetrics {
             deadline_drops: count(&registry, "framehub_deadline_drops_total")?,
             limited: seconds(&registry, "framehub_limited_seconds_total")?,
             refusals,
+            refusals_said: Reason::ALL.map(|_| Seldom::once_a_minute()),
             exceeded,
             panics,
             log_lines_dropped: count(&registry, "framehub_log_lines_dropped_total")?,
@@ -212,9 +215,24 @@ impl ServerMetrics {
         })
     }
 
-    /// Something was refused.
-    pub fn refused(&self, reason: Reason) {
+    /// Something was refused: with a code for programs, and a message for people. The log says so once a minute for each reason.
+    pub fn refused(&self, reason: Reason, code: &str, message: &str) {
+        self.refused_page(reason);
+        let said =
+            &self.refusals_said[Reason::ALL.iter().position(|known| *known == reason).unwrap_or_default()];
+        if let Some(left_out) = said.due(Instant::now()) {
+            tracing::warn!(reason = reason.name(), code, why = message, left_out, "refused");
+        }
+    }
+
+    /// Instead of a page another one was given that says why: nobody needs to read of it in the log.
+    pub fn refused_page(&self, reason: Reason) {
         self.refusals.with_label_values(&[reason.name()]).inc();
+    }
+
+    /// A message was refused.
+    pub fn refused_message(&self, refusal: &Refusal) {
+        self.refused(Reason::of_message(refusal.code), refusal.code, &refusal.message);
     }
 
     /// So many changes of shares are not on disk.

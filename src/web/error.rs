@@ -25,8 +25,14 @@ pub struct ApiError {
     retry_after: Option<Duration>,
 }
 
-/// Goes with the answer to a request that a page of elsewhere made, for who counts refusals.
-pub struct Foreign;
+/// Goes with an answer, for who counts refusals.
+#[derive(Clone)]
+pub struct Refused {
+    /// What was wrong, for programs.
+    pub code: &'static str,
+    /// What was wrong, for people.
+    pub message: String,
+}
 
 impl ApiError {
     /// An error with a status, a code for programs and a message for people.
@@ -95,9 +101,7 @@ impl ResponseError for ApiError {
             // Whole seconds, and enough.
             response.headers_mut().insert(header::RETRY_AFTER, (after.as_secs() + 1).into());
         }
-        if ["origin", "host"].contains(code) {
-            response.extensions_mut().insert(Foreign);
-        }
+        response.extensions_mut().insert(Refused { code, message: message.clone() });
         response
     }
 }

@@ -1,6 +1,6 @@
 //! How a request reached the first proxy in front: from `X-Forwarded-*`, of which only proxies that are trusted are believed.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use actix_web::HttpRequest;
 
@@ -37,12 +37,25 @@ impl Origin {
 
     /// Whether this is the origin of a page that this server itself gave out.
     pub fn is_own(&self, page: &str) -> bool {
-        let host = page.strip_prefix("https://").or_else(|| {
+        let (host, port) = match page.strip_prefix("https://") {
+            Some(host) => (host, ":443"),
             // Whether a proxy that says nothing speaks TLS is not known.
-            page.strip_prefix("http://").filter(|_| !self.secure)
-        });
-        host.is_some() && host == self.host.as_deref()
+            None => match page.strip_prefix("http://").filter(|_| !self.secure) {
+                Some(host) => (host, ":80"),
+                None => return false,
+            },
+        };
+        // A browser leaves out the scheme's own port, a proxy may write it.
+        let without_port = |host: &str| host.strip_suffix(port).unwrap_or(host).to_owned();
+        self.host.as_deref().map(without_port) == Some(without_port(host))
     }
+}
+
+/// The address in an entry of `X-Forwarded-For`, which some proxies write with the port, in brackets or in quotation marks.
+fn address(entry: &str) -> Option<IpAddr> {
+    let entry = entry.trim().trim_matches('"');
+    let bare = entry.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(entry);
+    bare.parse().ok().or_else(|| Some(entry.parse::<SocketAddr>().ok()?.ip()))
 }
 
 /// The nearest address that no trusted proxy has: what is written before it, anybody may have written.
@@ -50,11 +63,11 @@ fn client(peer: IpAddr, request: &HttpRequest, is_trusted: impl Fn(IpAddr) -> bo
     let lines: Vec<_> =
         request.headers().get_all("x-forwarded-for").filter_map(|value| value.to_str().ok()).collect();
     let mut nearest = peer;
-    for address in lines.iter().flat_map(|line| line.split(',')).rev() {
+    for entry in lines.iter().flat_map(|line| line.split(',')).rev() {
         if !is_trusted(nearest) {
             break;
         }
-        let Ok(address) = address.trim().parse::<IpAddr>() else { break };
+        let Some(address) = address(entry) else { break };
         nearest = address.to_canonical();
     }
     nearest
@@ -101,12 +114,31 @@ mod tests {
     }
 
     #[test]
+    fn the_schemes_own_port_may_be_written_or_left_out() {
+        let own = |host, page| of("192.0.2.1", &[("host", host)]).is_own(page);
+        assert!(own("hub.example.org:443", "https://hub.example.org"));
+        assert!(own("hub.example.org", "https://hub.example.org:443"));
+        assert!(own("hub.example.org:80", "http://hub.example.org") && own("[::1]:80", "http://[::1]"));
+        assert!(!own("hub.example.org:80", "https://hub.example.org"));
+        assert!(!own("hub.example.org:443", "http://hub.example.org"));
+        assert!(!own("hub.example.org:8443", "https://hub.example.org"));
+        let secure =
+            [("host", "inside:8420"), ("x-forwarded-host", "h.org:443"), ("x-forwarded-proto", "https")];
+        assert!(of("10.0.0.1", &secure).is_own("https://h.org"));
+    }
+
+    #[test]
     fn the_client_is_the_nearest_that_is_no_proxy() {
         for (header, client) in [
             ("198.51.100.1, 203.0.113.9", "203.0.113.9"),
             ("198.51.100.1, 203.0.113.9, 10.0.0.2", "203.0.113.9"),
             ("nonsense, 10.0.0.2", "10.0.0.2"),
             ("", "10.0.0.1"),
+            ("203.0.113.9:51008", "203.0.113.9"),
+            ("\"[2001:db8::7]:443\", 10.0.0.2:80", "2001:db8::7"),
+            ("[2001:db8::7]", "2001:db8::7"),
+            ("2001:db8::7", "2001:db8::7"),
+            ("[203.0.113.9", "10.0.0.1"),
         ] {
             assert_eq!(
                 of("10.0.0.1", &[("x-forwarded-for", header)]).client,

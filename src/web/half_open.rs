@@ -169,8 +169,8 @@ impl HalfOpen {
     fn enter(&self, address: Option<IpAddr>, socket: Arc<Socket>) -> u64 {
         let (number, out) = self.queue.lock().enter(address, socket, Instant::now());
         if let Some(out) = out {
-            self.counts.refused(Reason::Limit);
-            tracing::debug!("too many connections owe a request: the oldest is ended");
+            let message = "too many connections owe a request: the oldest is ended";
+            self.counts.refused(Reason::Limit, "half_open", message);
             end(&out);
         }
         number
@@ -188,9 +188,12 @@ pub fn let_in(among: &Arc<HalfOpen>, stream: &TcpStream) -> Option<Rc<Connection
     match Connection::new(among, stream) {
         Ok(connection) => Some(connection),
         Err(error) => {
-            among.counts.refused(Reason::Limit);
+            among.counts.refused(
+                Reason::Limit,
+                "connection",
+                &format!("a connection is ended at once: {error}"),
+            );
             among.counts.exceeded(Spent::Connection);
-            tracing::debug!(%error, "a connection is ended at once");
             end(&SockRef::from(stream));
             None
         }

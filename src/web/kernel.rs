@@ -111,12 +111,12 @@ impl Socket {
             }
             (None, Ok(KernelMessage::Hello(hello))) => self.hello(hello, context),
             (None, Ok(_)) => {
-                self.hub.counts().refused(Reason::Protocol);
                 let message = "the first message is no `hello`: say which session this is";
+                self.hub.counts().refused(Reason::Protocol, "hello", message);
                 refuse(&Refusal::of_connection("hello", message, close_code::POLICY), context);
             }
             (None, Err(refused)) => {
-                self.hub.counts().refused(Reason::of_message(refused.refusal.code));
+                self.hub.counts().refused_message(&refused.refusal);
                 refuse(&refused.refusal, context);
             }
         }
@@ -172,11 +172,11 @@ impl Actor for Socket {
         let within = self.hub.kernel_settings().hello;
         context.run_later(within, move |socket, context| {
             if socket.kernel.is_none() {
-                socket.hub.counts().refused(Reason::Limit);
                 let message = format!(
                     "no `hello` came within {} s: say at once which session this is",
                     within.as_secs_f64()
                 );
+                socket.hub.counts().refused(Reason::Limit, "hello", &message);
                 refuse(&Refusal::of_connection("hello", message, close_code::DEADLINE), context);
             }
         });

@@ -18,7 +18,7 @@ use super::{
     api,
     auth::{Access, by_key, failures::Failures, guard, jupyterhub, key::AccessKey},
     budget,
-    error::{ApiError, Foreign},
+    error::{ApiError, Refused},
     kernel, pages,
     proof::Proof,
     shares,
@@ -186,8 +186,10 @@ async fn count_refusals(
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let response = next.call(request).await?;
+    let refused = response.response().extensions().get::<Refused>().cloned();
+    let foreign = refused.as_ref().is_some_and(|refused| ["origin", "host"].contains(&refused.code));
     let reason = match response.status() {
-        StatusCode::FORBIDDEN if response.response().extensions().contains::<Foreign>() => Reason::Origin,
+        StatusCode::FORBIDDEN if foreign => Reason::Origin,
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Reason::Auth,
         StatusCode::TOO_MANY_REQUESTS | StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT => {
             Reason::Limit
@@ -196,7 +198,10 @@ async fn count_refusals(
         _ => return Ok(response),
     };
     if let Some(site) = response.request().app_data::<Data<Site>>() {
-        site.hub.counts().refused(reason);
+        match refused {
+            Some(Refused { code, message }) => site.hub.counts().refused(reason, code, &message),
+            None => site.hub.counts().refused_page(reason),
+        }
     }
     Ok(response)
 }

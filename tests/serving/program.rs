@@ -328,6 +328,29 @@ fn the_log_says_which_request_and_which_view_a_line_belongs_to_and_holds_no_key(
 }
 
 #[test]
+fn the_log_says_what_was_refused_with_the_reason_and_not_each_time() {
+    let running = Running::start(&["--listen", "127.0.0.1:0", "--key", KEY, "--max-views", "1"]);
+    let path = "/api/widgets/square/view";
+    let mut first = Browser::connect(running.address(), path).expect("connected").sized(64, 64, 1.0);
+    first.frame();
+    for _ in 0..3 {
+        let refused = Browser::connect(running.address(), path).expect("connected").text("close", |_| true);
+        assert_eq!(refused["reason"], "max_views");
+        let request = format!(
+            "DELETE /api/widgets/square HTTP/1.1\r\nHost: {}\r\nOrigin: https://course.example.org\r\nAuthorization: Bearer {KEY}\r\n\
+             Connection: close\r\n\r\n",
+            running.address()
+        );
+        raw(running.address(), &request).error(403, "origin");
+    }
+    let log = running.log();
+    for words in [&["max_views", "--max-views"], &["https://course.example.org", "--allow-origin"]] {
+        let lines = log.lines().filter(|line| words.iter().all(|word| line.contains(word))).count();
+        assert_eq!(lines, 1, "{words:?}: {log}");
+    }
+}
+
+#[test]
 fn bad_flags_end_it_with_what_to_write_instead() {
     for (arguments, message) in [
         (&["--listen", "8420"][..], "--listen"),

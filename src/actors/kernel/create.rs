@@ -7,7 +7,6 @@ use crate::{
     actors::{kernels::OwnName, widget::Adopt},
     handle::WidgetHandle,
     hub::{CreateError, Hub},
-    metrics::Reason,
     protocol::{
         Refusal,
         kernel::{Create, ServerMessage},
@@ -41,7 +40,7 @@ impl Kernel {
             }
             Err(error) => {
                 let refusal = Refusal::from(error);
-                kernel.hub.counts().refused(Reason::of_message(refusal.code));
+                kernel.hub.counts().refused_message(&refusal);
                 kernel.refuse(Some(request), None, &refusal);
             }
         }));

@@ -31,7 +31,7 @@ use crate::{
     clock::unix_seconds,
     handle::WidgetHandle,
     hub::Hub,
-    metrics::{Part, Reason},
+    metrics::Part,
     protocol::{
         Refusal, close_code,
         kernel::{Ask, AskTicket, Awaited, KernelMessage, OfWidget, Refused, RelayOpen, ServerMessage},
@@ -302,7 +302,7 @@ impl Handler<FromKernel> for Kernel {
         match message {
             Ok(message) => self.take(message, ctx),
             Err(refused) => {
-                self.hub.counts().refused(Reason::of_message(refused.refusal.code));
+                self.hub.counts().refused_message(&refused.refusal);
                 let Refused { awaited, widget, refusal } = &refused;
                 let request = if let Awaited::ByKernel(request) = awaited { Some(*request) } else { None };
                 self.refuse(request, widget.as_deref(), refusal);

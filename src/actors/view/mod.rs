@@ -35,7 +35,7 @@ use crate::{
     delivery::Send,
     event::{Held, Size, ViewId},
     handle::{Identity, Shared},
-    metrics::{Counted, Part, Reason},
+    metrics::{Counted, Part},
     pacing::{Pacing, Sent, Verdict},
     protocol::{
         Refusal, close_code,
@@ -212,7 +212,7 @@ impl View {
 
     fn refuse(&mut self, refusal: &Refusal, ctx: &mut Context<Self>) {
         self.metrics.rejected();
-        self.metrics.server().refused(Reason::of_message(refusal.code));
+        self.metrics.server().refused_message(refusal);
         let Refusal { code, message, field, close } = refusal;
         tracing::debug!(parent: &self.span, code, message, "message refused");
         self.tell(ServerMessage::Error { code, message, field: field.as_deref() }.to_text(), ctx);

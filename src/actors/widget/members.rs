@@ -300,8 +300,8 @@ impl Handler<Attach> for Widget {
 
     fn handle(&mut self, attach: Attach, ctx: &mut Self::Context) -> Self::Result {
         let attached = self.attach(attach, ctx);
-        if attached.is_err() {
-            self.around.metrics.server().refused(Reason::Limit);
+        if let Err(refusal) = &attached {
+            self.around.metrics.server().refused(Reason::Limit, refusal.code, &refusal.message);
         }
         attached
     }
