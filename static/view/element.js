@@ -104,10 +104,10 @@ export class FrameView extends HTMLElement {
     },
     () => this.release(),
   );
-  #pointer = new PointerEvents(this.#stage, (event) => this.#act(event, "move"), () => this.focus());
-  #wheel = new WheelEvents(this.#stage, (event) => this.#act(event, "wheel"), () => this.#pointer.buttons);
+  #pointer = new PointerEvents(this.#stage, (event) => this.#act(event, "move"), () => this.focus(), () => this.#sizing.size);
+  #wheel = new WheelEvents(this.#stage, (event) => this.#act(event, "wheel"), () => this.#pointer.buttons, () => this.#sizing.size);
   #keys = new KeyEvents(this.#field, (event) => this.#act(event));
-  #text = new TextEvents(this.#field, (event) => this.#act(event));
+  #text = new TextEvents(this.#field, (event) => this.#act(event), (text) => this.#notice.failed({ state: "error", text }));
   #fence = new Fence(this, (event, at) => {
     if (at === this.#field && this.#acting) this.#keys.hear(event);
     if (at === this.#resizer.element && event.type === "keydown") this.#resizer.key(event);
@@ -312,7 +312,7 @@ export class FrameView extends HTMLElement {
 
   /** @param {OthersPointer[]} pointers where those of the other views are: all that are to be seen */
   showPointers(pointers) {
-    this.#pointers.show(pointers);
+    this.#pointers.show(pointers, this.#sizing.size);
   }
 
   /** Tells size, visibility and focus again: to a server that has not heard of them. */

@@ -12,8 +12,10 @@ import { pageKeeps } from "./fence.js";
 import { modifiersOf } from "./modifiers.js";
 import { timestamp } from "./types.js";
 
-/** @import { Emit } from "./types.js" */
+/** @import { Emit, Modifier } from "./types.js" */
 
+/** Before the name of a key whose place is unknown. */
+const NOWHERE = "key ";
 /** Names that some browsers spell differently. @type {Record<string, string>} */
 const NAMES = { Ctrl: "Control", Del: "Delete", Esc: "Escape", OS: "Meta" };
 
@@ -28,6 +30,8 @@ const FIELD_KEYS = new Set(["Backspace", "Delete", "Enter", "Dead", "Process", "
 export class KeyEvents {
   /** By the key's place on the keyboard, the name that it was told with. @type {Map<string, string>} */
   #held = new Map();
+  /** Whether the field has the focus: a key that comes late would be held for ever. */
+  #focused = false;
   #field;
   #emit;
 
@@ -42,6 +46,10 @@ export class KeyEvents {
 
   /** @param {AbortSignal} signal ends the listening */
   listen(signal) {
+    const root = /** @type {ShadowRoot | Document} */ (this.#field.getRootNode());
+    this.#focused = root.activeElement === this.#field;
+    this.#field.addEventListener("focus", () => (this.#focused = true), { signal });
+    this.#field.addEventListener("blur", () => (this.#focused = false), { signal });
     this.#field.addEventListener("keydown", (event) => this.hear(event), { signal });
     this.#field.addEventListener("keyup", (event) => this.hear(event), { signal });
   }
@@ -70,8 +78,10 @@ export class KeyEvents {
     if (!browserKeeps(event)) event.preventDefault();
     // Keys that go to an input method are no keys of the widget.
     if (event.isComposing || event.key === "Process" || event.key === "Unidentified") return;
+    if (event.repeat || !this.#focused) return;
     const place = placeOf(event);
-    if (event.repeat || this.#held.has(place)) return;
+    // Its release never came: a shortcut of the desktop took it, or whoever sends keys from afar.
+    this.#lift(place, modifiersOf(event));
     const key = NAMES[event.key] ?? event.key;
     this.#held.set(place, key);
     this.#emit({ type: "key_down", timestamp: timestamp(), key, modifiers: modifiersOf(event) });
@@ -80,19 +90,32 @@ export class KeyEvents {
   /** @param {KeyboardEvent} event */
   #up(event) {
     const place = placeOf(event);
-    // Under the name that it went down with: `A` comes up as `a` when Shift came up first.
-    const key = this.#held.get(place);
-    this.#held.delete(place);
-    if (key === undefined) return;
-    this.#emit({ type: "key_up", timestamp: timestamp(), key, modifiers: modifiersOf(event) });
+    // Without a place, `!` may come up as `1`: none of these may stay held.
+    const places = event.code || this.#held.has(place) ? [place] : [...this.#held.keys()].filter((held) => held.startsWith(NOWHERE));
+    const [key] = places.map((each) => this.#lift(each, modifiersOf(event)));
     // On a Mac, keys that were pressed together with Command never come up.
     if (key === "Meta") this.release();
   }
+
+  /**
+   * Tells that a key came up, if it is held, under the name that it went down with: `A` comes up as `a` when Shift came up first.
+   * @param {string} place
+   * @param {Modifier[]} modifiers
+   */
+  #lift(place, modifiers) {
+    const key = this.#held.get(place);
+    this.#held.delete(place);
+    if (key !== undefined) this.#emit({ type: "key_up", timestamp: timestamp(), key, modifiers });
+    return key;
+  }
 }
 
-/** @param {KeyboardEvent} event */
+/**
+ * Where a key is on the keyboard. Remote desktops and some layouts do not say: then its name, without what Shift makes of it.
+ * @param {KeyboardEvent} event
+ */
 function placeOf(event) {
-  return event.code || event.key;
+  return event.code || NOWHERE + event.key.toLowerCase();
 }
 
 /**

@@ -7,6 +7,11 @@ import { make } from "./dom.js";
 
 /** @import { State, Status } from "./types.js" */
 
+/** An error is shown for so long, in milliseconds, after the widget went on: the next event that succeeds would wipe it out. */
+const LINGER = 10_000;
+/** States in which the widget goes on after an error. @type {Set<State>} */
+const GOES_ON = new Set(["live", "busy"]);
+
 /** States that leave nothing to do in the picture, and say so in its middle. @type {Set<State>} */
 const FINAL = new Set(["denied", "ended", "closed", "dismissed"]);
 
@@ -21,6 +26,11 @@ export class Notice {
   element = make("div", { class: "notice", part: "notice" });
   /** @type {Status} */
   #status = { state: "connecting" };
+  /** The last error, and how many there were since one saw none. @type {{status: Status, count: number} | null} */
+  #error = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #lingering;
+  #hasFrame = false;
   #host;
 
   /** @param {HTMLElement} host whose child the line becomes */
@@ -28,7 +38,10 @@ export class Notice {
     this.#host = host;
     this.element.append(this.#mark, this.#text, this.#detail, this.#action, this.#dismiss);
     this.#action.addEventListener("click", () => this.#status.action?.run());
-    this.#dismiss.addEventListener("click", () => (this.element.hidden = true));
+    this.#dismiss.addEventListener("click", () => {
+      this.#forget();
+      this.element.hidden = true;
+    });
     for (const type of ["pointerdown", "pointermove", "pointerup", "mousedown", "dblclick", "contextmenu", "wheel"]) {
       this.element.addEventListener(type, (event) => event.stopPropagation());
     }
@@ -39,11 +52,44 @@ export class Notice {
    * @param {boolean} hasFrame whether there is a picture behind it
    */
   show(status, hasFrame) {
+    const before = this.#status;
     this.#status = status;
-    const { state, text = "", detail = "", action } = status;
+    this.#hasFrame = hasFrame;
+    if (status.state === "error" && status !== before) this.failed(status);
+    if (this.#error && GOES_ON.has(status.state)) this.#linger();
+    if (status.state !== "error" && !GOES_ON.has(status.state)) this.#forget();
+    this.#render();
+  }
+
+  /** @param {Status} status of state `error`: shown until it is dismissed, or some seconds after the widget went on */
+  failed(status) {
+    this.#error = { status, count: (this.#error?.count ?? 0) + 1 };
+    clearTimeout(this.#lingering);
+    this.#lingering = undefined;
+    if (GOES_ON.has(this.#status.state)) this.#linger();
+    this.#render();
+  }
+
+  #linger() {
+    this.#lingering ??= setTimeout(() => {
+      this.#forget();
+      this.#render();
+    }, LINGER);
+  }
+
+  #forget() {
+    clearTimeout(this.#lingering);
+    this.#lingering = undefined;
+    this.#error = null;
+  }
+
+  #render() {
+    const { state, text: line = "", detail = "", action } = this.#error?.status ?? this.#status;
+    const count = this.#error?.count ?? 1;
+    const text = count > 1 ? `${line} (${count} errors)` : line;
     this.element.dataset.state = state;
     this.element.hidden = text === "";
-    this.element.classList.toggle("centred", FINAL.has(state) || !hasFrame);
+    this.element.classList.toggle("centred", FINAL.has(state) || !this.#hasFrame);
     if (this.#line.parentNode !== this.#host) this.#host.append(this.#line);
     if (this.#line.textContent !== text) this.#line.textContent = text;
     this.#pre.textContent = detail;

@@ -6,10 +6,11 @@
  */
 
 import { buttonOf, buttonsOf, modifiersOf } from "./modifiers.js";
+import { positionIn } from "./position.js";
 import { Throttle, sameHeld } from "./throttle.js";
 import { timestamp } from "./types.js";
 
-/** @import { Emit, Modifier, Touch } from "./types.js" */
+/** @import { Emit, Modifier, Touch, ViewSize } from "./types.js" */
 
 /**
  * A pointer that is down.
@@ -33,17 +34,20 @@ export class PointerEvents {
   #stage;
   #emit;
   #focus;
+  #size;
   #moves;
 
   /**
    * @param {HTMLElement} stage
    * @param {Emit} emit
    * @param {() => void} focus takes the keyboard's focus
+   * @param {() => ViewSize | null} size that was told
    */
-  constructor(stage, emit, focus) {
+  constructor(stage, emit, focus, size) {
     this.#stage = stage;
     this.#emit = emit;
     this.#focus = focus;
+    this.#size = size;
     this.#moves = new Throttle(emit, (pending, next) => {
       if (!sameHeld(pending, next)) return false;
       Object.assign(pending, next);
@@ -59,7 +63,11 @@ export class PointerEvents {
     );
     on("pointerdown", (event) => this.#down(event));
     on("pointermove", (event) => this.#move(event));
-    on("pointerup", (event) => this.#up(event, this.#position(event)));
+    on("pointerup", (event) => {
+      // Else the middle button pastes what is selected anywhere on the desktop, and the back button leaves the page.
+      if (event.button !== 0) event.preventDefault();
+      this.#up(event, this.#position(event));
+    });
     // A cancelled pointer has no position of its own.
     on("pointercancel", (event) => this.#up(event));
     on("lostpointercapture", (event) => this.#lost(event));
@@ -131,7 +139,9 @@ export class PointerEvents {
    */
   #lost(event) {
     const held = this.#held.get(event.pointerId);
-    if (held && event.buttons !== 0 && !held.recaptured && this.#capture(event.pointerId)) held.recaptured = true;
+    // Released on the user's behalf, which ends the capture: what is down in truth comes up later.
+    if (!held) return;
+    if (event.buttons !== 0 && !held.recaptured && this.#capture(event.pointerId)) held.recaptured = true;
     else this.#up(event);
   }
 
@@ -238,18 +248,6 @@ export class PointerEvents {
    * @returns {Touch}
    */
   #position(event) {
-    return { ...positionIn(this.#stage, event), pressure: event instanceof PointerEvent ? event.pressure : 0 };
+    return { ...positionIn(this.#stage, event, this.#size()), pressure: event instanceof PointerEvent ? event.pressure : 0 };
   }
-}
-
-/**
- * Where an event is in an element, in the element's own CSS pixels.
- * @param {HTMLElement} element
- * @param {MouseEvent} event
- */
-export function positionIn(element, event) {
-  const box = element.getBoundingClientRect();
-  // Equal but for rounding, unless a transform scales the element.
-  const scale = Math.abs(element.offsetWidth - box.width) > 1 && box.width > 0 ? element.offsetWidth / box.width : 1;
-  return { x: (event.clientX - box.left) * scale, y: (event.clientY - box.top) * scale };
 }

@@ -1,6 +1,7 @@
 /** The corner that resizes the view, by dragging or with the arrow keys. */
 
 import { icon, make } from "./dom.js";
+import { measure } from "./position.js";
 
 /** A view smaller than this could not be grabbed again. */
 const SMALLEST = 48;
@@ -62,11 +63,11 @@ export class Resizer {
     if (!this.#grab) return;
     // Where the page centres the view, the corner moves by half of what the view grows by. So look where it came to.
     for (let pass = 0; pass < 4; pass++) {
-      const box = this.#stage.getBoundingClientRect();
+      const { box, width, height, scaleX, scaleY } = measure(this.#stage);
       const dx = event.clientX + this.#grab.x - box.right;
       const dy = event.clientY + this.#grab.y - box.bottom;
       if (Math.abs(dx) < 0.5 && Math.abs(dy) < 0.5) return;
-      this.#set(box.width + dx, box.height + dy);
+      this.#set(width + dx * scaleX, height + dy * scaleY);
     }
   }
 
@@ -76,7 +77,7 @@ export class Resizer {
     if (!direction) return;
     event.preventDefault();
     const step = event.shiftKey ? BIG_STEP : STEP;
-    const { width, height } = this.#stage.getBoundingClientRect();
+    const { width, height } = measure(this.#stage);
     this.#set(width + direction[0] * step, height + direction[1] * step);
   }
 

@@ -1,11 +1,11 @@
 /** The wheel: the view's while it has the focus, the page's otherwise. */
 
 import { modifiersOf } from "./modifiers.js";
-import { positionIn } from "./pointer.js";
+import { positionIn } from "./position.js";
 import { Throttle, sameHeld } from "./throttle.js";
 import { timestamp } from "./types.js";
 
-/** @import { Emit } from "./types.js" */
+/** @import { Emit, ViewSize } from "./types.js" */
 
 /** Pixels per line and per page, for browsers that count in these. */
 const LINE = 16;
@@ -14,6 +14,7 @@ const PAGE = 600;
 export class WheelEvents {
   #stage;
   #buttons;
+  #size;
   #turns;
   /** Ends the listening while the view has the focus. @type {AbortController | null} */
   #listening = null;
@@ -22,10 +23,12 @@ export class WheelEvents {
    * @param {HTMLElement} stage
    * @param {Emit} emit
    * @param {() => number[]} buttons those that are held
+   * @param {() => ViewSize | null} size that was told
    */
-  constructor(stage, emit, buttons) {
+  constructor(stage, emit, buttons, size) {
     this.#stage = stage;
     this.#buttons = buttons;
+    this.#size = size;
     this.#turns = new Throttle(emit, (pending, next) => {
       if (!sameHeld(pending, next)) return false;
       const { dx, dy, timestamp: first } = pending;
@@ -65,7 +68,7 @@ export class WheelEvents {
     this.#turns.push({
       type: "wheel",
       timestamp: timestamp(),
-      ...positionIn(this.#stage, event),
+      ...positionIn(this.#stage, event, this.#size()),
       dx: event.deltaX * scale,
       dy: event.deltaY * scale,
       buttons: this.#buttons(),
