@@ -56,8 +56,11 @@ class Configuration:
         monkeypatch.setitem(sys.modules, module.__name__, module)
         monkeypatch.setattr(module, "LocalProcessSpawner", LocalProcessSpawner, raising=False)
         monkeypatch.setenv("FRAMEHUB_SERVICE_TOKEN", "secret-of-the-tests")
+        # With something of the operator's own.
         self.c = Section(
-            JupyterHub=Section(services=[], load_roles=[]), Spawner=Section(environment={}), Authenticator=Section()
+            JupyterHub=Section(services=[{"name": "own"}], load_roles=[{"name": "own", "scopes": []}]),
+            Spawner=Section(environment={"OWN": "kept"}),
+            Authenticator=Section(),
         )
         self._names = {"get_config": lambda: self.c, "load_subconfig": self._load}
         with monkeypatch.context() as machine:
@@ -73,11 +76,12 @@ class Configuration:
 
     @property
     def roles(self) -> dict[str, set[str]]:
-        return {role["name"]: set(role["scopes"]) for role in self.c.JupyterHub.load_roles}
+        _own, *added = self.c.JupyterHub.load_roles
+        return {role["name"]: set(role["scopes"]) for role in added}
 
     @property
     def service(self) -> dict[str, Any]:
-        (service,) = self.c.JupyterHub.services
+        *_own, service = self.c.JupyterHub.services
         return dict(service)
 
 
@@ -130,6 +134,14 @@ def test_no_hub_that_runs_as_root_starts_the_server_as_root(name: str, monkeypat
         Configuration(text, monkeypatch, uid=0, account="somebody")
     # A Hub that is no root cannot become another user, and need not.
     assert "user" not in Configuration(text, monkeypatch).service
+
+
+@pytest.mark.parametrize("name", ["jupyterhub_config.py", "external_service.py", "tljh.py"])
+def test_what_a_hub_has_of_its_own_stays_beside_what_a_file_adds(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = Configuration((DEPLOY / "jupyterhub" / name).read_text(), monkeypatch)
+    assert [service["name"] for service in hub.c.JupyterHub.services] == ["own", "framehub"]
+    assert {"own", "framehub"} <= {role["name"] for role in hub.c.JupyterHub.load_roles}
+    assert hub.c.Spawner.environment["OWN"] == "kept"
 
 
 def test_the_values_of_the_chart_are_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:

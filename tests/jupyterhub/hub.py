@@ -41,14 +41,17 @@ PROXY = HERE / "node_modules" / ".bin" / "configurable-http-proxy"
 SERVICE_TOKEN = "token-of-the-service-of-the-tests"
 
 CONFIG = """
-load_subconfig({snippet!r})
-services = c.JupyterHub.services
-services[0]["url"] = "http://127.0.0.1:{service_port}"
-if "command" in services[0]:
-    services[0]["environment"] |= {environment!r}
-services.append({{"name": "tester", "api_token": "{tester}"}})
+c.JupyterHub.services = [{{"name": "tester", "api_token": "{tester}"}}]
 scopes = ["admin:servers", "read:users", "tokens", "admin:groups", "admin:users"]
-c.JupyterHub.load_roles.append({{"name": "tester", "services": ["tester"], "scopes": scopes}})
+c.JupyterHub.load_roles = [{{"name": "tester", "services": ["tester"], "scopes": scopes}}]
+c.Spawner.environment = {{"OF_THE_HUB": "kept"}}
+load_subconfig({snippet!r})
+assert c.Spawner.environment["OF_THE_HUB"] == "kept"
+# Loaded after what the operator has, which stays.
+own, service = c.JupyterHub.services
+service["url"] = "http://127.0.0.1:{service_port}"
+if "command" in service:
+    service["environment"] |= {environment!r}
 c.Spawner.environment["FRAMEHUB_URL"] = c.Spawner.environment["FRAMEHUB_URL"].replace(":8000/", ":{port}{base}")
 
 c.JupyterHub.bind_url = "http://127.0.0.1:{port}{base}"
@@ -84,7 +87,7 @@ c.JupyterHub.public_url = "{public}/"
 # Of a Hub that gives each user and each service an origin of its own. Kernels here find no such name.
 SUBDOMAIN_CONFIG = """
 c.JupyterHub.subdomain_host = "http://hub.localhost:{port}"
-c.Spawner.environment["FRAMEHUB_URL"] = services[0]["url"] + "{prefix}"
+c.Spawner.environment["FRAMEHUB_URL"] = service["url"] + "{prefix}"
 c.Spawner.environment["FRAMEHUB_PUBLIC_URL"] = "http://framehub--service.hub.localhost:{port}{prefix}"
 """
 # Of users' JupyterLabs, which have the package from here. Everything that the Hub starts tells what it does in detail.

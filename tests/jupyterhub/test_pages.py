@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page
 from users import BLUE, RED, SHOW, SQUARE, Notebook, User, View, end_of
 
 # Of the Hub's configuration: users are asked whether the service may know them.
-ASKING = 'services[0]["oauth_no_confirm"] = False'
+ASKING = 'service["oauth_no_confirm"] = False'
 # A view that is no kernel's: it opens with the session of the page's user alone.
 EMBED = """
 from urllib.parse import urlsplit
