@@ -26,6 +26,8 @@ export class ConnectedView extends FrameView {
   #placed = false;
   /** @type {FrameHubClient | null} */
   #client = null;
+  /** What the connection was made for. @type {"interact" | "watch"} */
+  #role = "interact";
   /** Takes view and client apart. */
   #unbind = () => {};
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -62,10 +64,12 @@ export class ConnectedView extends FrameView {
   attributeChangedCallback(name) {
     if (FrameView.observedAttributes.includes(name)) {
       super.attributeChangedCallback(name);
-      return;
+      // The server lets a view that began as a watcher do no more.
+      if (name !== "watch" || !this.interactive || this.#role !== "watch") return;
     }
     if (!this.#placed) return;
     this.#end();
+    if (name === "widget" || name === "base") this.clear();
     this.#start();
   }
 
@@ -86,11 +90,15 @@ export class ConnectedView extends FrameView {
 
   #start() {
     const widget = this.getAttribute("widget");
-    if (!widget) return;
+    if (!widget) {
+      this.setStatus({ state: "ended", text: "No widget is named. Set the attribute “widget”." });
+      return;
+    }
+    this.#role = this.interactive ? "interact" : "watch";
     this.#client = new FrameHubClient({
       base: new URL(this.getAttribute("base") ?? new URL("..", import.meta.url).href, document.baseURI),
       widget,
-      role: this.interactive ? "interact" : "watch",
+      role: this.#role,
       frames: this.getAttribute("frames") === "base64" ? "base64" : "binary",
     });
     this.#unbind = bind(this, this.#client);

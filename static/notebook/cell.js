@@ -48,8 +48,9 @@ function render(model, channel, container) {
   const name = defineView(`framehub-cell-${BUILD}`, class extends FrameView {});
   const view = /** @type {FrameView} */ (document.createElement(name));
   view.setAttribute("label", "Widget");
-  // Room for the frame around the picture, which notebooks would cut off.
-  view.style.margin = "2px";
+  // Room for the frame around the picture, which notebooks would cut off; within a width of 100 %.
+  container.style.boxSizing = "border-box";
+  container.style.padding = "2px";
   view.traits = /** @type {Partial<Traits>} */ (Object.fromEntries(TRAITS.map((trait) => [trait, model.get(trait)])));
   const session = new Session();
   const client = new FrameHubClient({
@@ -65,6 +66,8 @@ function render(model, channel, container) {
   const unbind = bind(view, client);
   const ending = new AbortController();
   const { signal } = ending;
+  view.addEventListener("framehub-traits", () => share(container, view.traits), { signal });
+  share(container, view.traits);
   view.addEventListener("framehub-close", () => client.disconnect(), { signal });
   view.addEventListener("framehub-reopen", () => client.connect(), { signal });
   container.append(view);
@@ -79,6 +82,15 @@ function render(model, channel, container) {
     unbind();
     view.remove();
   };
+}
+
+/**
+ * Lets a view of relative width have its share of a row: a box as wide as what is in it leaves nothing to take a part of.
+ * @param {HTMLElement} container
+ * @param {Traits} traits
+ */
+function share(container, { css_width }) {
+  container.style.flex = css_width.includes("%") ? "1 1 auto" : "";
 }
 
 /**

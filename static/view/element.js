@@ -23,6 +23,7 @@ import { make } from "./dom.js";
 import { Fence } from "./fence.js";
 import { Hud } from "./hud.js";
 import { KeyEvents } from "./keyboard.js";
+import { Layout } from "./layout.js";
 import { Notice } from "./notice.js";
 import { Output } from "./output.js";
 import { Picture } from "./picture.js";
@@ -45,6 +46,8 @@ import { WheelEvents } from "./wheel.js";
 /** States in which the picture is not what the renderer would show now. @type {Set<State>} */
 const STALE = new Set(["gone", "disconnected", "denied", "ended", "closed"]);
 
+/** Properties that pages set. */
+const SETTABLE = ["traits", "fit", "interactive", "sharing", "stats", "hud"];
 export class FrameView extends HTMLElement {
   /** @type {string[]} */
   static observedAttributes = ["fit", "watch", "plain", "label"];
@@ -90,7 +93,7 @@ export class FrameView extends HTMLElement {
   #hud = new Hud();
   #pointers = new Pointers();
   #badge = make("p", { class: "badge", part: "badge", role: "status" });
-  #own = new CSSStyleSheet();
+  #layout = new Layout(this.#stage);
 
   #emit = (/** @type {ViewEvent} */ event) => {
     this.dispatchEvent(new CustomEvent("framehub-event", { detail: event }));
@@ -118,8 +121,7 @@ export class FrameView extends HTMLElement {
     // A press anywhere in the view then leaves the focus where it is in the view, also when it is a further button of a drag,
     // whose default action cannot be prevented.
     const root = this.attachShadow({ mode: "open", delegatesFocus: true });
-    this.#own.replaceSync(":host {} .stage {}");
-    root.adoptedStyleSheets = [viewStyle(), this.#own];
+    root.adoptedStyleSheets = [viewStyle(), this.#layout.sheet];
     this.#stage.append(
       this.#canvas,
       this.#pointers.element,
@@ -133,6 +135,7 @@ export class FrameView extends HTMLElement {
   }
 
   connectedCallback() {
+    this.#upgrade();
     this.#connected = new AbortController();
     const { signal } = this.#connected;
     this.#sizing.listen(signal);
@@ -282,6 +285,12 @@ export class FrameView extends HTMLElement {
     this.dispatchEvent(new CustomEvent("framehub-hud", { detail: shown }));
   }
 
+  /** Shows no picture any more: it would be taken for another widget's. */
+  clear() {
+    this.#canvas.classList.add("empty");
+    this.#picture.clear();
+  }
+
   /**
    * Draws a frame, after all that came before it.
    * @param {Frame} frame
@@ -355,6 +364,16 @@ export class FrameView extends HTMLElement {
     this.#dismissed = false;
     this.setStatus({ state: "connecting", text: "Connecting …" });
     this.dispatchEvent(new CustomEvent("framehub-reopen"));
+  }
+
+  /** Takes what a page set on the element before this module was there, which would hide the accessors for ever. */
+  #upgrade() {
+    for (const name of SETTABLE) {
+      if (!Object.hasOwn(this, name)) continue;
+      const value = Reflect.get(this, name);
+      Reflect.deleteProperty(this, name);
+      Reflect.set(this, name, value);
+    }
   }
 
   #dismiss() {
@@ -465,23 +484,8 @@ export class FrameView extends HTMLElement {
     this.#field.setAttribute("aria-label", label);
   }
 
-  /** Sets the size: on the element where it depends on the container, else on the stage, so that the title bar comes on top. */
   #layOut() {
-    const { css_width, css_height } = this.#traits;
-    const fill = this.fit === "fill" && !this.#given;
-    const width = this.#given ? `${this.#given.width}px` : fill ? "" : css_width;
-    const height = this.#given ? `${this.#given.height}px` : fill ? "" : css_height;
-    const relative = /%|auto|content/.test(height);
-    this.#stage.classList.toggle("fluid", relative);
-    const [host, stage] = [...this.#own.cssRules].map((rule) => /** @type {CSSStyleRule} */ (rule).style);
-    host?.setProperty("width", width);
-    host?.setProperty("height", relative ? height : this.#given ? "auto" : "");
-    stage?.setProperty("height", relative ? "" : height);
-    stage?.setProperty("flex", fill || relative ? "" : "none");
-    // Only the user's own size may overrule `fit="fill"`.
-    for (const name of ["width", "height"]) {
-      if (this.#given) host?.setProperty(name, host.getPropertyValue(name), "important");
-    }
+    this.#layout.apply(this.#traits, this.fit === "fill", this.#given);
   }
 }
 

@@ -9,6 +9,8 @@ import { make } from "./dom.js";
 
 /** An error is shown for so long, in milliseconds, after the widget went on: the next event that succeeds would wipe it out. */
 const LINGER = 10_000;
+/** Work is shown once it takes so long, in milliseconds, and then for so long at least: what blinks with each draw tells nothing. */
+const BUSY = 1000;
 /** States in which the widget goes on after an error. @type {Set<State>} */
 const GOES_ON = new Set(["live", "busy"]);
 
@@ -31,6 +33,12 @@ export class Notice {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #lingering;
   #hasFrame = false;
+  /** The last word of work. @type {Status | null} */
+  #busyStatus = null;
+  /** Whether work is shown; it is, or is not any more, when the timer ends. */
+  #busy = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #busyTimer;
   #host;
 
   /** @param {HTMLElement} host whose child the line becomes */
@@ -57,6 +65,7 @@ export class Notice {
     this.#hasFrame = hasFrame;
     if (status.state === "error" && status !== before) this.failed(status);
     if (this.#error && GOES_ON.has(status.state)) this.#linger();
+    this.#work(status.state);
     if (status.state !== "error" && !GOES_ON.has(status.state)) this.#forget();
     this.#render();
   }
@@ -68,6 +77,22 @@ export class Notice {
     this.#lingering = undefined;
     if (GOES_ON.has(this.#status.state)) this.#linger();
     this.#render();
+  }
+
+  /** @param {State} state */
+  #work(state) {
+    if (!GOES_ON.has(state)) {
+      clearTimeout(this.#busyTimer);
+      this.#busyTimer = undefined;
+      this.#busy = false;
+      return;
+    }
+    if (this.#busyTimer !== undefined || this.#busy === (state === "busy")) return;
+    this.#busyTimer = setTimeout(() => {
+      this.#busyTimer = undefined;
+      this.#busy = this.#status.state === "busy";
+      this.#render();
+    }, BUSY);
   }
 
   #linger() {
@@ -83,12 +108,22 @@ export class Notice {
     this.#error = null;
   }
 
+  /** What is to be seen: an error before all else, and no work that has only begun. @returns {Status} */
+  get #shown() {
+    if (this.#error) return this.#error.status;
+    if (this.#status.state === "busy") this.#busyStatus = this.#status;
+    if (!GOES_ON.has(this.#status.state)) return this.#status;
+    return this.#busy && this.#busyStatus ? this.#busyStatus : { state: "live" };
+  }
+
   #render() {
-    const { state, text: line = "", detail = "", action } = this.#error?.status ?? this.#status;
+    const { state, text: line = "", detail = "", action } = this.#shown;
     const count = this.#error?.count ?? 1;
     const text = count > 1 ? `${line} (${count} errors)` : line;
     this.element.dataset.state = state;
     this.element.hidden = text === "";
+    // Each slow draw would be read out.
+    this.#text.ariaLive = state === "busy" ? "off" : "polite";
     this.element.classList.toggle("centred", FINAL.has(state) || !this.#hasFrame);
     if (this.#line.parentNode !== this.#host) this.#host.append(this.#line);
     if (this.#line.textContent !== text) this.#line.textContent = text;

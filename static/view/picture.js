@@ -13,6 +13,8 @@ export class Picture {
   shown = null;
   /** Fulfilled when all frames before the next one have been drawn, or given up. @type {Promise<unknown>} */
   #before = Promise.resolve();
+  /** Counts how often the picture was cleared: what was on its way before is not drawn any more. */
+  #cleared = 0;
   #canvas;
   #pen;
 
@@ -45,11 +47,19 @@ export class Picture {
     const decoding = decode(frame);
     // A failure is this frame's own, told below.
     const turn = Promise.allSettled([this.#before, decoding]);
-    const drawn = turn.then(async () => this.#paint(await decoding, size()));
+    const cleared = this.#cleared;
+    const drawn = turn.then(async () => this.#paint(await decoding, size(), cleared));
     this.#before = drawn.catch(() => {
       this.#base = null;
     });
     return await drawn;
+  }
+
+  /** Shows nothing any more, also of what is on its way. */
+  clear() {
+    this.#cleared += 1;
+    this.#base = null;
+    this.shown = null;
   }
 
   /**
@@ -70,9 +80,14 @@ export class Picture {
   /**
    * @param {DecodedFrame} frame
    * @param {ViewSize | null} size
+   * @param {number} cleared how often the picture had been cleared when the frame came
    */
-  #paint({ header, bitmaps }, size) {
+  #paint({ header, bitmaps }, size, cleared) {
     const { width, height, parts, index, whole } = header;
+    if (cleared !== this.#cleared) {
+      for (const bitmap of bitmaps) bitmap.close();
+      return false;
+    }
     const fits = this.#canvas.width === width && this.#canvas.height === height;
     if (!whole && !(fits && this.#base === index - 1)) {
       for (const bitmap of bitmaps) bitmap.close();
