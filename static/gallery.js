@@ -2,6 +2,7 @@
 
 import { explain, kinds, request, signOut, widgets } from "./pages/api.js";
 import { cardOf } from "./pages/card.js";
+import { Confirmation } from "./pages/confirmation.js";
 import { Creator } from "./pages/creator.js";
 import { Refresh } from "./pages/refresh.js";
 import { plural } from "./pages/units.js";
@@ -30,6 +31,7 @@ const creator = new Creator(/** @type {HTMLDialogElement} */ (by("creator")), as
   card?.scrollIntoView({ block: "nearest" });
   card?.querySelector("a")?.focus({ preventScroll: true });
 });
+const confirmation = new Confirmation(/** @type {HTMLDialogElement} */ (by("confirmation")));
 by("new").addEventListener("click", () => creator.open([...(known?.values() ?? [])]));
 by("sign-out").addEventListener("click", leave);
 refresh.now();
@@ -51,6 +53,7 @@ async function look(signal) {
 function failed(error) {
   // A restarted server may know other kinds.
   known = null;
+  by("new").toggleAttribute("disabled", true);
   tell(error);
 }
 
@@ -60,6 +63,7 @@ function show(list) {
   status.dataset.state = "";
   const makes = Boolean(known?.size);
   by("new").hidden = !makes;
+  by("new").toggleAttribute("disabled", false);
   empty.hidden = list.length > 0 || !makes;
   elsewhere.hidden = list.length > 0 || makes;
   const listed = new Set(list.map(({ id }) => id));
@@ -71,7 +75,7 @@ function show(list) {
   for (const entry of list) {
     const before = cards.get(entry.id);
     if (before?.dataset.role === entry.role) continue;
-    const card = cardOf(entry, known?.get(entry.kind), close);
+    const card = cardOf(entry, known?.get(entry.kind), askToClose);
     card.dataset.role = entry.role;
     cards.set(entry.id, card);
     if (before) before.replaceWith(card);
@@ -79,14 +83,23 @@ function show(list) {
   }
 }
 
-/** @param {string} id */
-async function close(id) {
-  try {
-    await request(`widgets/${encodeURIComponent(id)}`, { method: "DELETE" });
-  } catch (error) {
-    tell(error);
-  }
-  await refresh.now();
+/**
+ * @param {string} id
+ * @param {string} name
+ */
+function askToClose(id, name) {
+  confirmation.ask({
+    title: `Close “${name}”?`,
+    text: "This closes the widget for everyone.",
+    label: "Close widget",
+    run: () => request(`widgets/${encodeURIComponent(id)}`, { method: "DELETE" }),
+    done: async () => {
+      const card = cards.get(id);
+      const next = card?.nextElementSibling ?? card?.previousElementSibling;
+      await refresh.now();
+      (next?.querySelector("a") ?? by("new")).focus();
+    },
+  });
 }
 
 async function leave() {

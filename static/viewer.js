@@ -55,7 +55,8 @@ view.addEventListener("framehub-status", (event) => {
 view.addEventListener("framehub-resize", showFit);
 view.addEventListener("framehub-hud", () => hud.setAttribute("aria-pressed", String(view.hud)));
 
-/** @type {HTMLAnchorElement} */ (by("second")).href = location.href;
+const second = /** @type {HTMLAnchorElement} */ (by("second"));
+second.href = location.href;
 hud.title = "Statistics (Alt+H)";
 hud.addEventListener("click", () => (view.hud = !view.hud));
 // Before the view hears it, which would take it for the widget's.
@@ -75,6 +76,7 @@ fit.addEventListener("click", () => {
   if (view.fit === "traits") address.searchParams.set("size", "traits");
   else address.searchParams.delete("size");
   history.replaceState(null, "", address);
+  second.href = address.href;
   showFit();
 });
 snapshot.addEventListener("click", () => {

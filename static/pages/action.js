@@ -1,5 +1,7 @@
 /** What the main button of a dialog does: once at a time, and for what the dialog shows. */
 
+import { problemOf } from "./api.js";
+
 /**
  * @template Result
  * @typedef {object} Act
@@ -55,7 +57,7 @@ export class DialogAction {
     } catch (error) {
       if (this.#opening !== opening) return;
       this.#button.ariaDisabled = null;
-      this.#problem.textContent = error instanceof Error ? error.message : String(error);
+      this.#problem.textContent = problemOf(error);
       this.#problem.hidden = false;
       failed(error);
       return;

@@ -75,6 +75,15 @@ export function explain(error) {
 }
 
 /**
+ * Why something that the user asked for in a dialog was not done.
+ * @param {unknown} error
+ */
+export function problemOf(error) {
+  if (error instanceof ApiError && error.status === 0) return "The server does not answer. Try again when it is back.";
+  return error instanceof Error ? error.message : String(error);
+}
+
+/**
  * @param {AbortSignal} signal
  * @returns {Promise<Kind[]>}
  */

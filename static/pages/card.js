@@ -9,7 +9,7 @@ import "../view.js";
  * A widget of another's shows its picture to an administrator who asks for it, and to no one who may only see its numbers.
  * @param {WidgetEntry} entry
  * @param {Kind | undefined} kind
- * @param {(id: string) => void} close closes a widget
+ * @param {(id: string, name: string) => void} close asks whether to close a widget
  * @returns {HTMLElement}
  */
 export function cardOf({ id, title, kind: kindName, role, owner }, kind, close) {
@@ -42,10 +42,7 @@ export function cardOf({ id, title, kind: kindName, role, owner }, kind, close) 
   // The server's own demonstrations are named after their kind, and stay.
   if (id !== kindName && (role === "owner" || role === "administrator")) {
     const button = make("button", { type: "button", class: "card-close", "aria-label": `Close ${name}`, title: "Close this widget" }, "×");
-    button.addEventListener("click", () => {
-      button.disabled = true;
-      close(id);
-    });
+    button.addEventListener("click", () => close(id, name));
     card.append(button);
   }
   return card;

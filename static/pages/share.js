@@ -1,7 +1,7 @@
 /** The dialog in which a widget's owner shares it: with whom it is shared, one more, one less. */
 
 import { make } from "../view/dom.js";
-import { request } from "./api.js";
+import { problemOf, request } from "./api.js";
 import { part } from "./part.js";
 
 /**
@@ -174,7 +174,7 @@ export class ShareDialog {
     try {
       await action();
     } catch (error) {
-      this.#problem.textContent = error instanceof Error ? error.message : String(error);
+      this.#problem.textContent = problemOf(error);
       this.#problem.hidden = false;
     }
   }

@@ -104,15 +104,15 @@ canvas.empty { visibility: hidden; }
 .resizer {
   position: absolute;
   inset: auto 0 0 auto;
-  width: 18px;
-  height: 18px;
+  width: 24px;
+  height: 24px;
   padding: 0;
   background: none;
   border: 0;
   cursor: nwse-resize;
   touch-action: none;
 }
-.resizer svg { position: absolute; inset: auto 2px 2px auto; width: 11px; height: 11px; stroke: var(--ink-soft); stroke-width: 1.4; stroke-linecap: round; }
+.resizer svg { position: absolute; inset: auto 2px 2px auto; width: 14px; height: 14px; stroke: #3c4653; stroke-width: 1.6; stroke-linecap: round; filter: drop-shadow(0 0 .8px #fff) drop-shadow(0 0 .8px #fff); }
 .resizer:hover svg, .resizer:focus-visible svg { stroke: var(--accent); }
 
 .notice {
@@ -232,7 +232,8 @@ canvas.empty { visibility: hidden; }
 }
 .hud[hidden] { display: none; }
 .hud dt { color: #a9b4c2; }
-.hud dd { margin: 0; text-align: end; min-width: 7ch; }
+/* As wide as its longest value, so that it does not jump; figures read from left to right everywhere. */
+.hud dd { margin: 0; min-width: 18ch; text-align: end; direction: ltr; }
 .hud .bottleneck { color: #ffb454; }
 
 .output {
@@ -257,7 +258,7 @@ canvas.empty { visibility: hidden; }
   .notice, .notice .mark { animation: none !important; }
   .pointer { transition: none; }
 }
-@media (forced-colors: active) { .notice, .titlebar, .badge { border: 1px solid; } }
+@media (forced-colors: active) { .notice, .titlebar, .badge, .hud { border: 1px solid; } }
 `;
 
 /** @type {CSSStyleSheet | undefined} */

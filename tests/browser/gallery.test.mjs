@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
+import { visiting } from "./support/browser.mjs";
 import { canvasPixels, colourAt } from "./support/pixels.mjs";
-import { KEY } from "./support/server.mjs";
+import { KEY, startServer } from "./support/server.mjs";
 import { useSite } from "./support/site.mjs";
 import { until } from "./support/until.mjs";
 
@@ -218,4 +219,79 @@ describe("the gallery of an administrator of a server with users", () => {
         "the picture that was asked for is shown",
       );
     }));
+});
+
+describe("the gallery", () => {
+  const site = useSite();
+
+  for (const width of [320, 390]) {
+    test(`has everything within a phone's ${width} pixels`, () =>
+      site.visiting(async (visit, server) => {
+        await visit.page.setViewportSize({ width, height: 844 });
+        const told = await server.json("api/widgets");
+        const json = { ...told, administrator: true, session: true };
+        await visit.page.route(server.url("api/widgets"), (route) => route.fulfill({ json }));
+        await visit.page.goto(server.page());
+        await visit.page.getByRole("link", { name: "Administration" }).waitFor();
+        assert.equal(await visit.page.evaluate(() => document.documentElement.scrollWidth), width);
+        for (const name of ["New widget", "Sign out"]) {
+          const box = await visit.page.getByRole("button", { name }).boundingBox();
+          assert.ok(box && box.x >= 0 && box.x + box.width <= width, `${name} is within the page`);
+        }
+      }));
+  }
+
+  test("asks before it closes a widget, and gives the focus to the next card", () =>
+    site.visiting(async (visit, server) => {
+      const [first, second] = [await server.create("square"), await server.create("square")];
+      await visit.show(server.page());
+      await linkTo(visit, second.id).waitFor();
+      const card = visit.page.locator(".card").filter({ has: linkTo(visit, first.id) });
+      const dialog = visit.page.getByRole("alertdialog");
+      for (const answer of ["Cancel", "Close widget"]) {
+        await card.getByRole("button", { name: /^Close/ }).focus();
+        await visit.page.keyboard.press("Enter");
+        await dialog.waitFor();
+        assert.ok((await idsOf(server)).includes(first.id));
+        await dialog.getByRole("button", { name: answer }).click();
+        await dialog.waitFor({ state: "hidden" });
+      }
+      await until(async () => !(await idsOf(server)).includes(first.id), "the widget is closed", { timeout: 30_000 });
+      await until(
+        () => visit.page.evaluate((id) => document.activeElement?.getAttribute("href")?.endsWith(id), second.id),
+        "the next card has the focus",
+        { timeout: 30_000 },
+      );
+    }));
+
+  test("says once that the server is away, and its cards still lead to their widgets", async () => {
+    const away = await startServer();
+    try {
+      await visiting(
+        site.browser,
+        async (visit) => {
+          const { id } = await away.create("square");
+          await visit.show(away.page());
+          await linkTo(visit, id).waitFor();
+          await away.kill();
+          await visit.page.locator("#status").getByText("The server does not answer").waitFor({ timeout: 30_000 });
+          await until(
+            () => visit.page.locator("framehub-view").first().evaluate((view) => Reflect.get(view, "state") === "disconnected"),
+            "the views are lost",
+            { timeout: 30_000 },
+          );
+          assert.equal(await visit.page.locator("framehub-view .notice").filter({ visible: true }).count(), 0);
+          assert.ok(await visit.page.getByRole("button", { name: "New widget" }).isDisabled());
+          const above = await visit.page.locator(".card-picture").first().evaluate((picture) => {
+            const { left, top, width, height } = picture.getBoundingClientRect();
+            return document.elementFromPoint(left + width / 2, top + height - 20)?.localName;
+          });
+          assert.equal(above, "a");
+        },
+        { tolerate: /ERR_CONNECTION_REFUSED|WebSocket connection to|Failed to load/ },
+      );
+    } finally {
+      await away.stop();
+    }
+  });
 });
