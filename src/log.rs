@@ -5,6 +5,7 @@
 //! written again, one line says how many were.
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     fs::File,
     io::{self, IsTerminal, Write},
@@ -187,13 +188,31 @@ pub struct Lines(Arc<Shared>);
 
 impl Write for Lines {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.push(line);
+        self.0.push(&one_line(line));
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// The line with its own line breaks spelled out: text from elsewhere, such as a refused message, adds no line that looks like the server's.
+fn one_line(line: &[u8]) -> Cow<'_, [u8]> {
+    let text = line.strip_suffix(b"\n").unwrap_or(line);
+    if !text.iter().any(|byte| matches!(byte, b'\n' | b'\r')) {
+        return line.into();
+    }
+    let mut escaped = Vec::with_capacity(line.len() + 8);
+    for byte in text {
+        match byte {
+            b'\n' => escaped.extend(b"\\n"),
+            b'\r' => escaped.extend(b"\\r"),
+            byte => escaped.push(*byte),
+        }
+    }
+    escaped.push(b'\n');
+    escaped.into()
 }
 
 impl MakeWriter<'_> for Log {
@@ -268,6 +287,18 @@ mod tests {
         lets.send(true).unwrap();
         assert_eq!([written.recv().unwrap(), written.recv().unwrap()], ["full\n", "room\n"]);
         assert_eq!((missed.recv().unwrap(), dropped.load(Ordering::Relaxed)), (1, 1));
+    }
+
+    #[test]
+    fn what_is_logged_stays_one_line_whatever_text_is_in_it() {
+        for (line, escaped) in [
+            ("quiet\n", "quiet\n"),
+            ("", ""),
+            ("a\nINFO forged\r\nb\n", "a\\nINFO forged\\r\\nb\n"),
+            ("a\n\n", "a\\n\n"),
+        ] {
+            assert_eq!(one_line(line.as_bytes()), escaped.as_bytes());
+        }
     }
 
     #[test]
