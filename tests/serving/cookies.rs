@@ -206,6 +206,18 @@ fn a_page_has_its_browser_forget_the_links_that_lead_nowhere() {
 }
 
 #[test]
+fn however_many_links_a_request_brings_the_answer_stays_short() {
+    let server = TestServer::start();
+    let widget = server.probe(json!({})).id().to_owned();
+    let all: Vec<_> = (0..1_000).map(|number| format!("framehub-link-{number}=forged")).collect();
+    let answer = open(&server, &format!("/widgets/{widget}"), &all.join("; "));
+    let removals =
+        answer.headers.lines().filter(|line| line.starts_with("set-cookie: framehub-link-")).count();
+    assert!((1..=20).contains(&removals), "{removals} cookies are taken away");
+    assert!(answer.headers.len() < 8192, "{} bytes", answer.headers.len());
+}
+
+#[test]
 fn by_tls_a_server_with_a_host_of_its_own_names_links_so_that_nobody_else_can_set_them() {
     let trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
     let server = TestServer::with(Config { trusted_proxies, ..config() });

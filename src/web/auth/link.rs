@@ -29,6 +29,8 @@ use crate::{
 const COOKIE_PREFIX: &str = "framehub-link-";
 /// Most bytes that the links of a browser may take of a request's head: far less than a proxy refuses, together with all other cookies.
 const MAX_BYTES: usize = 3500;
+/// Of so many links it is found out at a time whether they lead nowhere: as many as a browser is let keep.
+const LOOKED_AT: usize = 20;
 /// What each takes besides name and value: `=` and `; `.
 const BETWEEN: usize = 3;
 const TOO_MANY: &str = "Too many links that lead to no widget were opened from this address. Wait a moment before you open another.";
@@ -169,7 +171,9 @@ pub fn useless(request: &ServiceRequest, site: &Site) -> Vec<Cookie<'static>> {
         let link = parts(cookie).and_then(|(widget, secret)| site.hub.links().check(secret, widget, now));
         link.is_some_and(|link| leads_somewhere(&link, site))
     };
-    let useless = cookies(request.request(), place).into_iter().filter(|cookie| !leads(cookie));
+    // The rest goes when the page is asked for again.
+    let looked_at = cookies(request.request(), place).into_iter().take(LOOKED_AT);
+    let useless = looked_at.filter(|cookie| !leads(cookie));
     let names: HashSet<_> = useless.map(|cookie| cookie.name().to_owned()).collect();
     names.into_iter().map(|name| place.removal(name)).collect()
 }
