@@ -36,6 +36,10 @@ use crate::{
     usage::Use,
 };
 
+/// Most messages that a Kernel is handed before it has taken them: one that cannot follow is not read, so that what waits for it stays
+/// with the sender, and its thread has time for others.
+const MAX_AHEAD: usize = 64;
+
 /// `GET /api/kernel`: the WebSocket of a process with renderers in it.
 ///
 /// # Errors
@@ -65,6 +69,7 @@ pub async fn connect(
         owner,
         lease: caller.lease().cloned(),
         kernel: None,
+        ahead: 0,
         watch: None,
         outgoing: Outgoing::default(),
     };
@@ -98,6 +103,8 @@ struct Socket {
     lease: Option<Lease>,
     /// The kernel and the number of this connection, once it has said hello.
     kernel: Option<(Addr<Kernel>, u64)>,
+    /// How many messages it was handed since it was waited for.
+    ahead: usize,
     /// Ends the kernel with the user's right.
     watch: Option<Watch>,
     outgoing: Outgoing,
@@ -107,7 +114,15 @@ impl Socket {
     fn forward(&mut self, message: Result<KernelMessage, Refused>, context: &mut WebsocketContext<Self>) {
         match (&self.kernel, message) {
             (Some((kernel, connection)), message) => {
-                kernel.do_send(FromKernel { connection: *connection, message });
+                let message = FromKernel { connection: *connection, message };
+                self.ahead += 1;
+                if self.ahead < MAX_AHEAD {
+                    kernel.do_send(message);
+                } else {
+                    // Nothing is read until the Kernel has come so far.
+                    self.ahead = 0;
+                    kernel.send(message).into_actor(self).map(|_, _, _| ()).wait(context);
+                }
             }
             (None, Ok(KernelMessage::Hello(hello))) => self.hello(hello, context),
             (None, Ok(_)) => {

@@ -186,3 +186,22 @@ fn switching_pointers_off_takes_them_away() {
     server.set_traits(probe.id(), json!({"show_pointers": false}));
     ben.text("pointers", |message| message["pointers"] == json!([]));
 }
+
+#[test]
+fn who_takes_and_releases_the_control_in_a_loop_is_refused_and_the_others_are_told_the_end() {
+    let server = TestServer::start();
+    let (_, _, mut ann, mut ben) = two_views(&server);
+    for _ in 0..300 {
+        control(&mut ben, "take");
+        control(&mut ben, "release");
+    }
+    let error = ben.text("error", |_| true);
+    assert_eq!(error["code"], "rate");
+    assert!(error["message"].as_str().unwrap().ends_with("take it later"), "{error}");
+    control(&mut ben, "release");
+    wait_for("the control", || {
+        control(&mut ann, "take");
+        (ann.text_of(&["status", "error"])["control"] == "v1").then_some(())
+    });
+    ben.text("status", |status| status["control"] == "v1");
+}

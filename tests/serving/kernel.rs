@@ -245,6 +245,25 @@ fn errors_show_until_a_frame_and_words_show_in_every_view() {
 }
 
 #[test]
+fn a_kernel_that_tells_in_a_loop_costs_its_views_few_messages_and_the_last_word_reaches_them() {
+    const TIMES: usize = 3_000;
+    let (_server, mut kernel, widget, mut view) = started();
+    for number in 0..TIMES {
+        kernel.send(json!({"type": "print", "widget": widget, "text": format!("{number}\n")}));
+        kernel.send(json!({"type": "error", "widget": widget, "text": format!("{number}")}));
+    }
+    let last = (TIMES - 1).to_string();
+    view.text("status", |status| status["message"] == *last);
+    let mut printed = vec![view.text("print", |_| true)["text"].as_str().unwrap().to_owned()];
+    while !printed.last().unwrap().ends_with(&format!("{last}\n")) {
+        printed.push(view.text("print", |_| true)["text"].as_str().unwrap().to_owned());
+    }
+    let printed_lines = printed.concat();
+    assert!(printed_lines.lines().eq((0..TIMES).map(|number| number.to_string())), "a print was lost");
+    assert!(printed.len() < TIMES / 2, "{} messages for {TIMES} prints", printed.len());
+}
+
+#[test]
 fn traits_of_the_kernel_reach_the_views_and_bad_ones_change_nothing() {
     let (_server, mut kernel, widget, mut view) = started();
     kernel.send(json!({"type": "traits", "widget": widget, "traits": {"cursor": "grab", "title": "Plot"}}));

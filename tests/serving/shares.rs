@@ -418,3 +418,17 @@ fn a_kernel_shares_its_own_widgets() {
         assert_eq!(answer(&mut kernel, kind, "refused", with)["code"], code, "{kind}");
     }
 }
+
+#[test]
+fn a_kernel_that_lists_its_shares_in_a_loop_is_refused_and_told_to_ask_less_often() {
+    let server = TestServer::start();
+    let mut kernel = Kernel::start(&server, "session-of-the-tests");
+    let widget = kernel.widget(json!({}));
+    for _ in 0..1_000 {
+        kernel.ask("get_shares", json!({"widget": widget}));
+    }
+    let refused = kernel.text("refused", |_| true);
+    assert_eq!((&refused["code"], &refused["widget"]), (&json!("rate"), &json!(widget)));
+    assert!(refused["message"].as_str().unwrap().ends_with("ask less often"), "{refused}");
+    kernel.text("shares", |_| true);
+}

@@ -13,7 +13,7 @@ mod relay;
 mod share;
 mod traits;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Instant};
 
 use actix::prelude::*;
 use tracing::Span;
@@ -22,6 +22,7 @@ use connection::Connection;
 pub use messages::*;
 pub use outbox::Outbox;
 pub(super) use relay::Relay;
+use share::{LISTS, LISTS_AT_ONCE, MAX_SHARINGS};
 
 use crate::{
     actors::{
@@ -33,9 +34,12 @@ use crate::{
     hub::Hub,
     metrics::Part,
     protocol::{
-        Refusal, close_code,
+        Refusal,
+        bucket::Bucket,
+        close_code,
         kernel::{Ask, AskTicket, Awaited, KernelMessage, OfWidget, Refused, RelayOpen, ServerMessage},
     },
+    quota::Places,
     traits::Traits,
 };
 
@@ -56,6 +60,10 @@ pub struct Kernel {
     relays: HashMap<u64, Addr<Relay>>,
     /// Answers to `get_stats` that are owed.
     reports: usize,
+    /// Answers to `share` and `revoke` that are owed.
+    sharings: Places,
+    /// How often `get_shares` is answered.
+    lists: Bucket,
     /// Runs while there is no connection.
     grace: Option<SpawnHandle>,
 }
@@ -83,6 +91,8 @@ impl Kernel {
             widgets: HashMap::new(),
             relays: HashMap::new(),
             reports: 0,
+            sharings: Places::new(MAX_SHARINGS),
+            lists: Bucket::with_burst(LISTS, LISTS_AT_ONCE, Instant::now()),
             grace: None,
         }
     }

@@ -1,6 +1,10 @@
 //! The views of a widget: how they come and go, what they may do, whose size counts, what they are told.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix::prelude::*;
 
@@ -25,6 +29,10 @@ use crate::{
 /// Views that come and go within this time are announced to the others at once, so that a crowd that joins costs no crowd of
 /// messages.
 const ANNOUNCE_WITHIN: Duration = Duration::from_millis(100);
+/// The control of a widget is taken so often a second over a while, by people who press a button.
+pub(super) const TAKES: u32 = 5;
+/// So often at once.
+pub(super) const TAKES_AT_ONCE: u32 = 20;
 /// What views are told of a renderer's failure that are not the owner's: what it says of it, such as a traceback, is the owner's.
 const FAILED: &str = "The widget failed. Its owner is told why.";
 /// What a view is told that somebody else ended.
@@ -44,7 +52,7 @@ const MADE_ROOM: End = End {
 impl Widget {
     /// Lets the driver follow who acted last, once no button is down in any view: a new size must not move the picture under
     /// somebody's drag.
-    fn drive(&mut self, acted: Option<ViewId>) {
+    fn drive(&mut self, acted: Option<ViewId>, ctx: &mut Context<Self>) {
         let before = self.control.driver();
         if let Some(view) = acted
             && self.views.get(&view).is_some_and(|member| member.role == Role::Interact)
@@ -55,8 +63,8 @@ impl Widget {
             self.control.rest();
         }
         if self.control.driver() != before {
-            self.resize();
-            self.announce();
+            self.resize(ctx);
+            self.announce(ctx);
         }
     }
 
@@ -68,7 +76,7 @@ impl Widget {
         if self.control.holder() == Some(view) {
             self.control.release(view);
             self.follow_control(ctx);
-            self.announce();
+            self.announce(ctx);
         }
     }
 
@@ -86,6 +94,20 @@ impl Widget {
         if forgot {
             self.tell_pointers_soon(ctx);
         }
+    }
+
+    /// A view takes hold of the control.
+    fn take_control(&mut self, view: ViewId) -> Result<(), Refusal> {
+        // Each change of hands is told to all views.
+        if self.control.holder().is_none() && !self.takes.take(Instant::now()) {
+            let message = format!("the control was taken more than {TAKES} times a second: take it later");
+            return Err(Refusal::of_message("rate", message));
+        }
+        self.control.take(view).map_err(|holder| {
+            let message =
+                format!("{holder} holds the control: wait until it lets go, or ask the widget's owner");
+            Refusal::of_message("held", message)
+        })
     }
 
     fn tell_pointers_soon(&mut self, ctx: &mut Context<Self>) {
@@ -185,8 +207,8 @@ impl Widget {
         let mut others = self.views.iter().filter(|(_, member)| member.role == Role::Interact);
         self.control.leave(view, others.next().map(|(&view, _)| view));
         self.follow_control(ctx);
-        self.drive(None);
-        self.resize();
+        self.drive(None, ctx);
+        self.resize(ctx);
         self.announce_soon(ctx);
         self.pump(ctx);
     }
@@ -252,7 +274,7 @@ impl Widget {
     }
 
     /// Tells every view how things are.
-    pub(super) fn announce(&self) {
+    pub(super) fn tell_status(&self) {
         let administrators = self.administrators();
         for (&view, member) in &self.views {
             member.addr.do_send(view::Tell(self.status(view, member, &administrators).to_text()));
@@ -266,9 +288,9 @@ impl Widget {
 
     fn announce_soon(&mut self, ctx: &mut Context<Self>) {
         if !std::mem::replace(&mut self.announce_timer, true) {
-            ctx.run_later(ANNOUNCE_WITHIN, |widget, _| {
+            ctx.run_later(ANNOUNCE_WITHIN, |widget, ctx| {
                 widget.announce_timer = false;
-                widget.announce();
+                widget.announce(ctx);
             });
         }
     }
@@ -316,7 +338,7 @@ impl Handler<ViewChanged> for Widget {
         }
         self.delivery.changed(change.view, change.size, change.visible);
         if change.acted || (self.control.driver().is_none() && change.size.is_some()) {
-            self.drive(Some(change.view));
+            self.drive(Some(change.view), ctx);
         }
         if !self.presence.is_empty() {
             // It may have joined just now, and where they lie in it depends on its size.
@@ -327,7 +349,7 @@ impl Handler<ViewChanged> for Widget {
             self.hidden(change.view, ctx);
         }
         self.tell_kernel_of_views();
-        self.resize();
+        self.resize(ctx);
         self.serve(ctx);
         self.pump(ctx);
     }
@@ -385,7 +407,7 @@ impl Handler<Input> for Widget {
         self.around.metrics.event(self.queue.coalesced() - merged);
         if acts || ends_drag {
             // Only now: the user acted on the picture as it was.
-            self.drive(acts.then_some(input.view));
+            self.drive(acts.then_some(input.view), ctx);
         }
         self.pump(ctx);
     }
@@ -395,22 +417,26 @@ impl Handler<ControlWanted> for Widget {
     type Result = ();
 
     fn handle(&mut self, ControlWanted { view, action }: ControlWanted, ctx: &mut Self::Context) {
-        let Some(member) = self.views.get(&view) else { return };
+        let before = self.control;
+        if !self.views.contains_key(&view) {
+            return;
+        }
         match action {
             ControlAction::Release => self.control.release(view),
             ControlAction::Take => {
-                if let Err(holder) = self.control.take(view) {
-                    let message = format!(
-                        "{holder} holds the control: wait until it lets go, or ask the widget's owner"
-                    );
-                    member.addr.do_send(view::FromClient(Err(Refusal::of_message("held", message))));
-                    return;
+                if let Err(refusal) = self.take_control(view)
+                    && let Some(member) = self.views.get(&view)
+                {
+                    member.addr.do_send(view::FromClient(Err(refusal)));
                 }
             }
         }
+        if self.control == before {
+            return;
+        }
         self.follow_control(ctx);
-        self.resize();
-        self.announce();
+        self.resize(ctx);
+        self.announce(ctx);
         self.pump(ctx);
     }
 }
@@ -422,7 +448,7 @@ impl Handler<TakeControlAway> for Widget {
         if self.control.holder().is_some() {
             self.control.take_away();
             self.follow_control(ctx);
-            self.announce();
+            self.announce(ctx);
         }
     }
 }

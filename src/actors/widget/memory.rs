@@ -28,19 +28,19 @@ impl Widget {
     }
 
     /// Something is not done, since it would take too much memory.
-    pub(super) fn over_memory(&mut self, over: OverMemory) {
+    pub(super) fn over_memory(&mut self, over: OverMemory, ctx: &mut Context<Self>) {
         tracing::debug!(widget = %self.shared.identity.id, %over, "not enough memory");
         self.lacks_memory = true;
         if !self.tells_lack {
-            self.set_state(State::Error, Some(over.to_string()));
+            self.set_state(State::Error, Some(over.to_string()), ctx);
             self.tells_lack = true;
         }
     }
 
     /// What was not done for lack of memory is done.
-    pub(super) fn has_memory(&mut self) {
+    pub(super) fn has_memory(&mut self, ctx: &mut Context<Self>) {
         if self.tells_lack && !self.lacks_memory {
-            self.set_state(State::Live, None);
+            self.set_state(State::Live, None, ctx);
         }
     }
 
@@ -52,7 +52,7 @@ impl Widget {
         ctx.run_later(AGAIN, |widget, ctx| {
             (widget.memory_timer, widget.lacks_memory) = (false, false);
             widget.delivery.forgive();
-            widget.resize();
+            widget.resize(ctx);
             widget.shared.draw_requested.store(true, Ordering::Release);
             widget.serve(ctx);
             widget.pump(ctx);

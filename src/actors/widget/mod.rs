@@ -9,6 +9,7 @@ mod bounds;
 mod members;
 mod memory;
 mod messages;
+mod news;
 mod remote;
 mod renderer;
 mod reply;
@@ -27,7 +28,9 @@ use std::{
 use actix::prelude::*;
 
 use bounds::Bounds;
+use members::{TAKES, TAKES_AT_ONCE};
 pub use messages::*;
+use news::News;
 pub use remote::{Adopt, KernelGone, KernelRequest, RemoteDone, RemoteFailed, ShowError};
 use renderer::Renderer;
 use report::Reports;
@@ -50,8 +53,9 @@ use crate::{
     metrics::{Counted, Part},
     presence::Presence,
     protocol::{
+        bucket::Bucket,
         close_code,
-        view::{Role, ServerMessage, State},
+        view::{Role, State},
     },
     quota::{Charge, Held, ViewPlace},
     render::{Threads, run_blocking},
@@ -162,6 +166,8 @@ pub struct Widget {
     views: BTreeMap<ViewId, Member>,
     /// Whose size is the widget's, and who may act.
     control: Control,
+    /// How often it may be taken.
+    takes: Bucket,
     /// Where the pointers of the views are, while the trait `show_pointers` is on.
     presence: Presence,
     /// The logical size that the last driver gave the widget; the traits' before there was one.
@@ -194,6 +200,8 @@ pub struct Widget {
     settle_timer: bool,
     busy_timer: bool,
     announce_timer: bool,
+    /// What the views are not told yet.
+    news: News,
     pointers_timer: bool,
     reports: Reports,
     frames_drawn: u64,
@@ -217,6 +225,7 @@ impl Widget {
             delivery: Delivery::default(),
             views: BTreeMap::new(),
             control: Control::default(),
+            takes: Bucket::with_burst(TAKES, TAKES_AT_ONCE, Instant::now()),
             presence: Presence::default(),
             driven: None,
             granted: None,
@@ -236,6 +245,7 @@ impl Widget {
             settle_timer: false,
             busy_timer: false,
             announce_timer: false,
+            news: News::new(Instant::now()),
             pointers_timer: false,
             reports: Reports::new(),
             frames_drawn: 0,
@@ -274,11 +284,11 @@ impl Widget {
         }
     }
 
-    fn set_state(&mut self, state: State, message: Option<String>) {
+    fn set_state(&mut self, state: State, message: Option<String>, ctx: &mut Context<Self>) {
         if (self.state, &self.message) != (state, &message) {
             (self.state, self.message) = (state, message);
             self.tells_lack = false;
-            self.announce();
+            self.announce(ctx);
         }
     }
 
@@ -315,7 +325,7 @@ impl Widget {
             return;
         }
         if let Err(message) = self.around.limits.accept(frame.clone()) {
-            self.set_state(State::Error, Some(message));
+            self.set_state(State::Error, Some(message), ctx);
             self.serve(ctx);
             return;
         }
@@ -406,7 +416,7 @@ impl Handler<FramePushed> for Widget {
         if let Some((number, frame)) = pushed.filter(|&(number, _)| !self.closing && number > self.overtaken)
         {
             if self.state == State::Error {
-                self.set_state(State::Live, None);
+                self.set_state(State::Live, None, ctx);
             }
             self.take_in(number, frame, ctx);
         }
@@ -429,7 +439,7 @@ impl Handler<CompareDone> for Widget {
             Err(error) => {
                 self.around.metrics.failed();
                 tracing::error!(widget = %self.shared.identity.id, error, "a frame is lost");
-                self.set_state(State::Error, Some(error));
+                self.set_state(State::Error, Some(error), ctx);
             }
         }
         if let Some((number, frame)) = next.filter(|&(number, _)| number > self.overtaken) {
@@ -444,7 +454,7 @@ impl Handler<TraitsChanged> for Widget {
 
     fn handle(&mut self, _: TraitsChanged, ctx: &mut Self::Context) {
         let traits = self.shared.traits.lock().clone();
-        self.tell_all(&ServerMessage::Traits { traits: &traits });
+        self.tell_traits(ctx);
         self.tell_kernel_of_traits();
         for member in self.views.values() {
             member.addr.do_send(view::SetCapacity(traits.max_buffered_frames));
@@ -452,7 +462,7 @@ impl Handler<TraitsChanged> for Widget {
         if !traits.show_pointers && self.presence.clear() {
             self.tell_pointers();
         }
-        self.resize();
+        self.resize(ctx);
         self.serve(ctx);
         self.pump(ctx);
     }
@@ -465,14 +475,6 @@ impl Handler<ResetStats> for Widget {
         for member in self.views.values() {
             member.addr.do_send(view::ResetStats);
         }
-    }
-}
-
-impl Handler<Print> for Widget {
-    type Result = ();
-
-    fn handle(&mut self, Print(text): Print, _: &mut Self::Context) {
-        self.tell_all(&ServerMessage::Print { text: &text });
     }
 }
 

@@ -184,7 +184,7 @@ impl Handler<Adopt> for Widget {
         }
         self.begin_with_size();
         if matches!(self.state, State::Gone | State::Busy) || fresh {
-            self.set_state(State::Live, None);
+            self.set_state(State::Live, None, ctx);
         }
         self.tell_kernel_of_views();
         self.pump(ctx);
@@ -203,7 +203,7 @@ impl Handler<KernelGone> for Widget {
             // Who asked may have gone away.
             let _ = wanted.answer.send(self.delivery.latest().cloned().ok_or(SnapshotError::Gone));
         }
-        self.set_state(State::Gone, None);
+        self.set_state(State::Gone, None, ctx);
         // No newer frame is on its way: the last one is made exact.
         self.serve(ctx);
     }
@@ -223,10 +223,10 @@ impl Handler<KernelRequest> for Widget {
 impl Handler<ShowError> for Widget {
     type Result = ();
 
-    fn handle(&mut self, ShowError(text): ShowError, _: &mut Self::Context) {
+    fn handle(&mut self, ShowError(text): ShowError, ctx: &mut Self::Context) {
         match text {
-            Some(text) => self.set_state(State::Error, Some(text)),
-            None if self.state == State::Error => self.set_state(State::Live, None),
+            Some(text) => self.set_state(State::Error, Some(text), ctx),
+            None if self.state == State::Error => self.set_state(State::Live, None, ctx),
             None => {}
         }
     }
@@ -282,7 +282,7 @@ impl Widget {
         if pictured {
             self.picture_drawn(&mut outcome, done.requested, ctx);
         }
-        match (self.turn_ended(outcome), self.renderer.remote()) {
+        match (self.turn_ended(outcome, ctx), self.renderer.remote()) {
             (Some(frame), Some(remote)) => {
                 remote.comparing = true;
                 let number = self.shared.pushed.lock().number();

@@ -136,18 +136,18 @@ impl Handler<EncodeDone> for Widget {
     fn handle(&mut self, done: EncodeDone, ctx: &mut Self::Context) {
         let outcome = match done.outcome {
             Ok(encode::Outcome::Encoded(encoded)) => {
-                self.has_memory();
+                self.has_memory(ctx);
                 self.around.metrics.encoded(encoded.encode_time, encoded.base64_time);
                 Outcome::Encoded(encoded)
             }
             Ok(encode::Outcome::Stale) => Outcome::Stale,
             Err(over) => {
-                self.over_memory(over);
+                self.over_memory(over, ctx);
                 Outcome::Failed
             }
             Ok(encode::Outcome::Failed(error)) => {
                 self.around.metrics.failed();
-                self.set_state(State::Error, Some(format!("the frame cannot be encoded: {error}")));
+                self.set_state(State::Error, Some(format!("the frame cannot be encoded: {error}")), ctx);
                 Outcome::Failed
             }
         };

@@ -1,5 +1,7 @@
 //! The size that a widget's renderer is asked for: from those of its views, and never more pixels than the limit.
 
+use actix::prelude::*;
+
 use std::sync::atomic::Ordering;
 
 use super::{Member, Widget};
@@ -18,7 +20,7 @@ impl Member {
 
 impl Widget {
     /// Works out the widget's size anew; when it changed, the renderer is told and drawn.
-    pub(super) fn resize(&mut self) {
+    pub(super) fn resize(&mut self, ctx: &mut Context<Self>) {
         let driver = self.control.driver();
         let driving = driver.and_then(|driver| self.delivery.size(driver)).copied();
         if let Some(driving) = &driving {
@@ -55,7 +57,7 @@ impl Widget {
         };
         if self.size != Some(size) {
             if let Err(over) = self.hold_picture(&size) {
-                self.over_memory(over);
+                self.over_memory(over, ctx);
                 return;
             }
             self.size = Some(size);

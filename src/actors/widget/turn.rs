@@ -289,14 +289,14 @@ impl Widget {
                 _ => {
                     // With drawing, or with a cell that computes and lets the views wait.
                     let kernels = widget.renderer.remote().map(|_| "The kernel is busy …".to_owned());
-                    widget.set_state(State::Busy, kernels);
+                    widget.set_state(State::Busy, kernels, ctx);
                 }
             }
         });
     }
 
     /// Takes note of how a turn went. Answers with the frame to show, if there is one.
-    pub(super) fn turn_ended<F>(&mut self, done: Outcome<F>) -> Option<F> {
+    pub(super) fn turn_ended<F>(&mut self, done: Outcome<F>, ctx: &mut Context<Self>) -> Option<F> {
         self.turn_began = None;
         if done.drawn.is_some() {
             let seconds = done.draw_time.as_secs_f64();
@@ -314,15 +314,15 @@ impl Widget {
             Some(error) => {
                 self.around.metrics.failed();
                 self.log_error(&error);
-                self.set_state(State::Error, Some(error));
+                self.set_state(State::Error, Some(error), ctx);
             }
             None if done.over.is_some() => {}
             // An error stays in sight until a frame shows that the renderer is well again.
             None if self.state == State::Error && frame.is_none() => {}
-            None => self.set_state(State::Live, None),
+            None => self.set_state(State::Live, None, ctx),
         }
         if let Some(over) = done.over {
-            self.over_memory(over);
+            self.over_memory(over, ctx);
         }
         frame.filter(|_| !self.closing)
     }
@@ -352,7 +352,7 @@ impl Handler<NotBegun> for Widget {
         let error = "the server has no thread for the renderer: it tries again".to_owned();
         tracing::error!(widget = %self.shared.identity.id, "there is no thread for a renderer");
         self.answer_snapshot(Err(SnapshotError::Failed(error.clone())), ctx);
-        self.set_state(State::Error, Some(error));
+        self.set_state(State::Error, Some(error), ctx);
         ctx.run_later(NOT_BEGUN_AGAIN, Self::pump);
     }
 }
@@ -374,7 +374,7 @@ impl Handler<TurnDone> for Widget {
         if let Some(picture) = done.snapshot {
             self.answer_snapshot(picture, ctx);
         }
-        match self.turn_ended(done.outcome) {
+        match self.turn_ended(done.outcome, ctx) {
             Some(compared) => {
                 self.overtaken = done.overtakes;
                 self.publish(compared, ctx);
