@@ -33,7 +33,7 @@ const roster = new Roster(part(document, "#roster", HTMLTableElement), {
     const views = plural(watched.flatMap(({ views }) => views).length, "view");
     confirmation.ask({
       title: `Disconnect all views of ${row.name}?`,
-      text: `${views} of ${plural(watched.length, "widget")} will say so. Who watches there may connect again.`,
+      text: `Disconnects ${views} of ${plural(watched.length, "widget")}. Viewers can reconnect.`,
       label: "Disconnect all",
       run: async () => {
         for (const { widget } of watched) await end(widget.id, "views").catch(unlessGone);
@@ -49,7 +49,7 @@ const roster = new Roster(part(document, "#roster", HTMLTableElement), {
     const owner = load?.users.find(({ widgets }) => widgets.some(({ widget }) => widget.id === id))?.user.name;
     confirmation.ask({
       title: `Close “${row.name}”?`,
-      text: `${owner ? `${owner}'s widget` : "The widget"} ends in all its views. This cannot be undone.`,
+      text: `This closes ${owner ? `${owner}'s widget` : "the widget"} for everyone. This cannot be undone.`,
       label: "Close widget",
       run: () => end(id),
       done() {
@@ -63,7 +63,7 @@ const roster = new Roster(part(document, "#roster", HTMLTableElement), {
     const title = found?.widget.title || found?.widget.kind || "its widget";
     confirmation.ask({
       title: `Disconnect view ${row.name}?`,
-      text: `The view of “${title}” will say so. Who watches there may connect again.`,
+      text: `Disconnects the view of “${title}”. Viewers can reconnect.`,
       label: "Disconnect view",
       run: () => end(id, "views", view),
       done() {

@@ -166,7 +166,7 @@ function showServerStatus(view, { state, message }) {
   } else if (state === "busy") {
     view.setStatus({ state, text: message ?? "Rendering …" });
   } else if (state === "gone") {
-    view.setStatus({ state, text: "The kernel is gone. Waiting for it …" });
+    view.setStatus({ state, text: "The kernel has stopped. Waiting for it to return …" });
   } else {
     const text = message?.trim() || "The widget failed.";
     // A traceback's last line says what it was.

@@ -42,7 +42,7 @@ const ROLE_CHANGED = 4002;
 const OVER = {
   closed: { name: "closed", text: "The widget was closed." },
   revoked: { name: "denied", text: "This widget is no longer shared with you." },
-  expired: { name: "denied", text: "The time is over for which this widget was shared with you." },
+  expired: { name: "denied", text: "Your access to this widget has expired." },
   disconnected: { name: "ended", text: "This view was disconnected by the widget's owner or an administrator." },
 };
 /** A connection that lasted this long, in milliseconds, ends an outage. */
@@ -232,11 +232,11 @@ export class FrameHubClient extends EventTarget {
       return;
     }
     if (code === ROLE_CHANGED) {
-      this.#lost(opened, "What you may do here has changed. Reconnecting …");
+      this.#lost(opened, "Your permissions changed. Reconnecting …");
       return;
     }
     if (opened) {
-      this.#lost(opened, code === 1001 ? "The server stops. Reconnecting …" : "Connection lost. Reconnecting …", reason);
+      this.#lost(opened, code === 1001 ? "The server is shutting down. Reconnecting …" : "Connection lost. Reconnecting …", reason);
       return;
     }
     const { verdict, text, signIn } = await this.#link.diagnose(signal);

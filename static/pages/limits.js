@@ -15,12 +15,12 @@ const MEBI = 2 ** 20;
 /** @type {{name: keyof Limits, label: string, note: string, unit?: number, whole?: boolean}[]} */
 const FIELDS = [
   { name: "max_widgets", label: "Widgets", note: "At a time", whole: true },
-  { name: "max_views", label: "Views", note: "Of all the user's widgets, whoever watches", whole: true },
+  { name: "max_views", label: "Views", note: "Across all of this user's widgets", whole: true },
   { name: "max_kernels", label: "Kernels", note: "Connected at a time", whole: true },
   { name: "pixels_per_second", label: "Mpx/s", note: "Sent to all views; frames wait beyond it", unit: MILLION },
   { name: "encoder_threads", label: "Encoder threads", note: "On average; frames wait beyond it" },
   { name: "memory", label: "Memory, MiB", note: "Frames, images on their way, messages that come; refused beyond it", unit: MEBI, whole: true },
-  { name: "weight", label: "Weight", note: "Share of the encoder while others want it, who have 1" },
+  { name: "weight", label: "Weight", note: "Share of the encoder relative to other users (1)" },
 ];
 
 export class LimitsDialog {

@@ -301,7 +301,7 @@ function detailsOf({ user: { taken, memory, limits, flags, wait }, pixels, threa
     full: value !== null && typeof most === "number" && value >= NEARLY * most,
   }));
   const isSet = limits && flags && Object.entries(flags).some(([name, flag]) => limits[/** @type {keyof typeof limits} */ (name)] !== flag);
-  return [...details, ...(isSet ? [{ text: "own limits" }] : []), ...(wait > 0 ? [{ text: "over a limit: frames wait", full: true }] : [])];
+  return [...details, ...(isSet ? [{ text: "custom limits" }] : []), ...(wait > 0 ? [{ text: "over limit, frames delayed", full: true }] : [])];
 }
 
 /**

@@ -17,14 +17,14 @@ import { part } from "./part.js";
  */
 
 /** With whom, as the dialog says it. @type {Record<With, string>} */
-const WITH = { user: "A user", group: "A group", link: "Whoever has the link" };
+const WITH = { user: "A user", group: "A group", link: "Anyone with the link" };
 /** How long, in seconds; 0 is without an end, which a link does not have. @type {[number, string][]} */
 const TERMS = [
   [3600, "1 hour"],
   [86_400, "1 day"],
   [604_800, "7 days"],
   [2_592_000, "30 days"],
-  [0, "no end"],
+  [0, "Never"],
 ];
 const DAY = 86_400;
 
@@ -109,7 +109,7 @@ export class ShareDialog {
     shown?.scrollIntoView({ block: "nearest" });
     // What one does next with a link.
     if (share.link) shown?.querySelector("button")?.focus();
-    this.#said.textContent = share.link ? "The link is made." : `Shared with ${nameOf(share)}.`;
+    this.#said.textContent = share.link ? "Link created." : `Shared with ${nameOf(share)}.`;
   }
 
   /** Shows with whom the widget is shared now. */
@@ -117,7 +117,7 @@ export class ShareDialog {
     /** @type {{shares: Share[]}} */
     const { shares } = await request(this.#path);
     this.#list.replaceChildren(...shares.map((share) => this.#item(share)));
-    if (shares.length === 0) this.#list.append(make("li", { class: "nobody" }, "It is shared with nobody."));
+    if (shares.length === 0) this.#list.append(make("li", { class: "nobody" }, "Not shared yet."));
   }
 
   /** @param {Share} share */
@@ -180,17 +180,17 @@ export class ShareDialog {
   }
 }
 
-const ROLES = { watch: "may watch", interact: "may interact" };
+const ROLES = { watch: "can view", interact: "can interact" };
 
 /** @param {Share} share */
 function nameOf({ user, group }) {
   if (user !== null) return user;
-  return group === null ? "Whoever has the link" : `Group ${group}`;
+  return group === null ? "Anyone with the link" : `Group ${group}`;
 }
 
 /** @param {Share} share */
 function endOf({ expires }) {
   if (expires === null) return "";
   const end = new Date(expires * 1000);
-  return `, until ${end.toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}`;
+  return ` · expires ${end.toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}`;
 }

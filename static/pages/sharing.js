@@ -61,12 +61,12 @@ export class SharingTools {
     pointers.disabled = sharing.view === null;
     control.disabled = sharing.view === null || (taken && !this.#owner);
     control.setAttribute("aria-pressed", String(holds));
-    label(control, holds ? "Release control" : taken && this.#owner ? "Take control away" : "Take control");
+    label(control, holds ? "Release control" : taken && this.#owner ? "Take over" : "Take control");
     control.title = holds
-      ? "Let everybody act again"
+      ? "Let everyone interact again"
       : taken
         ? this.#owner ? `Take the control from ${sharing.control}` : `${sharing.control} has the control`
-        : "Act alone: the other views can only watch";
+        : "Only you can interact; others watch";
     pointers.setAttribute("aria-pressed", String(traits.show_pointers));
   }
 

@@ -79,7 +79,7 @@ export class FrameView extends HTMLElement {
     autocorrect: "off",
     spellcheck: "false",
     "aria-roledescription": "interactive picture",
-    "aria-description": "Keys go to the widget. Tab leaves it.",
+    "aria-description": "Keyboard input goes to the widget. Press Tab to leave.",
   });
   #stage = make("div", { class: "stage", part: "stage" });
   #titleBar = new TitleBar({ minimize: () => this.minimize(!this.#minimized), close: () => this.#dismiss() });
@@ -395,7 +395,7 @@ export class FrameView extends HTMLElement {
     if (!this.#dismissed) return this.#status;
     return {
       state: "dismissed",
-      text: "This view is closed. The widget lives on.",
+      text: "You closed this view. The widget is still running.",
       action: {
         label: "Reopen",
         run: () => {

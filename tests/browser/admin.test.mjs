@@ -269,9 +269,9 @@ describe("the administrator's page of a server with users", () => {
         ["ann 1 of 10 widgets 1 of 500 views 0 of 20 kernels 64 of 256 MiB 10 of 2000 Mpx/s", "5.0", "500 KB/s", "6 %", "network", "Limits Disconnect all"],
         ["<b>Plot 0</b> kernel gone plot 1 view ann-0", "5.0", "500 KB/s", "0 %", "network", "Close"],
         ["v1, root interacts 640 × 480", "5.0", "500 KB/s", "", "network", "Disconnect"],
-        ["bob 9 of 10 widgets 9 of 500 views 0 of 20 kernels 64 of 256 MiB 10 of 2000 Mpx/s over a limit: frames wait", "45", "4.5 MB/s", "56 %", "limit", "Limits Disconnect all"],
+        ["bob 9 of 10 widgets 9 of 500 views 0 of 20 kernels 64 of 256 MiB 10 of 2000 Mpx/s over limit, frames delayed", "45", "4.5 MB/s", "56 %", "limit", "Limits Disconnect all"],
       ]);
-      assert.deepEqual(await visit.page.locator(".full").allInnerTexts(), ["9 of 10 widgets", "over a limit: frames wait"]);
+      assert.deepEqual(await visit.page.locator(".full").allInnerTexts(), ["9 of 10 widgets", "over limit, frames delayed"]);
       const totals = (await visit.page.locator(".server dd").allInnerTexts()).map((text) => text.trim());
       assert.deepEqual(totals, ["10 of 1000", "10", "0 of 100", "50", "5 MB/s", "13 %", "1", "128 of 1024 MiB"]);
       const names = await visit.page.getByRole("columnheader").allInnerTexts();
@@ -300,7 +300,7 @@ describe("the administrator's page of a server with users", () => {
       assert.equal(await count(), 1 + 2 + 2);
       await page.getByRole("searchbox", { name: "Filter" }).fill("");
       await fold.press("Enter");
-      await page.getByRole("combobox", { name: "Order" }).selectOption("Busiest first");
+      await page.getByRole("combobox", { name: "Sort by" }).selectOption("Busiest first");
       const order = (await rows(visit)).map(([name]) => /^(?:<b>)?(Plot \d|\w+)/.exec(name ?? "")?.[1]).filter((name) => name !== "v1");
       assert.deepEqual(order, ["bob", "Plot 2", "Plot 1", "Plot 0", "ann", "Plot 1", "Plot 0"]);
     }));
@@ -351,8 +351,8 @@ describe("the administrator's page of a server with users", () => {
           { method: "PATCH", limits: { ...changed, weight: 500 } },
           { method: "PATCH", limits: { ...changed, pixels_per_second: 500_000, memory: 1_572_864 } },
         ]);
-        await row(visit, "ann").getByText("own limits").waitFor();
-        assert.equal(await row(visit, "bob").getByText("own limits").count(), 0);
+        await row(visit, "ann").getByText("custom limits").waitFor();
+        assert.equal(await row(visit, "bob").getByText("custom limits").count(), 0);
 
         await page.keyboard.press("Enter");
         assert.deepEqual(await values(), ["3", "", "", "0.5", "", "1.5", "2.5"]);
@@ -361,7 +361,7 @@ describe("the administrator's page of a server with users", () => {
         await page.getByRole("button", { name: "Limits of ann" }).click();
         for (const field of await fields()) await field.fill("");
         await limits.getByRole("button", { name: "Save" }).click();
-        await row(visit, "ann").getByText("own limits").waitFor({ state: "detached" });
+        await row(visit, "ann").getByText("custom limits").waitFor({ state: "detached" });
         assert.deepEqual(asked.slice(2), [{ method: "PATCH", limits: { max_widgets: null, pixels_per_second: null, memory: null, weight: null } }]);
       },
       { tolerate: /400/ },

@@ -137,7 +137,7 @@ for (const prefix of ["/", "/services/framehub/"]) {
           const field = visit.page.locator('input[name="key"]');
           await field.fill("wrong");
           await field.press("Enter");
-          await visit.page.getByText("That key is not the right one.").waitFor();
+          await visit.page.getByText("Incorrect key.").waitFor();
           assert.ok(!visit.requests.some((url) => url.includes("wrong")), "a key is in no address");
           assert.equal(visit.confirmed, 0);
 

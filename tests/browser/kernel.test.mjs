@@ -36,7 +36,7 @@ describe("a view of a kernel's widget", () => {
 
         kernel.kill();
         await until(
-          async () => (await visit.view.innerText()).includes("The kernel is gone. Waiting for it …"),
+          async () => (await visit.view.innerText()).includes("The kernel has stopped. Waiting for it to return …"),
           "the view says that the kernel is gone",
           { clues: visit.clues },
         );

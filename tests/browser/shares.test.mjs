@@ -25,7 +25,7 @@ const list = (visit) => visit.page.getByRole("list", { name: "Shared with" });
 async function makeLink(owner, role) {
   await by(owner, "button", "Share").click();
   const dialog = by(owner, "dialog", "Share this widget");
-  await dialog.getByRole("combobox", { name: "To" }).selectOption(role);
+  await dialog.getByRole("combobox", { name: "Can" }).selectOption(role);
   await dialog.getByRole("button", { name: "Share", exact: true }).click();
   const address = by(owner, "textbox", "The link");
   await address.waitFor();
@@ -42,7 +42,7 @@ describe("the dialog in which a widget is shared", () => {
           const { id } = await server.create("square");
           await owner.show(server.page(`widgets/${id}`));
           const link = await makeLink(owner, "watch");
-          assert.match(await list(owner).innerText(), /Whoever has the link[^]*may watch, until/);
+          assert.match(await list(owner).innerText(), /Anyone with the link[^]*can view · expires/);
           await watcher.show(link);
           assert.equal(watcher.page.url(), server.url(`widgets/${id}`), "the secret is out of the address");
           const status = await until(() => watcher.received.find(({ type }) => type === "status"), "a status");
@@ -57,7 +57,7 @@ describe("the dialog in which a widget is shared", () => {
             { clues: watcher.clues },
           );
           assert.equal(await watcher.page.locator("#state").innerText(), "No access");
-          await list(owner).getByText("shared with nobody").waitFor();
+          await list(owner).getByText("Not shared yet").waitFor();
           assert.ok(!server.stderr.includes(new URL(link).search), "the secret is in no line of the log");
           const sockets = watcher.requests.filter((url) => url.startsWith("ws:")).length;
           await watcher.page.evaluate(() => dispatchEvent(new Event("focus")));
@@ -95,7 +95,7 @@ describe("the dialog in which a widget is shared", () => {
         await by(other, "button", "Take control").click();
         await by(other, "button", "Release control").waitFor();
         assert.equal(await by(other, "button", "Pointers").isVisible(), false);
-        await by(owner, "button", "Take control away").click();
+        await by(owner, "button", "Take over").click();
         await by(owner, "button", "Release control").waitFor();
         await until(() => by(other, "button", "Take control").isDisabled(), "the other cannot take it away");
       }),
@@ -128,7 +128,7 @@ describe("the dialog in which a widget is shared", () => {
         const dialog = by(owner, "dialog", "Share this widget");
         await dialog.waitFor();
         await until(() => page.evaluate(() => document.activeElement?.id === "share-with"), "the focus is in the dialog");
-        await list(owner).getByText("shared with nobody").waitFor();
+        await list(owner).getByText("Not shared yet").waitFor();
         for (let tabs = 0; tabs < 3; tabs++) await page.keyboard.press("Tab");
         await page.keyboard.press("Enter");
         await until(() => page.evaluate(() => document.activeElement?.textContent === "Copy"), "the focus is on the new link");

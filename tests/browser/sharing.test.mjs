@@ -247,7 +247,7 @@ describe("several views of one widget", () => {
       await says(near, "v2 has control");
       await until(async () => (await watcher.view.locator(".badge").innerText()) === "Watching", "the watcher still watches");
       assert.equal(await control(sharp, "Release control").getAttribute("aria-pressed"), "true");
-      assert.equal(await control(near, "Take control away").getAttribute("aria-pressed"), "false");
+      assert.equal(await control(near, "Take over").getAttribute("aria-pressed"), "false");
       await says(sharp, "");
 
       await drag(near, 40, 40);
@@ -279,7 +279,7 @@ describe("several views of one widget", () => {
       const held = { x: from.x + 30, y: from.y + 30 };
       await showsSquareAt(sharp, server, id, held, 0.5);
 
-      await control(near, "Take control away").click();
+      await control(near, "Take over").click();
       await says(sharp, "v1 has control");
       await control(near, "Release control").waitFor();
       await sharp.page.mouse.move(5, 5);

@@ -132,7 +132,7 @@ def test_a_third_comes_by_a_link_until_it_expires(hub: Hub, browser: Browser, no
     assert "share=" not in view.page.url
     ended, text = end_of(view)
     assert 0 <= ended - expires < 1.0
-    assert "The time is over" in text
+    assert "has expired" in text
     assert carl.visit(url) == 404
     nothing(carl, notebook.value("w.url"))
     # The Hub's proxy names addresses when it tells all in detail, and this one was opened; nobody else names it.

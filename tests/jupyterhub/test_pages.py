@@ -74,10 +74,10 @@ def test_a_view_in_a_notebook_page_shows_one_button_where_the_hub_asks_and_is_li
 def shared_in_the_dialog(page: Page, with_whom: str, name: str = "") -> str:
     """Shares in the owner's dialog; answers what it lists then."""
     dialog = page.get_by_role("dialog", name="Share this widget")
-    dialog.get_by_role("combobox", name="Share with").select_option(with_whom)
+    dialog.get_by_role("combobox", name="Who").select_option(with_whom)
     if name:
         dialog.get_by_role("textbox", name="Name").fill(name)
-        dialog.get_by_role("combobox", name="For").select_option("1 hour")
+        dialog.get_by_role("combobox", name="Expires in").select_option("1 hour")
     dialog.get_by_role("button", name="Share", exact=True).click()
     dialog.get_by_role("button", name="Revoke").wait_for()
     return dialog.get_by_role("list", name="Shared with").inner_text()
@@ -87,7 +87,7 @@ def revoked_in_the_dialog(page: Page) -> float:
     """Revokes the one share; answers when the button was pressed, in Unix time."""
     page.evaluate("addEventListener('click', () => { window.pressed = Date.now() / 1000; }, true)")
     page.get_by_role("button", name="Revoke").click()
-    page.get_by_text("It is shared with nobody.").wait_for()
+    page.get_by_text("Not shared yet.").wait_for()
     pressed: float = page.evaluate("window.pressed")
     return pressed
 
@@ -111,10 +111,10 @@ def test_the_owner_shares_in_the_dialog_with_a_user_a_group_and_by_a_link_and_ta
     for target, name, listed, guest in (("user", "bob", "bob", bob), ("group", "lab", "Group lab", carl)):
         assert guest.visit(url) == 404
         told = shared_in_the_dialog(page, target, name)
-        assert listed in told and "may watch, until" in told
+        assert listed in told and "can view · expires" in told
         is_out(guest.view(url), lambda: revoked_in_the_dialog(page))
         assert guest.visit(url) == 404
-    assert "may watch, until" in shared_in_the_dialog(page, "link")
+    assert "can view · expires" in shared_in_the_dialog(page, "link")
     link = page.get_by_role("textbox", name="The link").input_value()
     is_out(bob.view(link), lambda: revoked_in_the_dialog(page))
     assert bob.visit(link) == 404

@@ -332,7 +332,7 @@ fn a_link_that_was_changed_expired_or_outlived_its_widget_leads_nowhere() {
     for url in forged {
         let answer = open(&server, &url, "");
         assert_eq!((answer.status, answer.header("set-cookie")), (404, None), "{url}");
-        assert!(String::from_utf8_lossy(&answer.body).contains("expired or was revoked"));
+        assert!(String::from_utf8_lossy(&answer.body).contains("expired, was revoked"));
     }
     let kept = cookie(&open(&server, &url(&short), ""), "framehub-link-");
     if let Ok(view) = view_by_cookie(&server, "/", &widget, &kept, "") {

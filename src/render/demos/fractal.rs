@@ -40,7 +40,10 @@ struct Fractal {
 
 pub(super) fn kind() -> Kind {
     Kind::new("fractal", |handle, _| Ok(Fractal::new(handle)))
-        .described("Fractal explorer", "The Mandelbrot set, coarse at once and finer step by step. Wheel, drag and double click explore it.")
+        .described(
+            "Fractal explorer",
+            "The Mandelbrot set, coarse at first, then finer. Scroll, drag or double-click to explore.",
+        )
         .with_traits(|traits| {
             traits.css_width = "640px".into();
             traits.css_height = "480px".into();

@@ -22,7 +22,7 @@ pub(super) fn kind() -> Kind {
     Kind::new("grid", |_, _| Ok(Grid { size: NO_SIZE }))
         .described(
             "Pixel grid",
-            "Black and white physical pixels in turn: grey or wavy wherever a pixel is not shown as it is.",
+            "A checkerboard of single pixels. Grey or wavy areas show where the picture is rescaled.",
         )
         .with_traits(|traits| traits.quality = 100)
 }

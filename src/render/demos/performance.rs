@@ -64,7 +64,7 @@ pub(super) fn kind() -> Kind {
     Kind::new("performance", Performance::new)
         .described(
             "Performance test",
-            "Frames as fast as the view takes them, and what that came to. Click to start again.",
+            "Sends frames as fast as this view can take them and shows the rate. Click to run again.",
         )
         .option("frames", 200, "frames in a run, 1 to 100000")
         .option("width", 640, "width of the frames in pixels, 1 to 3840")
@@ -105,7 +105,7 @@ impl Performance {
         canvas.text(
             20.0 * scale,
             16.0 * scale,
-            "No view was open. Click, Enter or Space: start",
+            "No view was open. Click or press Enter to run",
             scale,
             FAINT,
         );
@@ -117,8 +117,8 @@ impl Performance {
         let rows = [
             ("Frames a second", format!("{:.1}", stats.fps)),
             (
-                "Sent, confirmed",
-                format!("{}, {} of {}", stats.sent_frames, stats.confirmed_frames, self.frames),
+                "Sent / confirmed",
+                format!("{} / {} of {}", stats.sent_frames, stats.confirmed_frames, self.frames),
             ),
             ("Drawn in", format!("{seconds:.2} s")),
             ("Round trip", milliseconds(stats.roundtrip)),
@@ -131,13 +131,13 @@ impl Performance {
         let mut line = |number: f64, column: f64, text: &str, color| {
             canvas.text(column * scale, (16.0 + number * (LINE_HEIGHT + 6.0)) * scale, text, scale, color);
         };
-        let title = format!("{} frames of {} x {} pixels", self.frames, self.width, self.height);
+        let title = format!("{} frames, {} x {}", self.frames, self.width, self.height);
         line(0.0, 20.0, &title, INK);
         for (number, (name, value)) in (0_u8..).zip(&rows) {
             line(f64::from(number) + 1.5, 20.0, name, FAINT);
             line(f64::from(number) + 1.5, 150.0, value, if number == 0 { [21, 94, 239] } else { INK });
         }
-        line(rows.len() as f64 + 2.0, 20.0, "Click, Enter or Space: once more", FAINT);
+        line(rows.len() as f64 + 2.0, 20.0, "Click or press Enter to run again", FAINT);
         Ok(canvas.into_frame()?)
     }
 }

@@ -34,8 +34,7 @@ const LOOKED_AT: usize = 20;
 /// What each takes besides name and value: `=` and `; `.
 const BETWEEN: usize = 3;
 const TOO_MANY: &str = "Too many links that lead to no widget were opened from this address. Wait a moment before you open another.";
-const USELESS: &str =
-    "This link leads to no widget: it has expired or was revoked, or the widget was closed.";
+const USELESS: &str = "This link no longer works: it expired, was revoked, or the widget was closed.";
 
 /// A link that the address of a page brings.
 pub struct Arrival {

@@ -80,7 +80,7 @@ pub(super) fn kind(images: Option<PathBuf>) -> Kind {
     let loader = images.map(|images| Arc::new(Loader::new(Folder::new(images))));
     let sample: Arc<dyn Source> = Arc::new(Sample::default());
     Kind::new("image", move |handle, options| Viewer::new(handle, options, loader.clone(), Arc::clone(&sample)))
-        .described("Picture viewer", "Pictures of any size. Drag, wheel, double click; 1: pixel by pixel, f: fit, n and p: next and previous.")
+        .described("Picture viewer", "Images of any size. Drag to pan, scroll or double-click to zoom; 1 actual pixels, F fit, N and P next and previous.")
         .option("file", "", "a file in the server's folder of pictures (--images); empty: the first one")
         .with_traits(|traits| {
             traits.css_width = "800px".into();
