@@ -508,9 +508,10 @@ fn access(config: &Config, port: u16) -> Result<(Access, KeySource), ServeError>
         // Without a Hub the configuration is not valid; nobody gets in by that.
         (Auth::Key | Auth::JupyterHub, _) => {
             let (key, source) = access_key(config)?;
-            // Cookies of one host are shared by its ports.
-            let cookie = format!("framehub-{port}");
-            (Access::Key(ByKey { sessions: sessions(config, &key), key, cookie }), source)
+            let sessions = sessions(config, &key);
+            // Cookies of one host are shared by its ports, and servers of two machines by one `localhost` that is forwarded to both.
+            let cookie = format!("framehub-{port}-{}", sessions.tag());
+            (Access::Key(ByKey { key, sessions, cookie }), source)
         }
     })
 }

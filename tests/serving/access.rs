@@ -153,6 +153,15 @@ fn a_session_outlives_a_restart_of_the_server_and_not_its_key() {
     drop(again);
     let other = TestServer::with(config(port, "another-key-of-tests"));
     other.request_with("GET", "/api/kinds", &session, "").error(401, "unauthorized");
+    // Both at one address, as by two tunnels to one port: a browser keeps both sessions, and each server finds its own.
+    let others = cookie(&sign_in(&other, "", "key=another-key-of-tests"));
+    let name = |cookie: &str| cookie.split('=').next().map(str::to_owned);
+    assert_ne!(name(&session), name(&others));
+    let both = format!("{}; {}", session.trim(), others.trim().trim_start_matches("Cookie: "));
+    assert_eq!(other.request_with("GET", "/api/kinds", &format!("{both}\r\n"), "").status, 200);
+    drop(other);
+    let first = TestServer::with(config(port, KEY));
+    assert_eq!(first.request_with("GET", "/api/kinds", &format!("{both}\r\n"), "").status, 200);
     std::fs::remove_dir_all(&folder).unwrap();
 }
 

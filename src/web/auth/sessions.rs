@@ -36,6 +36,8 @@ const UNUSED: u64 = 7 * 24 * 3600;
 const LONGEST: u64 = 30 * 24 * 3600;
 /// Seconds of use after which a browser is given the session anew.
 const RENEWED_AFTER: u64 = 3600;
+/// Letters of a server's tag.
+const TAG: usize = 6;
 /// Most sessions that are remembered as ended; those that would be over soonest are forgotten beyond that.
 const MAX_ENDED: usize = 1000;
 /// A view looks this often whether its session is over: the clock may be set, and a suspended host's stands still.
@@ -129,6 +131,13 @@ impl Sessions {
             path,
             changes,
         }
+    }
+
+    /// A few letters that tell these sessions from those of other servers.
+    pub fn tag(&self) -> String {
+        let mut tag = BASE64_URL_SAFE_NO_PAD.encode(self.signed("tag", "").finalize().into_bytes());
+        tag.truncate(TAG);
+        tag
     }
 
     /// What a cookie of that name holds of a session.
