@@ -321,7 +321,7 @@ export class FrameView extends HTMLElement {
 
   /** @param {OthersPointer[]} pointers where those of the other views are: all that are to be seen */
   showPointers(pointers) {
-    this.#pointers.show(pointers, this.#sizing.size);
+    this.#pointers.show(pointers);
   }
 
   /** Tells size, visibility and focus again: to a server that has not heard of them. */

@@ -1,9 +1,6 @@
 /** The pointers of the other views, as small arrows with the views' names, above the picture. They catch no events. */
 
 import { icon, make } from "./dom.js";
-import { scale } from "./position.js";
-
-/** @import { ViewSize } from "./types.js" */
 
 /** @typedef {{view: string, x: number, y: number}} OthersPointer where another view's pointer is, in this view's logical pixels */
 
@@ -18,24 +15,19 @@ export class Pointers {
   /** By view. @type {Map<string, HTMLElement>} */
   #shown = new Map();
 
-  /**
-   * @param {OthersPointer[]} pointers all that are to be seen
-   * @param {ViewSize | null} size of the view, as it was told
-   */
-  show(pointers, size) {
+  /** @param {OthersPointer[]} pointers all that are to be seen */
+  show(pointers) {
     const listed = new Set(pointers.map(({ view }) => view));
     for (const [view, pointer] of this.#shown) {
       if (listed.has(view)) continue;
       pointer.remove();
       this.#shown.delete(view);
     }
-    const { clientWidth: width, clientHeight: height } = this.element;
-    // In a page with a CSS zoom, the pixels of the style are others than those that were told.
-    const [across, down] = [scale(size?.width, width), scale(size?.height, height)];
+    const width = this.element.clientWidth;
     for (const { view, x, y } of pointers) {
       const pointer = this.#shown.get(view) ?? this.#add(view);
-      pointer.style.transform = `translate(${x / across}px, ${y / down}px)`;
-      pointer.classList.toggle("at-edge", x / across > width - ROOM);
+      pointer.style.transform = `translate(${x}px, ${y}px)`;
+      pointer.classList.toggle("at-edge", x > width - ROOM);
     }
   }
 
