@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
+from collections.abc import Iterable, Sequence
+from importlib.abc import Loader
+from importlib.machinery import ModuleSpec
+from importlib.metadata import Distribution, DistributionFinder
+from os import PathLike
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -11,6 +18,9 @@ from ._widget import RemoteFrameBuffer
 
 # The version whose behaviour this is.
 _STANDS_FOR = "1.0.2"
+_PACKAGE = "jupyter_rfb"
+_MODULE = "jupyter_rfb.widget"
+_EVERYTHING = DistributionFinder.Context()
 
 
 def install_as_jupyter_rfb() -> None:
@@ -36,17 +46,8 @@ def _take_place() -> None:
             "jupyter_rfb is imported already: call framehub.install_as_jupyter_rfb() before the libraries that use it, "
             "after a restart of the kernel"
         )
-    package = _module("jupyter_rfb")
-    package.__path__ = []
-    package.__version__ = _STANDS_FOR  # type: ignore[attr-defined]
-    package.version_info = tuple(int(part) for part in _STANDS_FOR.split("."))  # type: ignore[attr-defined]
-    package.remove_rfb_models_from_nb = remove_rfb_models_from_nb  # type: ignore[attr-defined]
-    package.RemoteFrameBuffer = RemoteFrameBuffer  # type: ignore[attr-defined]
-    widget = _module("jupyter_rfb.widget")
-    widget.RemoteFrameBuffer = RemoteFrameBuffer  # type: ignore[attr-defined]
-    package.widget = widget  # type: ignore[attr-defined]
-    sys.modules["jupyter_rfb"] = package
-    sys.modules["jupyter_rfb.widget"] = widget
+    sys.meta_path.insert(0, _Finder())
+    importlib.import_module(_MODULE)
 
 
 def remove_rfb_models_from_nb(notebook: dict[str, Any]) -> None:
@@ -58,5 +59,45 @@ def remove_rfb_models_from_nb(notebook: dict[str, Any]) -> None:
                 data.pop("application/vnd.jupyter.widget-view+json", None)
 
 
-def _module(name: str) -> ModuleType:
-    return ModuleType(name, "FrameHub in the place of jupyter_rfb.")
+class _Finder(DistributionFinder):
+    """Finds the modules and the version, ahead of those of an installed jupyter_rfb: for whoever imports or reloads
+    them, and for whoever asks first whether they are there.
+    """
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname not in (_PACKAGE, _MODULE):
+            return None
+        return ModuleSpec(fullname, _Loader(), origin="framehub", is_package=fullname == _PACKAGE)
+
+    def find_distributions(self, context: DistributionFinder.Context = _EVERYTHING) -> Iterable[Distribution]:
+        # Not among all that is installed: there is nothing to list or remove.
+        asked = (context.name or "").lower().replace("-", "_").replace(".", "_")
+        return [_Version()] if asked == _PACKAGE else []
+
+
+class _Loader(Loader):
+    """Fills the modules."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        contents: dict[str, Any] = {"__doc__": "FrameHub in the place of jupyter_rfb."}
+        contents["RemoteFrameBuffer"] = RemoteFrameBuffer
+        if module.__name__ == _PACKAGE:
+            contents["__version__"] = _STANDS_FOR
+            contents["version_info"] = tuple(int(part) for part in _STANDS_FOR.split("."))
+            contents["remove_rfb_models_from_nb"] = remove_rfb_models_from_nb
+        vars(module).update(contents)
+
+
+class _Version(Distribution):
+    """What `importlib.metadata` says of jupyter_rfb."""
+
+    def read_text(self, filename: str | PathLike[str]) -> str | None:
+        if str(filename) != "METADATA":
+            return None
+        return f"Metadata-Version: 2.1\nName: {_PACKAGE}\nVersion: {_STANDS_FOR}\n"
+
+    def locate_file(self, path: str | PathLike[str]) -> Path:
+        """Where a file would be, if there was one."""
+        return Path(__file__).parent / path

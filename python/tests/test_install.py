@@ -29,6 +29,38 @@ def test_jupyter_rfb_is_framehub_afterwards() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("installed", [True, False])
+def test_who_asks_for_jupyter_rfb_before_importing_it_finds_it(installed: bool) -> None:
+    # As if it was not installed: the finder of files does not know it.
+    hide = (
+        ""
+        if installed
+        else (
+            "from importlib.machinery import PathFinder\n"
+            "find, versions = PathFinder.find_spec, PathFinder.find_distributions\n"
+            "PathFinder.find_spec = lambda name, *a, **k: None if 'jupyter_rfb' in name else find(name, *a, **k)\n"
+            "PathFinder.find_distributions = lambda asked: [] if 'rfb' in asked.name.lower() else versions(asked)\n"
+        )
+    )
+    done = run(
+        f"{hide}import framehub; framehub.install_as_jupyter_rfb()\n"
+        "import importlib.metadata, importlib.util, inspect, jupyter_rfb, jupyter_rfb.widget\n"
+        "for module in (jupyter_rfb, jupyter_rfb.widget):\n"
+        "    spec = importlib.util.find_spec(module.__name__)\n"
+        "    assert spec is module.__spec__ and spec.loader is not None\n"
+        "    assert importlib.reload(module) is module\n"
+        "    assert module.RemoteFrameBuffer is framehub.RemoteFrameBuffer\n"
+        "    assert inspect.getmodule(module) is module\n"
+        "assert inspect.getmodule(jupyter_rfb.RemoteFrameBuffer).__name__ == framehub.RemoteFrameBuffer.__module__\n"
+        "assert importlib.util.find_spec('jupyter_rfb.of_no_such_name') is None\n"
+        "for name in ('jupyter_rfb', 'jupyter-rfb', 'Jupyter.RFB'):\n"
+        "    assert importlib.metadata.version(name) == jupyter_rfb.__version__ == '1.0.2'\n"
+        "del __import__('sys').modules['jupyter_rfb']\n"
+        "assert __import__('jupyter_rfb').RemoteFrameBuffer is framehub.RemoteFrameBuffer\n"
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_it_is_too_late_once_jupyter_rfb_is_imported() -> None:
     done = run("import jupyter_rfb, framehub; framehub.install_as_jupyter_rfb()")
     assert "is imported already" in done.stderr
