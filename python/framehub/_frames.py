@@ -65,10 +65,10 @@ def checked(frame: object) -> npt.NDArray[np.uint8] | None:
     It shares the memory of `frame`. None if it has no pixels at all. Raises TypeError for what is no array and
     ValueError for an array of another type or shape.
     """
-    if not isinstance(frame, np.ndarray):
-        if not (hasattr(frame, "shape") and hasattr(frame, "dtype")):
-            raise TypeError(f"a frame is an array of uint8, not {type(frame).__name__}")
-        frame = np.asarray(frame)
+    if not isinstance(frame, np.ndarray) and not (hasattr(frame, "shape") and hasattr(frame, "dtype")):
+        raise TypeError(f"a frame is an array of uint8, not {type(frame).__name__}")
+    # Also of those that have rules of their own, such as a matrix, which stays of two dimensions.
+    frame = np.asarray(frame)
     if frame.dtype != np.uint8:
         raise ValueError(
             f"a frame is an array of uint8, not one of {frame.dtype} (shape {frame.shape}): "

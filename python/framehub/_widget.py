@@ -263,6 +263,7 @@ class RemoteFrameBuffer(ServedTraits):
             _log.debug("a widget that is gone could not be closed: %s", error)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        self._rfb_known()
         result = super()._repr_mimebundle_(**kwargs)
         if self._rfb_closed or result is None:
             return result
@@ -481,9 +482,11 @@ class RemoteFrameBuffer(ServedTraits):
                 self._rfb_keep(array.copy())
             latest = self._rfb_last_frame
         finally:
-            # The views go on as they were, also after a draw that failed or was interrupted.
-            if last is not None and not fitting:
-                self._rfb_handle_msg(self, last, [])
+            # The views go on as they were, also after a draw that failed or was interrupted. Without any view yet, what
+            # is drawn next has the ratio that it would have had.
+            before = self._rfb_resized(1.0) if last is None and ratio not in (None, 1.0) else last
+            if before is not None and not fitting:
+                self._rfb_handle_msg(self, before, [])
             # They have not seen this frame.
             if requested or self._rfb_draw_requested:
                 self._rfb_draw_requested = False

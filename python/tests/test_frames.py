@@ -82,6 +82,14 @@ def test_arrays_of_other_libraries_are_taken() -> None:
     assert bytes(copied(checked(ForeignArray())).data) == b"\1\2"
 
 
+def test_arrays_with_rules_of_their_own_are_taken() -> None:
+    with pytest.warns(PendingDeprecationWarning):
+        matrix = np.matrix([[1, 2], [3, 4]], np.uint8)
+    assert bytes(copied(checked(matrix)).data) == b"\1\2\3\4"
+    masked = np.ma.masked_array(np.array([[1, 2]], np.uint8), [[False, True]])
+    assert bytes(copied(checked(masked)).data) == b"\1\2"
+
+
 def test_rgb_leaves_out_alpha_and_repeats_gray() -> None:
     assert as_rgb(np.array([[[1, 2, 3, 4]]], np.uint8)).tolist() == [[[1, 2, 3]]]
     assert as_rgb(np.array([[5]], np.uint8)).tolist() == [[[5, 5, 5]]]

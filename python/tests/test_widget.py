@@ -418,6 +418,25 @@ def test_a_snapshot_of_another_ratio_restores_the_size(server: FakeServer, serve
     assert resizes == [(1.0, None), (2, 6), (1.0, None)]
 
 
+def test_a_snapshot_of_another_ratio_leaves_those_after_it_as_they_would_be_without_any_view() -> None:
+    class Sized(Plot):
+        def get_frame(self):
+            return np.zeros((self.events[-1]["pheight"], self.events[-1]["pwidth"]), np.uint8)
+
+    widget = Sized(css_width="300px", css_height="200px")
+    shapes = [widget.snapshot(pixel_ratio=ratio).data.shape for ratio in (2, None, 2, 1, None)]
+    assert shapes == [(400, 600), (200, 300), (400, 600), (200, 300), (200, 300)]
+
+
+def test_a_widget_whose_class_forgot_to_initialise_it_says_so_where_it_is_shown() -> None:
+    class Forgetful(RemoteFrameBuffer):
+        def __init__(self) -> None:
+            self.size = 1
+
+    with pytest.raises(RuntimeError, match=r"call super\(\).__init__\(\)"):
+        Forgetful()._repr_mimebundle_()
+
+
 def test_a_snapshot_of_another_ratio_that_fails_restores_the_size_and_draws_again(server: FakeServer, serve) -> None:
     plot = Plot()
     take(server, serve, turn(plot, {"type": "resize", "width": 3.0, "height": 2.0, "ratio": 1.0}, may_draw=True))
