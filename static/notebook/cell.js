@@ -18,6 +18,8 @@ import { NotebookSocket } from "./socket.js";
 const BUILD = "development";
 const TRAITS = ["css_width", "css_height", "resizable", "cursor", "title", "has_titlebar", "is_minimizable", "is_closable"];
 const PICTURE = "_picture_class";
+/** A widget of its own that ipywidgets keeps beside this one; it knows whether a kernel is behind them, as a saved page's do not. */
+const LAYOUT = "layout";
 /** A kernel that has not answered for so long, in milliseconds, is said not to: it computes, or the question got lost. */
 const PATIENCE = 10_000;
 
@@ -45,6 +47,7 @@ export default () => {
  * @returns {() => void} takes the view away
  */
 function render(model, channel, container) {
+  if (model.get(LAYOUT)?.comm_live === false) return renderStill(model.get(PICTURE), container);
   const name = defineView(`framehub-cell-${BUILD}`, class extends FrameView {});
   const view = /** @type {FrameView} */ (document.createElement(name));
   view.setAttribute("label", "Widget");
@@ -91,6 +94,23 @@ function render(model, channel, container) {
  */
 function share(container, { css_width }) {
   container.style.flex = css_width.includes("%") ? "1 1 auto" : "";
+}
+
+/**
+ * Shows the still picture in the view's place, for pages without a kernel: also within a box, where it has none of its own.
+ * @param {string} name its class
+ * @param {HTMLElement} container
+ * @returns {() => void} takes it away
+ */
+function renderStill(name, container) {
+  const image = document.querySelector(`.${name} img`);
+  const still = image ? /** @type {Element} */ (image.cloneNode()) : new Text("No picture of this widget was kept. Run the notebook to see it.");
+  const showPicture = image ? hidePicture(name) : () => {};
+  container.append(still);
+  return () => {
+    showPicture();
+    still.remove();
+  };
 }
 
 /**

@@ -122,6 +122,28 @@ describe("a view in a notebook", () => {
       await sees(true);
     }));
 
+  test("shows in a saved page the picture that was kept, or that there is none, and looks for no server", () =>
+    site.visiting(async (visit, server) => {
+      const notebook = await openNotebook(visit, server, () => {}, { saved: true });
+      await notebook.render();
+      await visit.page.getByText("No picture of this widget was kept.").waitFor();
+      await notebook.remove(0);
+      await visit.page.evaluate(() => {
+        const kept = document.body.appendChild(document.createElement("div"));
+        kept.className = "the-picture";
+        kept.appendChild(document.createElement("img")).src =
+          "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' width='200' height='100'/>";
+      });
+      await notebook.render();
+      const shown = visit.page.locator("img:visible");
+      await shown.waitFor();
+      assert.deepEqual(await shown.evaluateAll((images) => images.map((image) => image.closest(".the-picture"))), [null]);
+      await notebook.remove(1);
+      await visit.page.locator(".the-picture img").waitFor();
+      assert.equal(await shown.count(), 1);
+      assert.deepEqual(notebook.asked, []);
+    }));
+
   test("says that the kernel does not answer, and goes on when it does", () =>
     site.visiting(async (visit, server) => {
       await visit.page.clock.install();

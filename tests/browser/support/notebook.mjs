@@ -19,9 +19,10 @@
  * @param {Visit} visit
  * @param {import("./server.mjs").Server} server
  * @param {(content: Content, tell: Notebook["tell"]) => void} kernel hears what the page says
+ * @param {{saved?: boolean}} options `saved`: it is a page that was saved, which no kernel is behind
  * @returns {Promise<Notebook>}
  */
-export async function openNotebook(visit, server, kernel) {
+export async function openNotebook(visit, server, kernel, { saved = false } = {}) {
   const { page } = visit;
   /** @type {Content[]} */
   const asked = [];
@@ -49,12 +50,13 @@ export async function openNotebook(visit, server, kernel) {
     Reflect.set(window, "network", (/** @type {boolean} */ away) => void (gone = away));
   });
   await visit.embed(server, "", { drawn: false });
-  await page.evaluate(async (module) => {
+  await page.evaluate(async ({ module, saved }) => {
     const { default: widget } = await import(module);
     /** @type {Set<(content: object) => void>} */
     const listeners = new Set();
     const model = {
-      get: (/** @type {string} */ name) => ({ css_width: "200px", css_height: "100px", _picture_class: "no-picture" })[name],
+      get: (/** @type {string} */ name) =>
+        ({ css_width: "200px", css_height: "100px", _picture_class: "the-picture", layout: { comm_live: !saved } })[name],
       send: (/** @type {object} */ content) => {
         if (disposed) throw new Error("Cannot send");
         Reflect.get(window, "kernel")(content);
@@ -73,7 +75,7 @@ export async function openNotebook(visit, server, kernel) {
       remove: (/** @type {number} */ index) => removes[index]?.(),
       dispose: (/** @type {boolean} */ now) => (disposed = now),
     });
-  }, server.url("static/notebook/cell.js"));
+  }, { module: server.url("static/notebook/cell.js"), saved });
   return {
     asked,
     tell,
