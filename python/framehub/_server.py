@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -11,6 +12,7 @@ import stat
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -25,6 +27,8 @@ _ANSWER_TIMEOUT = 5.0
 # The server ends by itself when it was unused for so long.
 _UNUSED_SECONDS = 600
 _NAME = "framehub"
+# How a file system says that it has no locks.
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 class ServerNotFoundError(Exception):
@@ -105,15 +109,35 @@ def runtime_folder(environment: Mapping[str, str] = os.environ) -> Path:
     """The folder where the user's own server says where it is: made if it is missing, and nobody else's. Raises
     ServerNotFoundError if there can be none.
     """
-    state = Path(environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state", _NAME)
     runtime = environment.get("XDG_RUNTIME_DIR")
     # What others can write is read by nobody: they would be sent the key.
     if runtime and os.access(runtime, os.W_OK) and _problem(Path(runtime, _NAME)) is None:
         return Path(runtime, _NAME)
-    problem = _problem(state)
-    if problem is not None:
-        raise ServerNotFoundError(f"no FrameHub server can be started: {problem}")
-    return state
+    above = _state_folder(environment)
+    problem = "there is no home folder: set XDG_STATE_HOME to a folder of your own"
+    if above is not None:
+        problem = _problem(above / _NAME) or ""
+        if not problem:
+            return above / _NAME
+    # Neither no home nor one that cannot be written is a reason to have no server. One that others may write to is.
+    if (above is None or not os.access(above, os.W_OK)) and _problem(_temporary_folder()) is None:
+        return _temporary_folder()
+    raise ServerNotFoundError(f"no FrameHub server can be started: {problem}")
+
+
+def _state_folder(environment: Mapping[str, str]) -> Path | None:
+    state = environment.get("XDG_STATE_HOME")
+    if state:
+        return Path(state)
+    try:
+        return Path.home() / ".local" / "state"
+    except RuntimeError:
+        return None
+
+
+def _temporary_folder() -> Path:
+    """The user's own on this machine, until it is started anew."""
+    return Path(tempfile.gettempdir(), f"{_NAME}-{os.geteuid()}")
 
 
 def _problem(folder: Path) -> str | None:
@@ -212,11 +236,19 @@ def _start(program: Path, folder: Path, environment: Mapping[str, str]) -> Serve
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Holds a lock among the user's processes; it ends with this process at the latest."""
+    """Holds a lock among the user's processes on this machine; it ends with this process at the latest."""
     handle = _open(str(path), os.O_RDWR | os.O_CREAT)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:
+            # As of file systems that are mounted from elsewhere.
+            if error.errno not in _NO_LOCKS or path.parent == _temporary_folder() or _problem(_temporary_folder()):
+                raise
+            with _locked(_temporary_folder() / path.name):
+                yield
+        else:
+            yield
     finally:
         os.close(handle)
 

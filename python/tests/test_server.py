@@ -1,11 +1,14 @@
 """Finding and starting the server, with a program in its place that only answers."""
 
+import errno
+import fcntl
 import json
 import os
 import re
 import socket
 import stat
 import sys
+import tempfile
 import textwrap
 import threading
 import urllib.request
@@ -338,6 +341,44 @@ def test_a_server_that_does_not_start_is_an_error_with_its_last_words(tmp_path: 
 def test_without_a_runtime_folder_the_state_folder_is_used(tmp_path: Path) -> None:
     assert _server.runtime_folder({"XDG_STATE_HOME": str(tmp_path)}) == tmp_path / "framehub"
     assert _server.runtime_folder({"XDG_RUNTIME_DIR": "/nonexistent"}).parts[-3:] == (".local", "state", "framehub")
+
+
+@pytest.mark.parametrize("home", ["/dev/null", None])
+def test_without_a_home_that_can_be_written_a_folder_for_this_user_below_the_temporary_one_is_used(
+    home: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def none() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", none if home is None else lambda: Path(home))
+    folder = _server.runtime_folder({})
+    assert folder == tmp_path / f"framehub-{os.geteuid()}"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    # Not one that somebody else may use.
+    folder.chmod(0o755)
+    with pytest.raises(_server.ServerNotFoundError, match="XDG_STATE_HOME"):
+        _server.runtime_folder({})
+
+
+def test_where_the_file_system_has_no_locks_the_server_is_started_all_the_same(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    flock = fcntl.flock
+    held: list[Path] = []
+
+    def lock(handle: int, operation: int) -> None:
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        if path.parent == program.runtime / "framehub":
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+        held.append(path)
+        flock(handle, operation)
+
+    monkeypatch.setattr(fcntl, "flock", lock)
+    assert _server.find(program.environment).own
+    assert held == [tmp_path / f"framehub-{os.geteuid()}" / "lock"]
 
 
 def test_the_program_is_found_beside_the_interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
