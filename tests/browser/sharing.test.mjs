@@ -334,7 +334,7 @@ describe("several views of one widget", () => {
   test("closing one view closes that one alone, and deleting the widget closes all with word of it", () =>
     shared("square", { has_titlebar: true, is_closable: true }, async ({ server, id, near, sharp, watcher }) => {
       await near.view.getByRole("button", { name: "Close this view" }).click();
-      await near.view.getByText("This view is closed").waitFor();
+      await near.view.getByText("You closed this view.").waitFor();
       await until(async () => (await server.stats(id)).views.length === 2, "that view is gone");
       const from = await squareIn(sharp, server, id);
       await drag(sharp, 15, 15);
