@@ -8,7 +8,7 @@ The environment variables `FRAMEHUB_URL` and `FRAMEHUB_KEY` name a server to use
 started.
 """
 
-from ._connection import ConnectError
+from ._dial import ConnectError
 from ._install import install_as_jupyter_rfb
 from ._run import run
 from ._server import ServerNotFoundError

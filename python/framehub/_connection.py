@@ -6,7 +6,6 @@ caller's memory to the socket without being masked and copied on the way.
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import os
 import socket
@@ -16,7 +15,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from functools import cache
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -28,31 +26,24 @@ from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import parse_uri
 
+from ._dial import SILENCE, ConnectError, check_clear_text, dial, is_loopback
 from ._outbox import Outbox, OutboxFullError, encoded
 from ._proof import proves
 
 _log = logging.getLogger("framehub")
 SUBPROTOCOL = Subprotocol("framehub.kernel.v1")
-# The server pings every 10 s: after this silence the connection is dead, whatever the network says.
-_SILENCE = 35
-_CONNECT_TIMEOUT = 10
 # The server is trusted, and sends relayed views what they show: a whole picture of the largest kind. The bound is for
 # what is no server of ours.
 _LONGEST_MESSAGE = 1024 * 1024 * 1024
 _CHUNK = 256 * 1024
-_LOOPBACK = ("127.", "::1")
 
 Content = Callable[[], tuple[dict[str, Any], memoryview] | None]
-
-
-class ConnectError(Exception):
-    """The server could not be reached, or refused the connection. The message says what to do."""
 
 
 class Connection:
     """An open connection. Any thread may send; one reads. Nothing that is sent blocks the caller."""
 
-    def __init__(self, sock: socket.socket, protocol: ClientProtocol) -> None:
+    def __init__(self, sock: socket.socket, protocol: ClientProtocol, *, bare: bool) -> None:
         self._sock = sock
         self._protocol = protocol
         # Guards the protocol's state.
@@ -68,8 +59,7 @@ class Connection:
         # an interrupt; the writer clears it.
         self._busy = False
         self._closed = False
-        # Masking keeps pages from writing bytes of their choice to proxies: this is no page, loopback has no proxies.
-        self._bare = not isinstance(sock, ssl.SSLSocket) and sock.getpeername()[0].startswith(_LOOPBACK)
+        self._bare = bare
         self._writer = threading.Thread(target=self._write, name="framehub-write", daemon=True)
         self._writer.start()
 
@@ -81,21 +71,19 @@ class Connection:
         parts = urlsplit(url)
         scheme = "wss" if parts.scheme == "https" else "ws"
         address = urlunsplit((scheme, parts.netloc, f"{parts.path.rstrip('/')}/api/kernel", "", ""))
-        try:
-            sock = _dial(parts.hostname or "", parts.port, secure=scheme == "wss")
-        except OSError as error:
-            raise ConnectError(f"no FrameHub server answers at {url}: {error}") from error
+        sock = dial(url)
         protocol = ClientProtocol(parse_uri(address), subprotocols=[SUBPROTOCOL], max_size=_LONGEST_MESSAGE)
         try:
             # On the very connection that the key goes over: the port may be another program's a moment later.
             if proof is not None and not proves(sock, url, proof):
                 raise ConnectError(f"what answers at {url} is not the FrameHub server that was started")
             if hub and scheme == "ws":
-                _check_clear_text(sock.getpeername()[0], url)
+                check_clear_text(sock, url)
             _shake_hands(sock, protocol, key)
             sock.settimeout(None)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@qq", _SILENCE, 0))
-            return cls(sock, protocol)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@qq", SILENCE, 0))
+            # Masking keeps pages from writing bytes of their choice to proxies: this is no page, and loopback has none.
+            return cls(sock, protocol, bare=scheme == "ws" and is_loopback(parts.hostname or ""))
         except ConnectError:
             sock.close()
             raise
@@ -292,39 +280,6 @@ class Connection:
                 sent -= len(views.pop(0))
             if views:
                 views[0] = views[0][sent:]
-
-
-def _check_clear_text(address: str, url: str) -> None:
-    """Sends no token of a JupyterHub over the internet without TLS: it opens the user's notebooks, too."""
-    at = ipaddress.ip_address(address.partition("%")[0])
-    if os.environ.get("FRAMEHUB_ALLOW_HTTP") == "1" or at.is_loopback:
-        return
-    if at.is_global:
-        raise ConnectError(
-            f"FRAMEHUB_URL is {url}: the token of the JupyterHub would go to {at} for all to read. Use an https "
-            "address, or set FRAMEHUB_ALLOW_HTTP=1 where nobody else is on the way"
-        )
-    _warn_of_clear_text(url)
-
-
-@cache
-def _warn_of_clear_text(url: str) -> None:
-    """Once for each address."""
-    _log.warning(
-        "the token of the JupyterHub goes to %s without TLS, through a private network: set FRAMEHUB_ALLOW_HTTP=1 if "
-        "that is to be trusted, or FRAMEHUB_URL to an https address",
-        url,
-    )
-
-
-def _dial(host: str, port: int | None, *, secure: bool) -> socket.socket:
-    sock = socket.create_connection((host, port or (443 if secure else 80)), timeout=_CONNECT_TIMEOUT)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENCE * 1000)
-    if not secure:
-        return sock
-    return ssl.create_default_context().wrap_socket(sock, server_hostname=host)
 
 
 def _shake_hands(sock: socket.socket, protocol: ClientProtocol, key: str) -> None:

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from . import _server
 from ._backoff import Backoff
-from ._connection import ConnectError, Connection, Content
+from ._connection import Connection, Content
+from ._dial import ConnectError
 from ._fork import tell_child
 from ._protocol import Limits, Message, ServerError, read
 from ._served import Renderer, ServedWidget, shortened

@@ -6,7 +6,8 @@ import threading
 import numpy as np
 import pytest
 from fake_server import KEY, FakeServer
-from framehub._connection import ConnectError, Connection
+from framehub._connection import Connection
+from framehub._dial import ConnectError
 from framehub._frames import copied
 from framehub._link import Link
 from framehub._served import Outcome, ServedWidget
@@ -169,7 +170,7 @@ def test_no_server_is_a_reason_that_is_told_and_logged_once(caplog, renderer) ->
 
 
 def test_a_connection_that_is_gone_as_soon_as_it_is_made_is_a_failed_one(server: FakeServer, monkeypatch) -> None:
-    def fail(*_) -> None:
+    def fail(*_, **__) -> None:
         raise OSError(errno.ENOTCONN, "not connected")
 
     monkeypatch.setattr(Connection, "__init__", fail)

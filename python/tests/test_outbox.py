@@ -84,7 +84,7 @@ def test_more_than_the_server_will_ever_take_is_refused(outbox: Outbox) -> None:
 def test_a_server_that_never_reads_costs_no_more_memory_than_the_outbox_may_have() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         ours = socket.create_connection(listener.getsockname())
-        connection = Connection(ours, ClientProtocol(parse_uri("ws://127.0.0.1/"), state=State.OPEN))
+        connection = Connection(ours, ClientProtocol(parse_uri("ws://127.0.0.1/"), state=State.OPEN), bare=True)
         most = 0
         for number in range(1_000_000):
             connection.send_text({"type": "relay_text", "relay": number, "text": "x" * 10_000})

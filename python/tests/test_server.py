@@ -21,7 +21,7 @@ import psutil
 import pytest
 from framehub import _proof, _server
 from framehub._backoff import Backoff
-from framehub._connection import ConnectError
+from framehub._dial import ConnectError
 from framehub._link import Link
 from framehub._server import Server, ServerNotFoundError
 
