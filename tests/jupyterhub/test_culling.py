@@ -14,7 +14,7 @@ CULLER = """
 import sys
 
 command = [sys.executable, "-m", "jupyterhub_idle_culler", "--timeout=12", "--cull-every=1"]
-services.append({"name": "culler", "command": command})
+c.JupyterHub.services.append({"name": "culler", "command": command})
 scopes = ["list:users", "read:users:activity", "read:servers", "delete:servers"]
 c.JupyterHub.load_roles.append({"name": "culler", "services": ["culler"], "scopes": scopes})
 """
