@@ -182,7 +182,7 @@ pub struct Config {
     #[arg(long, env = "FRAMEHUB_IDLE_TIMEOUT", value_name = "SECONDS", value_parser = read::long_seconds, help_heading = "Limits")]
     pub idle_timeout: Option<Duration>,
 
-    /// Most bytes of memory that the server takes, plain or as in `512M`, `2G`. It counts three quarters of them, for all users together, as
+    /// Most bytes of memory that the server takes, plain or as in `512M`, `2G`. It counts five eighths of them, for all users together, as
     /// `--user-memory` does for one; the rest is for what is not counted. Three quarters of the machine's memory, or of what the control
     /// group allows, by default
     #[arg(long, env = "FRAMEHUB_MAX_MEMORY", value_name = "BYTES", value_parser = read::memory, help_heading = "Limits")]

@@ -130,7 +130,7 @@ pub const CATALOGUE: &[Metric] = &[
         &[],
         "Bytes held in memory and counted against --max-memory: frames, images on their way, messages of kernels, snapshots.",
     ),
-    gauge("framehub_memory_limit_bytes", &[], "Most of these bytes: three quarters of --max-memory."),
+    gauge("framehub_memory_limit_bytes", &[], "Most of these bytes: five eighths of --max-memory."),
     counter(
         "framehub_memory_refusals_total",
         &["limit"],

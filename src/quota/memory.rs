@@ -14,7 +14,7 @@ use bytes::Bytes;
 const FREE_FOR_ALL: (u64, u64) = (7, 8);
 /// Of the memory that a process may have, the part that may be counted as held. The rest is for what is not counted: programs and stacks,
 /// what renderers and encoders work in, and what the allocator keeps after it was given back.
-const COUNTED: (u64, u64) = (3, 4);
+const COUNTED: (u64, u64) = (5, 8);
 /// Less room than this is none: no widget or view is made for it.
 pub const LEAST_ROOM: u64 = 1 << 20;
 
@@ -36,7 +36,7 @@ pub enum OverMemory {
     },
     /// More than the server may, or than is left for a user who has much of it.
     #[error(
-        "{wanted} bytes more are too many: the server holds {held} of the {limit} bytes that it may hold (three quarters of \
+        "{wanted} bytes more are too many: the server holds {held} of the {limit} bytes that it may hold (five eighths of \
          --max-memory): close widgets or views, make pictures smaller, or try again later"
     )]
     Server {

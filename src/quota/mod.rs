@@ -444,7 +444,7 @@ mod tests {
         drop((held, more));
         assert_eq!(quotas.memory().held(), 0);
         // Where there are no users only the server's memory is an end.
-        let all = none.memory().charge(48 << 20).unwrap();
+        let all = none.memory().charge(40 << 20).unwrap();
         assert_eq!(none.widget().unwrap_err().code(), "memory");
         drop(all);
     }
