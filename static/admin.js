@@ -18,7 +18,7 @@ const status = part(document, "#status", HTMLElement);
 const scroller = part(document, "#scroller", HTMLElement);
 const filter = part(document, "#filter", HTMLInputElement);
 const order = part(document, "#order", HTMLSelectElement);
-const confirmation = new Confirmation(part(document, "#confirmation", HTMLDialogElement));
+const confirmation = new Confirmation();
 const limits = new LimitsDialog(part(document, "#limits", HTMLDialogElement), (user) => say(`The limits of ${user} are changed.`));
 
 /** @type {Answer | null} */

@@ -31,7 +31,7 @@ const creator = new Creator(/** @type {HTMLDialogElement} */ (by("creator")), as
   card?.scrollIntoView({ block: "nearest" });
   card?.querySelector("a")?.focus({ preventScroll: true });
 });
-const confirmation = new Confirmation(/** @type {HTMLDialogElement} */ (by("confirmation")));
+const confirmation = new Confirmation();
 by("new").addEventListener("click", () => creator.open([...(known?.values() ?? [])]));
 by("sign-out").addEventListener("click", leave);
 refresh.now();

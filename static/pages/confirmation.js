@@ -1,7 +1,7 @@
 /** The dialog that asks before something ends. */
 
+import { make } from "../view/dom.js";
 import { DialogAction } from "./action.js";
-import { part } from "./part.js";
 
 /**
  * @typedef {object} Question
@@ -13,21 +13,27 @@ import { part } from "./part.js";
  */
 
 export class Confirmation {
-  #title;
-  #text;
-  #cancel;
-  #go;
+  #title = make("h2", { id: "confirm-title" });
+  #text = make("p", { class: "confirm-text", id: "confirm-text" });
+  #cancel = make("button", { type: "button" }, "Cancel");
+  #go = make("button", { type: "button", class: "danger" });
   #action;
   /** @type {Question | null} */
   #question = null;
 
-  /** @param {HTMLDialogElement} dialog */
-  constructor(dialog) {
-    this.#title = part(dialog, "h2", HTMLElement);
-    this.#text = part(dialog, ".confirm-text", HTMLElement);
-    this.#cancel = part(dialog, "[data-cancel]", HTMLButtonElement);
-    this.#go = part(dialog, ".danger", HTMLButtonElement);
-    this.#action = new DialogAction(dialog, this.#go, part(dialog, ".problem", HTMLElement));
+  /** Puts the dialog into the page. */
+  constructor() {
+    const problem = make("p", { class: "problem", role: "alert", hidden: "" });
+    const dialog = make(
+      "dialog",
+      { class: "creator confirm", role: "alertdialog", "aria-labelledby": "confirm-title", "aria-describedby": "confirm-text" },
+      make("header", {}, this.#title),
+      this.#text,
+      problem,
+      make("footer", {}, this.#cancel, this.#go),
+    );
+    document.body.append(dialog);
+    this.#action = new DialogAction(dialog, this.#go, problem);
     this.#cancel.addEventListener("click", () => dialog.close());
     this.#go.addEventListener("click", () => {
       if (this.#question) this.#action.start(this.#question);
